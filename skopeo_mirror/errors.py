@@ -1,0 +1,65 @@
+"""Every error the tool raises on purpose: one tree, each class owns its exit status.
+
+The messages are for people: what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SkopeoMirrorError(Exception):
+    """The root of the tree; `str()` of it is shown to the user as it is (it may have several lines)."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class UsageError(SkopeoMirrorError):
+    """Options or arguments that make no sense together."""
+
+
+class InvalidReference(SkopeoMirrorError):  # noqa: N818 - reads better where it is caught
+    """A text that is no image reference; the message does not repeat where it was found."""
+
+
+class InvalidInput(SkopeoMirrorError):  # noqa: N818
+    """An image list or image set that cannot be used; all its problems at once, one a line."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InvalidConfiguration(InvalidInput):
+    """A registries.conf that cannot be used; all its problems at once, one a line."""
+
+
+class DestinationRefused(SkopeoMirrorError):  # noqa: N818
+    """A destination that cannot be written to, or not without losing something."""
+
+
+class Unroutable(SkopeoMirrorError):  # noqa: N818
+    """An image that the configuration sends to a place that is no valid reference."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class SkopeoUnusable(SkopeoMirrorError):  # noqa: N818
+    """No skopeo, one that cannot be started, or one that is too old."""
+
+    exit_status: ClassVar[int] = 3
+
+
+class Interrupted(SkopeoMirrorError):  # noqa: N818
+    """SIGINT arrived."""
+
+    exit_status: ClassVar[int] = 130
+
+
+class Terminated(SkopeoMirrorError):  # noqa: N818
+    """SIGTERM arrived."""
+
+    exit_status: ClassVar[int] = 143

@@ -1,0 +1,1 @@
+"""What is asked for: image lists, image sets, catalogs."""

@@ -1,0 +1,1 @@
+"""The meaning of registries.conf: parse, validate, merge, normalize, route, scope."""

@@ -1,0 +1,59 @@
+"""registries.conf as values: what containers-registries.conf(5), version 2, can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PullFromMirror(StrEnum):
+    """Which pulls a mirror is for (`pull-from-mirror`)."""
+
+    ALL = "all"
+    DIGEST_ONLY = "digest-only"
+    TAG_ONLY = "tag-only"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a `[[registry]]` table stands, for messages: file, index within the file (0-based), line (1-based)."""
+
+    file: str
+    index: int
+    line: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mirror:
+    """One `[[registry.mirror]]`; `location` is trimmed of trailing slashes."""
+
+    location: str
+    insecure: bool = False
+    pull_from_mirror: PullFromMirror = PullFromMirror.ALL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registry:
+    """One `[[registry]]`; `prefix` is never empty, `location` is empty only where `prefix` is a wildcard."""
+
+    prefix: str
+    location: str
+    insecure: bool = False
+    blocked: bool = False
+    mirror_by_digest_only: bool = False
+    mirrors: tuple[Mirror, ...] = ()
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Configuration:
+    """A whole configuration: the registries in force, merged over all files.
+
+    `files` are the files it was read from, in the order of reading; `sha256` is over their bytes in that order.
+    `others` are the top-level settings that this project keeps but does not use (unqualified-search-registries …).
+    """
+
+    registries: tuple[Registry, ...] = ()
+    files: tuple[str, ...] = ()
+    sha256: str = ""
+    others: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What happens: plan, copy, fail over, confirm."""
