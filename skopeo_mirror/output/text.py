@@ -23,7 +23,7 @@ def image_line(image: ImageResult) -> str:
     head = f"{image.status} {image.image}"
     match image.status:
         case Status.FAILED:
-            return printable(f"{head}: {image.error}")
+            return f"{head}: {' '.join((image.error or '').split())}"
         case Status.PRESENT:
             return f"{head} at {image.destination}"
         case _:
@@ -38,7 +38,7 @@ def attempt_lines(image: ImageResult) -> list[str]:
             where = f"{attempt.candidate.kind} {attempt.candidate.reference.name}"
             lines.append(f"  {where}: served in {attempt.seconds:.1f} s")
         else:
-            lines.append(printable(f"  {describe(attempt)}"))
+            lines.append(f"  {describe(attempt)}")
     return lines
 
 
@@ -55,7 +55,7 @@ def summary_lines(run: RunResult) -> list[str]:
             served[name] = (images + 1, size + image.bytes)
     lines += [f"  {name}: {images} images, {human_bytes(size)}" for name, (images, size) in sorted(served.items())]
     if run.stopped is not None:
-        lines.append(printable(f"stopped early: {run.stopped}"))
+        lines.append(f"stopped early: {run.stopped}")
     return lines
 
 

@@ -101,6 +101,10 @@ class Pipeline:
         """Set out."""
         return Journey(job=job, started=time.monotonic())
 
+    def abandon(self, journey: Journey, why: str) -> ImageResult:
+        """The result of an image that the end of the run has left where it was."""
+        return self._result(journey, Status.FAILED, None, f"not copied: {why}")
+
     def look(self, journey: Journey) -> Step:
         """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
         try:

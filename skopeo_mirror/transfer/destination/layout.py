@@ -64,7 +64,10 @@ class LayoutDestination:
         """The image's normalized reference is its name in the layout."""
         if own is not None:
             raise DestinationRefused(f"{image}: names a destination of its own ({own}), which an oci: layout has not")
-        return Place(name=f"oci:{self.directory}:{image}", entry=str(image))
+        warning = None
+        if not is_addressable(str(image)):
+            warning = f"oci:{self.directory}: skopeo's oci: transport cannot address the name {image}; it is kept"
+        return Place(name=f"oci:{self.directory}:{image}", entry=str(image), warning=warning)
 
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
         """Refuse a directory that holds something else than a layout."""

@@ -18,13 +18,14 @@ class Place:
     """One image's place. `name` is what people read, with the transport; two images with one name collide.
 
     `repository` is the image's reference in a registry, with its tag; `path` its directory; `entry` its name in a
-    layout.
+    layout. `warning` is something that people should know of it.
     """
 
     name: str
     repository: Reference | None = None
     path: Path | None = None
     entry: str | None = None
+    warning: str | None = None
 
 
 class Destination(Protocol):
