@@ -105,7 +105,7 @@ class TestWhole:
     def test_a_docker_image_is_refused_by_a_layout_in_words_for_people(
         self, skopeo_mirror: Program, mirror: Registry, origin: Registry, made: Image
     ) -> None:
-        """skopeo neither writes such a manifest to a layout nor finds it in one."""
+        """Skopeo neither writes such a manifest to a layout nor finds it in one."""
         mirror.push("ns/app", made)
         origin.push("ns/app", made)
         configure(skopeo_mirror, entry(origin.host, mirror.host))
