@@ -51,6 +51,13 @@ def test_a_host_that_answers_is_back() -> None:
     assert not circuits.is_open("a.test", 0.0)
 
 
+def test_images_that_were_under_way_when_it_opened_lengthen_no_pause() -> None:
+    circuits = opened()
+    for number in range(20):
+        circuits.failed("a.test", f"under-way-{number}", 1.0)
+    assert not circuits.is_open("a.test", 1.0 + PAUSE)
+
+
 @pytest.mark.parametrize(
     ("trials", "pause"),
     [
