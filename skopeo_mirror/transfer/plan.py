@@ -39,6 +39,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
     media_types: set[str] = set()
     total = 0
     contents: list[bytes] = [content]
+    named: set[Digest] = set()
     while contents:
         content = contents.pop()
         total += len(content)
@@ -48,8 +49,9 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
             return None
         media_types.add(manifest.media_type)
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
-        for child in manifest.children:
-            found = read(child.digest)
+        for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
+            named.add(digest)
+            found = read(digest)
             if found is None:
                 return None
             contents.append(found)
