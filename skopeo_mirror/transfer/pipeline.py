@@ -322,6 +322,7 @@ class Pipeline:
             seconds=time.monotonic() - journey.started,
             error=error,
             resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
+            own_destination=wanted.destination,
             wanted_by=wanted.wanted_by,
         )
 

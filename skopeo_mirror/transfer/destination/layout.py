@@ -104,7 +104,7 @@ class LayoutDestination:
             yield Writing(target=target, publish=lambda: self._publish(area, place, digest))
 
     def _publish(self, area: Path, place: Place, digest: Digest) -> None:
-        """Merge the staged entry. What skopeo found there it takes for whole, whatever its size (observed): it is not."""
+        """Merge the staged entry. skopeo takes a blob that is there for whole, whatever its size (observed)."""
         entry = _staged_entry(area, digest)
         if not self._is_whole(digest, entry.get("size")):
             for damaged in self._damaged(digest):
