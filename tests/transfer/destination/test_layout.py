@@ -64,7 +64,9 @@ def blob(destination: LayoutDestination, content: bytes) -> Path:
 
 
 def entries(destination: LayoutDestination) -> dict[str, Any]:
+    """The entries by name, of which each may be there but once."""
     index = json.loads((destination.directory / "index.json").read_bytes())
+    assert len({json.dumps(entry.get("annotations")) for entry in index["manifests"]}) == len(index["manifests"])
     return {entry.get("annotations", {}).get(REF_NAME): entry for entry in index["manifests"]}
 
 
