@@ -99,9 +99,8 @@ class Router:
         return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
 
     def _unmatched(self, reference: Reference) -> Candidate:
-        return Candidate(
-            reference=reference, location=reference.domain, insecure=False, blocked=False, kind=Kind.ORIGIN
-        )
+        location = reference.name.partition("/")[0]
+        return Candidate(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
 
     def _mirror(self, reference: Reference, registry: Registry, index: int) -> Candidate:
         mirror = registry.mirrors[index]
