@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.output.problems import problem_lines
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.model import Configuration
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router
+
+if TYPE_CHECKING:
+    from skopeo_mirror.registries_conf.model import Configuration
 
 PAGE = Path(__file__).parents[2] / "docs/registries-conf.md"
 EXAMPLE = re.compile(r"^### (.*?)\n\n```toml\n(.*?)```\n\n```\n(.*?)```$", re.MULTILINE | re.DOTALL)
