@@ -1,0 +1,93 @@
+"""`scripts/bench`: options, the scenarios by name, and what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import local, machine, transfers
+from benchmark.copying import ContenderFailed
+from benchmark.results import Outcome, as_json, as_text
+from benchmark.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCENARIOS: dict[str, Callable[[Settings, Path], Outcome]] = {
+    "version": local.version,
+    "route": local.route,
+    "layout": local.layout,
+    "present": transfers.present,
+    "many": transfers.many,
+    "sync": transfers.slow_sync,
+    "jobs": transfers.jobs,
+    "one-job": transfers.one_job,
+    "one-job-loopback": transfers.one_job_loopback,
+    "tiny": transfers.tiny,
+    "large": transfers.large,
+    "multi-architecture": transfers.multi_architecture,
+    "black-hole": transfers.black_hole,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the scenarios that were asked for; 0 when every bar is met, else 1."""
+    options = vars(_parser().parse_args(arguments))
+    names, as_document = options.pop("only") or list(SCENARIOS), options.pop("json")
+    settings = Settings(**options)
+    os.chdir(ROOT)  # so that `python -m skopeo_mirror` is this checkout's
+    try:
+        described = machine.describe(settings.tool_command)
+    except ContenderFailed as error:
+        sys.exit(f"scripts/bench: cannot start {error}")
+    progress = sys.stderr if as_document else sys.stdout
+    print(machine.as_text(described), file=progress, end="\n\n")
+    outcomes = []
+    for name in names:
+        outcomes.append(_run(name, settings))
+        print(as_text(outcomes[-1]), file=progress, flush=True)
+    if as_document:
+        print(json.dumps(as_json(dataclasses.asdict(settings), described, outcomes), indent=2))
+    return 0 if all(outcome.met for outcome in outcomes) else 1
+
+
+def _run(name: str, settings: Settings) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        try:
+            return SCENARIOS[name](settings, Path(folder))
+        except ContenderFailed as error:
+            return Outcome(name=name, title=_summary(name), error=str(error))
+
+
+def _summary(name: str) -> str:
+    return (SCENARIOS[name].__doc__ or "").partition("\n")[0]
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:20}{_summary(name)}" for name in SCENARIOS)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure skopeo-mirror beside skopeo alone, on loopback, with registries and a network of its own.",
+        epilog=f"scenarios:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIOS, help="run these scenarios (all)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document with every sample; tables on stderr"
+    )
+    for field in dataclasses.fields(Settings):
+        default: Any = field.default
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            type=type(default),
+            default=default,
+            metavar="N" if isinstance(default, int | float) else "COMMAND",
+            help=f"{field.metadata['help']} ({default})",
+        )
+    return parser

@@ -1,0 +1,247 @@
+"""The images that the contenders copy: made once as one OCI layout on disk, and published to registries from there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import random
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from benchmark.registry import Registry
+
+ORIGIN = "origin.example"  # reached by no contender: registries.conf names a mirror for it
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+Descriptor = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """One image of a workload: `repository` below the registry, and the descriptor of its manifest or index."""
+
+    repository: str
+    top: Descriptor
+
+    @property
+    def digest(self) -> str:
+        return str(self.top["digest"])
+
+    @property
+    def reference(self) -> str:
+        return f"{ORIGIN}/{self.repository}@{self.digest}"
+
+    @property
+    def tag(self) -> str:
+        """The tag that an image given by digest gets at a registry."""
+        return self.digest.replace("sha256:", "pin-sha256-")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """Images, whose blobs lie in the OCI layout `layout`."""
+
+    images: tuple[Image, ...]
+    layout: Path
+
+    @property
+    def unique_bytes(self) -> int:
+        """Bytes of all configs and layers, each counted once: what a perfect tool pulls."""
+        blobs = {blob["digest"]: blob["size"] for image in self.images for blob, _ in self.blobs(image)}
+        return sum(blobs.values())
+
+    def manifests(self, image: Image) -> Iterator[tuple[Descriptor, bytes]]:
+        """The image's manifests as descriptor and bytes: an index last, after its children."""
+        raw = self.path(image.top).read_bytes()
+        for child in json.loads(raw).get("manifests", ()):
+            yield child, self.path(child).read_bytes()
+        yield image.top, raw
+
+    def blobs(self, image: Image) -> Iterator[tuple[Descriptor, Path]]:
+        """The image's configs and layers as descriptor and file."""
+        for _, raw in self.manifests(image):
+            manifest = json.loads(raw)
+            if "config" in manifest:
+                for blob in (manifest["config"], *manifest["layers"]):
+                    yield blob, self.path(blob)
+
+    def path(self, blob: Descriptor) -> Path:
+        return self.layout / "blobs" / "sha256" / str(blob["digest"]).removeprefix("sha256:")
+
+
+class Maker:
+    """Makes images in an OCI layout; the same calls give the same digests on every machine."""
+
+    def __init__(self, layout: Path) -> None:
+        self.layout = layout
+        self._random = random.Random(layout.name)  # noqa: S311 - content that does not compress, not a secret
+        self._blobs = layout / "blobs" / "sha256"
+        self._blobs.mkdir(parents=True)
+
+    def layer(self, size: int) -> tuple[Descriptor, str]:
+        """A gzipped tar of one file with `size` random bytes: its descriptor, and the digest of the bare tar."""
+        with tempfile.TemporaryFile() as bare, tempfile.NamedTemporaryFile(dir=self.layout, delete=False) as packed:
+            with tarfile.open(fileobj=bare, mode="w") as tar:
+                member = tarfile.TarInfo("content")
+                member.size = size
+                tar.addfile(member, _Noise(self._random, size))
+            bare.seek(0)
+            diff_id = "sha256:" + hashlib.file_digest(bare, "sha256").hexdigest()
+            bare.seek(0)
+            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=0, mtime=0, filename="") as zipped:
+                shutil.copyfileobj(bare, zipped)
+            packed.seek(0)
+            digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            descriptor = {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": packed.tell()}
+        (self.layout / packed.name).rename(self._blobs / digest)
+        return descriptor, diff_id
+
+    def manifest(self, layers: list[tuple[Descriptor, str]], architecture: str = "amd64", **labels: str) -> Descriptor:
+        """An image of these layers; the labels tell it from others of the same layers."""
+        config = {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Labels": labels},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
+        }
+        return self._document(
+            MANIFEST,
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": self._document(CONFIG, config),
+                "layers": [descriptor for descriptor, _ in layers],
+            },
+        )
+
+    def index(self, children: dict[str, Descriptor]) -> Descriptor:
+        """An index of one manifest an architecture."""
+        manifests = [
+            child | {"platform": {"architecture": architecture, "os": "linux"}}
+            for architecture, child in children.items()
+        ]
+        return self._document(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
+
+    def workload(self, tops: list[Descriptor]) -> Workload:
+        """The images of these manifests or indexes, as `bench/app-0000` and so on."""
+        images = tuple(Image(repository=f"bench/app-{number:04}", top=top) for number, top in enumerate(tops))
+        return Workload(images=images, layout=self.layout)
+
+    def _document(self, media_type: str, content: dict[str, Any]) -> Descriptor:
+        raw = json.dumps(content).encode()
+        digest = hashlib.sha256(raw).hexdigest()
+        (self._blobs / digest).write_bytes(raw)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(raw)}
+
+
+class _Noise(io.RawIOBase):
+    """A file of random bytes that is never in memory as a whole."""
+
+    def __init__(self, source: random.Random, size: int) -> None:
+        self._source = source
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        size = self._left if size < 0 else min(size, self._left)
+        self._left -= size
+        return self._source.randbytes(size)
+
+
+def sharing(layout: Path, *, images: int, bases: int, base_size: int, own_size: int) -> Workload:
+    """Images of two layers: one of a few large base layers, in turn, and a small one of their own."""
+    make = Maker(layout)
+    base_layers = [make.layer(base_size) for _ in range(bases)]
+    return make.workload(
+        [make.manifest([base_layers[number % bases], make.layer(own_size)]) for number in range(images)]
+    )
+
+
+def small(layout: Path, *, images: int) -> Workload:
+    """Images that share their only layer, of 1 kB, and differ in their configs: they cost nothing but requests."""
+    make = Maker(layout)
+    layer = make.layer(1000)
+    return make.workload([make.manifest([layer], number=str(number)) for number in range(images)])
+
+
+def single(layout: Path, *, layers: int, size: int) -> Workload:
+    """One image of `size` bytes in equal layers."""
+    make = Maker(layout)
+    return make.workload([make.manifest([make.layer(size // layers) for _ in range(layers)])])
+
+
+def multi_architecture(layout: Path, *, images: int, architectures: tuple[str, ...], base_size: int) -> Workload:
+    """Indexes whose manifests share one base layer an architecture."""
+    make = Maker(layout)
+    bases = {architecture: make.layer(base_size) for architecture in architectures}
+    return make.workload(
+        [
+            make.index(
+                {
+                    architecture: make.manifest([base, make.layer(100_000)], architecture, number=str(number))
+                    for architecture, base in bases.items()
+                }
+            )
+            for number in range(images)
+        ]
+    )
+
+
+def publish(workload: Workload, registry: Registry, prefix: str = "", *, tagged: bool = False) -> None:
+    """Put every image into the registry, below `prefix`, by digest or under the tag that a copy would give it.
+
+    Raises RuntimeError when the registry refuses.
+    """
+    client = registry.connect()
+    home: dict[str, str] = {}  # the repository where a blob lies already: others mount it from there
+
+    def ask(method: str, path: str, body: bytes | IO[bytes] | None = None, **headers: str) -> tuple[int, str]:
+        client.request(method, path, body, headers)
+        answer = client.getresponse()
+        text = answer.read()
+        if answer.status not in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+            raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]!r}")
+        return answer.status, answer.getheader("Location", "")
+
+    for image in workload.images:
+        repository = prefix + image.repository
+        for blob, file in workload.blobs(image):
+            digest = blob["digest"]
+            mount = f"?mount={digest}&from={home[digest]}" if digest in home else ""
+            status, location = ask("POST", f"/v2/{repository}/blobs/uploads/{mount}")
+            if status == HTTPStatus.ACCEPTED:
+                with file.open("rb") as body:
+                    ask("PUT", f"{location}&digest={digest}", body, **{"Content-Length": str(blob["size"])})
+            home.setdefault(digest, repository)
+        for descriptor, raw in workload.manifests(image):
+            name = image.tag if tagged and descriptor is image.top else descriptor["digest"]
+            ask("PUT", f"/v2/{repository}/manifests/{name}", raw, **{"Content-Type": descriptor["mediaType"]})
+
+
+def missing(workload: Workload, registry: Registry, prefix: str = "") -> list[str]:
+    """What of the workload the registry lacks below `prefix`, of manifests by digest, configs and layers."""
+    client = registry.connect()
+    lacking = []
+    for image in workload.images:
+        manifests = [f"manifests/{descriptor['digest']}" for descriptor, _ in workload.manifests(image)]
+        blobs = [f"blobs/{blob['digest']}" for blob, _ in workload.blobs(image)]
+        for path in manifests + blobs:
+            headers = {"Accept": f"{MANIFEST}, {INDEX}"}
+            client.request("HEAD", f"/v2/{prefix}{image.repository}/{path}", headers=headers)
+            answer = client.getresponse()
+            answer.read()
+            if answer.status != HTTPStatus.OK or not path.endswith(answer.getheader("Docker-Content-Digest", "?")):
+                lacking.append(f"{prefix}{image.repository}/{path}")
+    return lacking
