@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import local, machine, transfers
-from benchmark.copying import ContenderFailed
+from benchmark.measure import ContenderError
 from benchmark.results import Outcome, as_json, as_text
 from benchmark.settings import ROOT, Settings
 
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.chdir(ROOT)  # so that `python -m skopeo_mirror` is this checkout's
     try:
         described = machine.describe(settings.tool_command)
-    except ContenderFailed as error:
+    except ContenderError as error:
         sys.exit(f"scripts/bench: cannot start {error}")
     progress = sys.stderr if as_document else sys.stdout
     print(machine.as_text(described), file=progress, end="\n\n")
@@ -61,7 +61,7 @@ def _run(name: str, settings: Settings) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         try:
             return SCENARIOS[name](settings, Path(folder))
-        except ContenderFailed as error:
+        except ContenderError as error:
             return Outcome(name=name, title=_summary(name), error=str(error))
 
 

@@ -8,43 +8,40 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark import measure, registry, workload
+from benchmark import measure, workload
 from benchmark.contenders import Contender, Task, registries_conf
+from benchmark.measure import ContenderError
 from benchmark.relay import Link, relayed
 from benchmark.results import Row, Sample
+from tests.integration.bench.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmark.registry import Registry
     from benchmark.workload import Workload
 
 PREFIX = "copy/"  # the path at the destination below which images land
 
 
-class ContenderFailed(Exception):
-    """A contender ended with an error, or did not bring everything."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Two registries, and the ports at which the contenders reach them."""
+    """Two registries, and `host:port` at which the contenders reach them."""
 
     folder: Path
     source: Registry
     destination: Registry
-    source_port: int
-    destination_port: int
+    source_host: str
+    destination_host: str
     tool: tuple[str, ...]
 
     def task(self, load: Workload, *mirrors_before: str) -> Task:
         """Copy the workload to this site's destination, its source being the last of the mirrors."""
-        mirrors = (*mirrors_before, f"127.0.0.1:{self.source_port}")
+        mirrors = (*mirrors_before, self.source_host)
         return Task(
             images=load.images,
             registries_conf=registries_conf(self.folder / f"registries-{len(mirrors)}.conf", workload.ORIGIN, *mirrors),
-            destination=f"127.0.0.1:{self.destination_port}/{PREFIX.rstrip('/')}",
+            destination=f"{self.destination_host}/{PREFIX.rstrip('/')}",
             folder=self.folder,
             tool=self.tool,
         )
@@ -55,17 +52,17 @@ def site(folder: Path, tool: tuple[str, ...], link: Link | None = None) -> Itera
     """Start a source and a destination, both behind `link`."""
     link = link or Link()
     with (
-        registry.running(folder / "source") as source,
-        registry.running(folder / "destination") as destination,
-        relayed(source.port, link) as source_port,
-        relayed(destination.port, link) as destination_port,
+        Registry(folder / "source") as source,
+        Registry(folder / "destination") as destination,
+        relayed(source.host, link) as source_host,
+        relayed(destination.host, link) as destination_host,
     ):
         yield Site(
             folder=folder,
             source=source,
             destination=destination,
-            source_port=source_port,
-            destination_port=destination_port,
+            source_host=source_host,
+            destination_host=destination_host,
             tool=tool,
         )
 
@@ -89,7 +86,7 @@ class Contest:
         """Run every contender once a round in each phase: `cold`, or `again` over what is already there.
 
         A contender that would spend more than `patience` seconds in all gets fewer rounds, and a note says so.
-        Raises ContenderFailed.
+        Raises ContenderError.
         """
         spent = dict.fromkeys((contender.name for contender, _ in contenders), 0.0)
         for done in range(runs):
@@ -111,14 +108,14 @@ class Contest:
 
     def _run(self, contender: Contender, task: Task, phase: str) -> float:
         """Run, count, check; return the seconds it took."""
+        name = f"{contender.name} ({phase})"
         command = contender.command(task)
-        with self.site.source.watched() as traffic:
-            cost = measure.run(command, folder=self.site.folder, environment=self._environment)
-        if cost.status:
-            raise ContenderFailed(f"{contender.name} ({phase}) ended with status {cost.status}: {cost.tail.strip()}")
+        self.site.source.forget()
+        cost = measure.run(name, command, folder=self.site.folder, environment=self._environment)
+        requests = self.site.source.requests()
         if lacking := workload.missing(self.load, self.site.destination, PREFIX):
-            raise ContenderFailed(f"{contender.name} ({phase}) left out {len(lacking)}: {', '.join(lacking[:3])}")
-        self.row(contender, phase).samples.append(Sample.of(cost, traffic[0]))
+            raise ContenderError(f"{name} left out {len(lacking)}: {', '.join(lacking[:3])}")
+        self.row(contender, phase).samples.append(Sample.of(cost, requests))
         return cost.seconds
 
     @property

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from benchmark import measure, workload
 from benchmark.contenders import registries_conf
-from benchmark.copying import ContenderFailed
 from benchmark.results import Bar, Outcome, Row, Sample, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from benchmark.settings import Settings
@@ -76,15 +75,12 @@ def layout(settings: Settings, folder: Path) -> Outcome:
     return Outcome(name="layout", title=f"{name}, all present in an oci: layout", rows=[row], bars=[bar])
 
 
-def _rounds(commands: dict[str, Sequence[str]], runs: int, folder: Path) -> dict[str, Row]:
-    """Run each command once a round. Raises ContenderFailed."""
+def _rounds(commands: Mapping[str, Sequence[str]], runs: int, folder: Path) -> dict[str, Row]:
+    """Run each command once a round. Raises ContenderError."""
     rows = {name: Row(name=name) for name in commands}
     for _ in range(runs):
         for name, command in commands.items():
-            cost = measure.run(command, folder=folder)
-            if cost.status:
-                raise ContenderFailed(f"{name} ended with status {cost.status}: {cost.tail.strip()}")
-            rows[name].samples.append(Sample.of(cost))
+            rows[name].samples.append(Sample.of(measure.run(name, command, folder=folder)))
     return rows
 
 

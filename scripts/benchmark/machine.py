@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmark.copying import ContenderFailed
+from benchmark.measure import ContenderError
 
 
 def describe(tool: tuple[str, ...]) -> dict[str, Any]:
-    """The machine, and the versions of what is measured. Raises ContenderFailed where one of them does not start."""
+    """The machine, and the versions of what is measured. Raises ContenderError where one of them does not start."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": _processor(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -44,7 +44,7 @@ def _processor() -> str:
 
 def _version(*argv: str) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=True)  # noqa: S603 - what is measured
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ContenderFailed(f"{' '.join(argv)}: {getattr(error, 'stderr', '') or error}") from error
+        raise ContenderError(f"{' '.join(argv)}: {getattr(error, 'stderr', '') or error}") from error
     return " ".join(done.stdout.split())

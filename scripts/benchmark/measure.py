@@ -3,76 +3,65 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
-import threading
-import time
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from benchmark import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LIMIT = 400  # seconds; a contender that takes longer is ended and has failed
+LIMIT = 400  # seconds; a contender that takes longer has failed
 TAIL = 2000  # characters of output kept to explain a failure
+
+
+class ContenderError(Exception):
+    """A contender ended with an error, took too long, or did not bring everything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """One run of a command: seconds of wall and of CPU (children included), bytes of peak memory, exit status."""
+    """One run of a command: seconds of wall and of CPU (children included), bytes of peak memory."""
 
     seconds: float
     cpu: float
     peak: int
-    status: int
-    tail: str
 
 
-def run(argv: Sequence[str], *, folder: Path, environment: dict[str, str] | None = None) -> Cost:
-    """Run `argv` with its output in files below `folder`, and wait for it.
+def run(name: str, argv: Sequence[str], *, folder: Path, environment: dict[str, str] | None = None) -> Cost:
+    """Run the contender `name`, its output going to a file in `folder`, and wait for it.
 
-    The peak is the kernel's high-water mark, which a process inherits from the one that started it: the benchmark
-    itself stays small so as not to be what is measured.
+    Raises ContenderError when it fails, or takes longer than LIMIT.
     """
     output = folder / "output"
-    started = time.perf_counter()
-    with output.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603 - the contenders' own command lines
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=os.environ | (environment or {}),
-            start_new_session=True,
-        )
-    watchdog = threading.Timer(LIMIT, _end_group, [process.pid])
-    watchdog.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
-        _end_group(process.pid)
-        raise
-    finally:
-        watchdog.cancel()
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)  # wait4 took it before Popen could
-    return Cost(
-        seconds=seconds,
-        cpu=usage.ru_utime + usage.ru_stime,
-        peak=usage.ru_maxrss * 1024,
-        status=process.returncode,
-        tail=_tail(output),
-    )
-
-
-def _end_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+    with subprocess.Popen(
+        [sys.executable, "-IS", launch.__file__, str(output), *argv],
+        stdout=subprocess.PIPE,
+        env=os.environ | (environment or {}),
+        start_new_session=True,
+    ) as launcher:
+        try:
+            answer, _ = launcher.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            raise ContenderError(f"{name} took longer than {LIMIT} s: {_tail(output)}") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(launcher.pid, signal.SIGKILL)
+    cost = json.loads(answer)
+    if sys.stderr.isatty():
+        print(f"  {name}: {cost['seconds']:.2f} s", file=sys.stderr)
+    if status := cost.pop("status"):
+        raise ContenderError(f"{name} ended with status {status}: {_tail(output)}")
+    return Cost(**cost)
 
 
 def _tail(output: Path) -> str:
     with output.open("rb") as stream:
         stream.seek(max(0, output.stat().st_size - TAIL))
-        return stream.read().decode(errors="replace")
+        return stream.read().decode(errors="replace").strip()

@@ -1,18 +1,19 @@
 """A network on loopback: a TCP relay that adds a round trip, a rate a connection and a rate in all.
 
-It runs as a process of its own, so that it neither waits for the benchmark nor shares its interpreter, prints the
-port it listens on, and ends with its standard input.
+It runs as a process of its own, so that it neither waits for the benchmark nor shares its interpreter, prints
+where it listens, and ends with its standard input.
 
 The round trip is paid by the handshake (a connection's first byte waits for it) and half of it by every chunk in
 either direction. The link is full duplex: each direction has the whole rate.
 """
+
+# ruff: noqa: D102 - most methods are the callbacks that asyncio and selectors document
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
-import os
 import select
 import selectors
 import subprocess
@@ -134,16 +135,17 @@ class PreciseSelector(selectors.EpollSelector):
         return super().select(timeout)
 
 
-async def serve(target: int, link: Link) -> None:
-    """Relay connections to port `target` until standard input ends; print the port listened on."""
+async def serve(target: str, link: Link) -> None:
+    """Relay connections to `target` (`host:port`) until standard input ends; print where it listens."""
     loop = asyncio.get_running_loop()
+    host, _, port = target.rpartition(":")
     up, down = Bucket(link.total_rate), Bucket(link.total_rate)
     connecting: set[asyncio.Task[None]] = set()
 
     async def connect(client: End) -> None:
         handshake = loop.time() + link.round_trip
         try:
-            _, server = await loop.create_connection(lambda: End(link, down), LOOPBACK, target)
+            _, server = await loop.create_connection(lambda: End(link, down), host, int(port))
         except OSError:
             client.peer = client
             client.transport.abort()
@@ -160,24 +162,24 @@ async def serve(target: int, link: Link) -> None:
             task.add_done_callback(connecting.discard)
 
     server = await loop.create_server(lambda: Accepted(link, up), LOOPBACK, 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    print(f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}", flush=True)
     ended = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 1) or ended.set())
+    loop.add_reader(sys.stdin.fileno(), ended.set)  # nobody writes there: readable is ended
     await ended.wait()
 
 
 @contextlib.contextmanager
-def relayed(target: int, link: Link) -> Iterator[int]:
-    """The port at which port `target` is reached over `link`; the port itself where the link adds nothing."""
+def relayed(target: str, link: Link) -> Iterator[str]:
+    """`host:port` at which `target` is reached over `link`; `target` itself where the link adds nothing."""
     if not link:
         yield target
         return
-    argv = [sys.executable, "-S", __file__, str(target)]
+    argv = [sys.executable, "-S", __file__, target]
     argv += [str(value) for value in (link.round_trip, link.connection_rate, link.total_rate)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout  # noqa: S101, PT018 - for the type checker: both are pipes
         try:
-            yield int(process.stdout.readline())
+            yield process.stdout.readline().strip()
         finally:
             process.stdin.close()
 
@@ -185,7 +187,7 @@ def relayed(target: int, link: Link) -> Iterator[int]:
 def main() -> None:
     """Run one relay from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", type=int, help="loopback port to relay to")
+    parser.add_argument("target", help="host:port to relay to")
     parser.add_argument("round_trip", type=float, help="seconds")
     parser.add_argument("connection_rate", type=float, help="bytes a second, 0: no limit")
     parser.add_argument("total_rate", type=float, help="bytes a second, 0: no limit")

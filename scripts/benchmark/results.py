@@ -9,10 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from benchmark.measure import Cost
-    from benchmark.registry import Traffic
+    from tests.integration.bench.registry import Request
 
 SCHEMA = "skopeo-mirror/bench/v1"
 
@@ -28,13 +28,17 @@ class Sample:
     requests: int | None = None
 
     @classmethod
-    def of(cls, cost: Cost, traffic: Traffic | None = None) -> Sample:
+    def of(cls, cost: Cost, requests: Sequence[Request] | None = None) -> Sample:
+        """What a run cost, and what it asked of the source, where there is one."""
+        if requests is None:
+            return cls(seconds=cost.seconds, cpu=cost.cpu, peak=cost.peak)
+        blobs = [request for request in requests if request.method == "GET" and "/blobs/" in request.path]
         return cls(
             seconds=cost.seconds,
             cpu=cost.cpu,
             peak=cost.peak,
-            pulled=traffic.blob_bytes if traffic else None,
-            requests=traffic.requests if traffic else None,
+            pulled=sum(request.size for request in blobs),
+            requests=len(requests),
         )
 
 
@@ -48,7 +52,7 @@ class Row:
 
     def median(self, measure: str) -> float:
         """The median of one of a sample's measures."""
-        return median(getattr(sample, measure) for sample in self.samples)
+        return float(median(getattr(sample, measure) for sample in self.samples))
 
     def worst(self, measure: str) -> float:
         """The largest of one of a sample's measures."""
@@ -65,6 +69,7 @@ class Unit(StrEnum):
     REQUESTS = "requests"
 
     def write(self, value: float) -> str:
+        """The value with its unit, as a cell of a table."""
         match self:
             case Unit.RATIO:
                 return f"{value:.2f}"
@@ -87,6 +92,7 @@ class Bar:
 
     @property
     def met(self) -> bool:
+        """Whether the value stays under the bar."""
         return self.value <= self.limit
 
 
@@ -103,6 +109,7 @@ class Outcome:
 
     @property
     def met(self) -> bool:
+        """Whether the scenario ran, and met all its bars."""
         return not self.error and all(bar.met for bar in self.bars)
 
 
@@ -116,11 +123,11 @@ def as_text(outcome: Outcome) -> str:
     """The outcome for people: a table of medians, a table of bars, the notes."""
     lines = [f"{outcome.name}: {outcome.title}"]
     if outcome.rows:
-        head = ("", "", "runs", "wall", "CPU", "peak", "pulled", "requests")
-        lines += _table([head, *(_cells(row) for row in outcome.rows)])
+        lines += _table(
+            [("", "", "runs", "wall", "CPU", "peak", "pulled", "requests"), *(_cells(row) for row in outcome.rows)]
+        )
     if outcome.bars:
-        head = ("", "measured", "at most", "")
-        lines += _table([head, *(_bar_cells(bar) for bar in outcome.bars)])
+        lines += _table([("", "measured", "at most", ""), *(_bar_cells(bar) for bar in outcome.bars)])
     lines += [f"  note: {note}" for note in outcome.notes]
     if outcome.error:
         lines.append(f"  FAILED: {outcome.error}")
@@ -159,7 +166,7 @@ def _bar_cells(bar: Bar) -> tuple[str, ...]:
     return bar.what, bar.unit.write(bar.value), bar.unit.write(bar.limit), "ok" if bar.met else "MISSED"
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Columns in line: the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

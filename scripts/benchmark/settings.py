@@ -49,8 +49,10 @@ class Settings:
 
     @property
     def link(self) -> Link:
+        """The network between the contenders and either registry."""
         return Link(round_trip=self.round_trip, connection_rate=self.connection_rate, total_rate=self.total_rate)
 
     @property
     def tool_command(self) -> tuple[str, ...]:
+        """The command that starts skopeo-mirror, in words."""
         return tuple(shlex.split(self.tool))

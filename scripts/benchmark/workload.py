@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import random
@@ -14,17 +15,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
+from tests.integration.bench.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmark.registry import Registry
+    from tests.integration.bench.registry import Registry
 
 ORIGIN = "origin.example"  # reached by no contender: registries.conf names a mirror for it
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 Descriptor = dict[str, Any]
 
@@ -38,10 +37,12 @@ class Image:
 
     @property
     def digest(self) -> str:
+        """The digest that the image is given by, `sha256:…`."""
         return str(self.top["digest"])
 
     @property
     def reference(self) -> str:
+        """The image as the contenders are given it."""
         return f"{ORIGIN}/{self.repository}@{self.digest}"
 
     @property
@@ -79,6 +80,7 @@ class Workload:
                     yield blob, self.path(blob)
 
     def path(self, blob: Descriptor) -> Path:
+        """The blob's file in the layout."""
         return self.layout / "blobs" / "sha256" / str(blob["digest"]).removeprefix("sha256:")
 
 
@@ -105,7 +107,7 @@ class Maker:
                 shutil.copyfileobj(bare, zipped)
             packed.seek(0)
             digest = hashlib.file_digest(packed, "sha256").hexdigest()
-            descriptor = {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": packed.tell()}
+            descriptor = {"mediaType": OCI_LAYER, "digest": f"sha256:{digest}", "size": packed.tell()}
         (self.layout / packed.name).rename(self._blobs / digest)
         return descriptor, diff_id
 
@@ -118,11 +120,11 @@ class Maker:
             "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
         }
         return self._document(
-            MANIFEST,
+            OCI_MANIFEST,
             {
                 "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": self._document(CONFIG, config),
+                "mediaType": OCI_MANIFEST,
+                "config": self._document(OCI_CONFIG, config),
                 "layers": [descriptor for descriptor, _ in layers],
             },
         )
@@ -133,7 +135,7 @@ class Maker:
             child | {"platform": {"architecture": architecture, "os": "linux"}}
             for architecture, child in children.items()
         ]
-        return self._document(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
+        return self._document(OCI_INDEX, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
 
     def workload(self, tops: list[Descriptor]) -> Workload:
         """The images of these manifests or indexes, as `bench/app-0000` and so on."""
@@ -204,7 +206,7 @@ def publish(workload: Workload, registry: Registry, prefix: str = "", *, tagged:
 
     Raises RuntimeError when the registry refuses.
     """
-    client = registry.connect()
+    client = http.client.HTTPConnection(registry.host)
     home: dict[str, str] = {}  # the repository where a blob lies already: others mount it from there
 
     def ask(method: str, path: str, body: bytes | IO[bytes] | None = None, **headers: str) -> tuple[int, str]:
@@ -232,13 +234,13 @@ def publish(workload: Workload, registry: Registry, prefix: str = "", *, tagged:
 
 def missing(workload: Workload, registry: Registry, prefix: str = "") -> list[str]:
     """What of the workload the registry lacks below `prefix`, of manifests by digest, configs and layers."""
-    client = registry.connect()
+    client = http.client.HTTPConnection(registry.host)
     lacking = []
     for image in workload.images:
         manifests = [f"manifests/{descriptor['digest']}" for descriptor, _ in workload.manifests(image)]
         blobs = [f"blobs/{blob['digest']}" for blob, _ in workload.blobs(image)]
         for path in manifests + blobs:
-            headers = {"Accept": f"{MANIFEST}, {INDEX}"}
+            headers = {"Accept": f"{OCI_MANIFEST}, {OCI_INDEX}"}
             client.request("HEAD", f"/v2/{prefix}{image.repository}/{path}", headers=headers)
             answer = client.getresponse()
             answer.read()
