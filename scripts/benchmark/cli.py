@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import local, machine, transfers
+from benchmark import catalogs, local, machine, transfers
 from benchmark.measure import ContenderError
 from benchmark.results import Outcome, as_json, as_text
 from benchmark.settings import ROOT, Settings
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Settings, Path], Outcome]] = {
     "version": local.version,
     "route": local.route,
     "layout": local.layout,
+    "catalog": catalogs.catalog,
     "present": transfers.present,
     "many": transfers.many,
     "sync": transfers.slow_sync,

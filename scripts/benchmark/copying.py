@@ -89,9 +89,10 @@ class Contest:
         Raises ContenderError.
         """
         spent = dict.fromkeys((contender.name for contender, _ in contenders), 0.0)
-        for done in range(runs):
+        for _ in range(runs):
             for contender, task in contenders:
-                if done and spent[contender.name] * (done + 1) / done > patience:
+                held = len(self.row(contender, phases[0]).samples)
+                if held and spent[contender.name] * (held + 1) / held > patience:
                     continue
                 for phase in phases:
                     if phase == "cold":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from benchmark import measure, workload
@@ -16,12 +15,11 @@ if TYPE_CHECKING:
     from benchmark.settings import Settings
 
 DIGEST = "sha256:" + 64 * "0"
-REF_NAME = "org.opencontainers.image.ref.name"
 
 
 def version(settings: Settings, folder: Path) -> Outcome:
     """Start-up: skopeo-mirror --version."""
-    row = _rounds({"--version": [*settings.tool_command, "--version"]}, 2 * settings.runs, folder)["--version"]
+    row = rounds({"--version": [*settings.tool_command, "--version"]}, 2 * settings.runs, folder)["--version"]
     value = 1000 * row.median("seconds")
     bar = Bar(what="skopeo-mirror --version", value=value, limit=150, unit=Unit.MILLISECONDS)
     return Outcome(name="version", title="start-up", rows=[row], bars=[bar])
@@ -44,7 +42,7 @@ def route(settings: Settings, folder: Path) -> Outcome:
         ]
         for refs, tables in shapes
     }
-    rows = list(_rounds(commands, min(settings.runs, 3), folder).values())
+    rows = list(rounds(commands, min(settings.runs, 3), folder).values())
     cpu, bare, cpu_of_more, bare_of_more, _ = (row.median("cpu") for row in rows)
     bars = [
         Bar(what=f"CPU, {references:,} references, {entries:,} entries", value=cpu, limit=2, unit=Unit.SECONDS),
@@ -61,21 +59,18 @@ def route(settings: Settings, folder: Path) -> Outcome:
 def layout(settings: Settings, folder: Path) -> Outcome:
     """A long list of images that are all present in an OCI layout: memory stays flat, no process is started."""
     load = workload.small(folder / "layout", images=settings.listed_images)
-    manifests = [image.top | {"annotations": {REF_NAME: image.reference}} for image in load.images]
-    (load.layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
-    (load.layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     listed = folder / "images.txt"
     listed.write_text("".join(f"{image.reference}\n" for image in load.images))
     conf = registries_conf(folder / "registries.conf", workload.ORIGIN, "127.0.0.1:1")  # whoever asks a source fails
     name = f"{len(load.images):,} images"
-    command = [*settings.tool_command, "copy", "-r", str(conf), "-f", str(listed), f"oci:{load.layout}"]
-    row = _rounds({name: command}, min(settings.runs, 3), folder)[name]
+    command = [*settings.tool_command, "copy", "-r", str(conf), "-f", str(listed), workload.address(load)]
+    row = rounds({name: command}, min(settings.runs, 3), folder)[name]
     value = row.worst("peak") / 1e6
     bar = Bar(what="peak memory", value=value, limit=100, unit=Unit.MEGABYTES)
     return Outcome(name="layout", title=f"{name}, all present in an oci: layout", rows=[row], bars=[bar])
 
 
-def _rounds(commands: Mapping[str, Sequence[str]], runs: int, folder: Path) -> dict[str, Row]:
+def rounds(commands: Mapping[str, Sequence[str]], runs: int, folder: Path) -> dict[str, Row]:
     """Run each command once a round. Raises ContenderError."""
     rows = {name: Row(name=name) for name in commands}
     for _ in range(runs):

@@ -44,6 +44,8 @@ class Settings:
     stall_timeout: int = _option(3, "seconds after which a stall ends there")
     present_images: int = _option(1000, "images that a registry has already")
     listed_images: int = _option(10_000, "images that an OCI layout has already")
+    bundles: int = _option(10_000, "bundles of an operator catalog")
+    bundle_size: int = _option(20_000, "bytes of each of them")
     references: int = _option(10_000, "references to route; ten times as many show the growth")
     entries: int = _option(2000, "entries of the registries.conf that routes them; ten times as many show the growth")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.client
-import io
 import json
 import random
 import shutil
@@ -13,19 +12,27 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from tests.integration.bench.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.integration.bench.registry import Registry
 
+REF_NAME = "org.opencontainers.image.ref.name"
 ORIGIN = "origin.example"  # reached by no contender: registries.conf names a mirror for it
 
 Descriptor = dict[str, Any]
+
+
+class Readable(Protocol):
+    """What a tar reads a member's content from."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """At most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,16 +101,21 @@ class Maker:
         self._blobs.mkdir(parents=True)
 
     def layer(self, size: int) -> tuple[Descriptor, str]:
-        """A gzipped tar of one file with `size` random bytes: its descriptor, and the digest of the bare tar."""
+        """A layer of one file with `size` random bytes, stored uncompressed: nothing would make it smaller."""
+        return self.packed([("content", size, _Noise(self._random, size))], level=0)
+
+    def packed(self, files: Iterable[tuple[str, int, Readable]], level: int) -> tuple[Descriptor, str]:
+        """A gzipped tar of files (name, size, content): its descriptor, and the digest of the bare tar."""
         with tempfile.TemporaryFile() as bare, tempfile.NamedTemporaryFile(dir=self.layout, delete=False) as packed:
             with tarfile.open(fileobj=bare, mode="w") as tar:
-                member = tarfile.TarInfo("content")
-                member.size = size
-                tar.addfile(member, _Noise(self._random, size))
+                for name, size, content in files:
+                    member = tarfile.TarInfo(name)
+                    member.size = size
+                    tar.addfile(member, content)
             bare.seek(0)
             diff_id = "sha256:" + hashlib.file_digest(bare, "sha256").hexdigest()
             bare.seek(0)
-            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=0, mtime=0, filename="") as zipped:
+            with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=level, mtime=0, filename="") as zipped:
                 shutil.copyfileobj(bare, zipped)
             packed.seek(0)
             digest = hashlib.file_digest(packed, "sha256").hexdigest()
@@ -149,14 +161,14 @@ class Maker:
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(raw)}
 
 
-class _Noise(io.RawIOBase):
+class _Noise:
     """A file of random bytes that is never in memory as a whole."""
 
     def __init__(self, source: random.Random, size: int) -> None:
         self._source = source
         self._left = size
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         size = self._left if size < 0 else min(size, self._left)
         self._left -= size
         return self._source.randbytes(size)
@@ -199,6 +211,15 @@ def multi_architecture(layout: Path, *, images: int, architectures: tuple[str, .
             for number in range(images)
         ]
     )
+
+
+def address(workload: Workload) -> str:
+    """Make the layout whole, each image under its reference, so that tools can read it; return its address."""
+    manifests = [image.top | {"annotations": {REF_NAME: image.reference}} for image in workload.images]
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
+    (workload.layout / "index.json").write_text(json.dumps(index))
+    (workload.layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return f"oci:{workload.layout}"
 
 
 def publish(workload: Workload, registry: Registry, prefix: str = "", *, tagged: bool = False) -> None:
