@@ -9,15 +9,15 @@ import random
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from benchmark import workload
-from benchmark.local import rounds
-from benchmark.results import Bar, Outcome, Unit
+from scripts.benchmark import workload
+from scripts.benchmark.local import rounds
+from scripts.benchmark.results import Bar, Outcome, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmark.settings import Settings
+    from scripts.benchmark.settings import Settings
 
 BUNDLES_A_PACKAGE = 20
 CONFIGS_LABEL = "operators.operatorframework.io.index.configs.v1"

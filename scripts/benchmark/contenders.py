@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from benchmark.workload import Image
+    from scripts.benchmark.workload import Image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,18 +8,18 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmark import measure, workload
-from benchmark.contenders import Contender, Task, registries_conf
-from benchmark.measure import ContenderError
-from benchmark.relay import Link, relayed
-from benchmark.results import Row, Sample
+from scripts.benchmark import measure, workload
+from scripts.benchmark.contenders import Contender, Task, registries_conf
+from scripts.benchmark.measure import ContenderError
+from scripts.benchmark.relay import Link, relayed
+from scripts.benchmark.results import Row, Sample
 from tests.integration.bench.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmark.workload import Workload
+    from scripts.benchmark.workload import Workload
 
 PREFIX = "copy/"  # the path at the destination below which images land
 

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - it prints what it found
 """Start one command, wait for it, and print what it cost as JSON.
 
 A process of its own, because the kernel's mark of peak memory is inherited: from the benchmark, it would be the

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark import measure, workload
-from benchmark.contenders import registries_conf
-from benchmark.results import Bar, Outcome, Row, Sample, Unit
+from scripts.benchmark import measure, workload
+from scripts.benchmark.contenders import registries_conf
+from scripts.benchmark.results import Bar, Outcome, Row, Sample, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from benchmark.settings import Settings
+    from scripts.benchmark.settings import Settings
 
 DIGEST = "sha256:" + 64 * "0"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S603 - it starts what is measured, for its version
 """What the numbers were measured on: a benchmark means nothing without it."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmark.measure import ContenderError
+from scripts.benchmark.measure import ContenderError
 
 
 def describe(tool: tuple[str, ...]) -> dict[str, Any]:

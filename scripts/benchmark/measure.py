@@ -1,3 +1,4 @@
+# ruff: noqa: S603, T201 - it starts what is measured, and shows people how far it is
 """Run one command and say what it cost: wall time, CPU of the whole tree, peak memory of its largest process."""
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark import launch
+from scripts.benchmark import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

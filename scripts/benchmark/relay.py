@@ -1,3 +1,4 @@
+# ruff: noqa: D102, S603, T201 - asyncio documents its callbacks; a relay is started here, and prints its address
 """A network on loopback: a TCP relay that adds a round trip, a rate a connection and a rate in all.
 
 It runs as a process of its own, so that it neither waits for the benchmark nor shares its interpreter, prints
@@ -6,8 +7,6 @@ where it listens, and ends with its standard input.
 The round trip is paid by the handshake (a connection's first byte waits for it) and half of it by every chunk in
 either direction. The link is full duplex: each direction has the whole rate.
 """
-
-# ruff: noqa: D102 - most methods are the callbacks that asyncio and selectors document
 
 from __future__ import annotations
 

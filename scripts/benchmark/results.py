@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmark.measure import Cost
+    from scripts.benchmark.measure import Cost
     from tests.integration.bench.registry import Request
 
 SCHEMA = "skopeo-mirror/bench/v1"

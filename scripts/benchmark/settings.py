@@ -5,13 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from benchmark.relay import Link
-
-ROOT = Path(__file__).parents[2]
-_VENV = ROOT / ".venv/bin/python"
+from scripts.benchmark.relay import Link
 
 
 def _option(default: Any, text: str) -> Any:
@@ -22,9 +18,7 @@ def _option(default: Any, text: str) -> Any:
 class Settings:
     """Everything that may be chosen; the defaults are what the bars are stated for. Sizes are bytes, times seconds."""
 
-    tool: str = _option(
-        f"{_VENV if _VENV.exists() else sys.executable} -m skopeo_mirror", "command that starts skopeo-mirror"
-    )
+    tool: str = _option(f"{sys.executable} -m skopeo_mirror", "command that starts skopeo-mirror")
     runs: int = _option(5, "runs of each contender, of which the median counts")
     patience: float = _option(90.0, "seconds that all runs of one contender may take; slower ones run less often")
     round_trip: float = _option(0.030, "round trip to either registry")

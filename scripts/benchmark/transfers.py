@@ -6,19 +6,19 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from benchmark import workload
-from benchmark.contenders import loop, ours, sync, xargs
-from benchmark.copying import PREFIX, Contest, site
-from benchmark.relay import Link
-from benchmark.results import Bar, Outcome, Unit, ratio
+from scripts.benchmark import workload
+from scripts.benchmark.contenders import loop, ours, sync, xargs
+from scripts.benchmark.copying import PREFIX, Contest, site
+from scripts.benchmark.relay import Link
+from scripts.benchmark.results import Bar, Outcome, Unit, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmark.contenders import Contender
-    from benchmark.settings import Settings
-    from benchmark.workload import Workload
+    from scripts.benchmark.contenders import Contender
+    from scripts.benchmark.settings import Settings
+    from scripts.benchmark.workload import Workload
 
 ONCE = 1.02  # the sources' blob traffic, against the unique bytes
 ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - it prints what it found
 """`scripts/bench`: options, the scenarios by name, and what is printed."""
 
 from __future__ import annotations
@@ -5,16 +6,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import catalogs, local, machine, transfers
-from benchmark.measure import ContenderError
-from benchmark.results import Outcome, as_json, as_text
-from benchmark.settings import ROOT, Settings
+from scripts.benchmark import catalogs, local, machine, transfers
+from scripts.benchmark.measure import ContenderError
+from scripts.benchmark.results import Outcome, as_json, as_text
+from scripts.benchmark.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     names, as_document = options.pop("only") or list(SCENARIOS), options.pop("json")
     settings = Settings(**options)
-    os.chdir(ROOT)  # so that `python -m skopeo_mirror` is this checkout's
     try:
         described = machine.describe(settings.tool_command)
     except ContenderError as error:
@@ -92,3 +91,7 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{field.metadata['help']} ({default})",
         )
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
