@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a script for people: it prints, and starts the program that it shows
+# ruff: noqa: INP001, S603, T201 - a script for people: it prints, and starts the program that it shows
 """The main job for real: an image named after production comes from a mirror, and the tool says so.
 
 Two registries on loopback: the mirror, which alone has the image, and the destination. Production need not exist.
