@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from scripts.benchmark import measure, workload
 from scripts.benchmark.contenders import Contender, Task, registries_conf
 from scripts.benchmark.measure import ContenderError
+from scripts.benchmark.publishing import missing
 from scripts.benchmark.relay import Link, relayed
 from scripts.benchmark.results import Row, Sample
 from tests.integration.bench.registry import Registry
@@ -114,7 +115,7 @@ class Contest:
         self.site.source.forget()
         cost = measure.run(name, command, folder=self.site.folder, environment=self._environment)
         requests = self.site.source.requests()
-        if lacking := workload.missing(self.load, self.site.destination, PREFIX):
+        if lacking := missing(self.load, self.site.destination, PREFIX):
             raise ContenderError(f"{name} left out {len(lacking)}: {', '.join(lacking[:3])}")
         self.row(contender, phase).samples.append(Sample.of(cost, requests))
         return cost.seconds

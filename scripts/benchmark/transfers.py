@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scripts.benchmark import workload
 from scripts.benchmark.contenders import loop, ours, sync, xargs
 from scripts.benchmark.copying import PREFIX, Contest, site
+from scripts.benchmark.publishing import publish
 from scripts.benchmark.relay import Link
 from scripts.benchmark.results import Bar, Outcome, Unit, ratio
 
@@ -180,7 +181,7 @@ def present(settings: Settings, folder: Path) -> Outcome:
     load = workload.small(folder / "images", images=settings.present_images)
     tool = ours(settings.tiny_jobs)
     with site(folder, settings.tool_command) as here:  # the source stays empty: whoever asks it fails
-        workload.publish(load, here.destination, PREFIX, tagged=True)
+        publish(load, here.destination, PREFIX, tagged=True)
         contest = Contest(here, load)
         contest.hold([(tool, here.task(load))], ("again",), runs=settings.runs, patience=settings.patience)
     row = contest.row(tool, "again")
@@ -206,7 +207,7 @@ def present(settings: Settings, folder: Path) -> Outcome:
 def _published(settings: Settings, folder: Path, load: Workload, link: Link) -> Iterator[Contest]:
     """A site whose source has the workload."""
     with site(folder, settings.tool_command, link) as here:
-        workload.publish(load, here.source)
+        publish(load, here.source)
         yield Contest(here, load)
 
 
