@@ -39,14 +39,14 @@ SCENARIOS: dict[str, Callable[[Settings, Path], Outcome]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the scenarios that were asked for; 0: every bar is met, 1: one is missed, 2: nothing can be measured."""
-    parser = _parser()
-    options = vars(parser.parse_args(arguments))
+    options = vars(_parser().parse_args(arguments))
     names, as_document = options.pop("only") or list(SCENARIOS), options.pop("json")
     settings = Settings(**options)
     try:
         described = machine.describe(settings.tool_command)
     except ContenderError as error:
-        parser.error(f"cannot start {error}")
+        print(f"scripts/bench: cannot start {error}", file=sys.stderr)
+        return 2
     progress = sys.stderr if as_document else sys.stdout
     print(machine.as_text(described), file=progress, end="\n\n")
     outcomes = []
