@@ -29,7 +29,7 @@ install_packages() {
             chmod +x /usr/sbin/policy-rc.d
         fi
         apt-get update -qq && apt-get install -qq --no-install-recommends "$@"
-    ) </dev/null >&2 || die "apt-get could not install $*"
+    ) </dev/null >/dev/null || die "apt-get could not install $*"
     if [[ " $* " == *" docker-registry "* && -d /run/systemd/system ]]; then
         systemctl --quiet disable docker-registry
     fi

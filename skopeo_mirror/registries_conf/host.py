@@ -25,12 +25,12 @@ def host_files(
 ) -> tuple[Path, ...]:
     """Return the existing main file and drop-ins in the order in which skopeo of `version` merges them.
 
-    `uid` and `environment` (XDG_CONFIG_HOME) matter from skopeo 1.22 on, and default to the process's own. `root` stands
-    for `/`, for tests. Raises OSError where a drop-in directory cannot be listed.
+    `uid` and `environment` (XDG_CONFIG_HOME) matter from skopeo 1.22 on; they default to the process's own. `root`
+    stands for `/`, for tests. Raises OSError where a drop-in directory cannot be listed.
 
-    Before 1.22 a user's own registries.conf hides everything below /etc. Since then it hides the main file only, vendors
-    have /usr/share/containers, root and other users have directories of their own, and of drop-ins with one name only
-    the last is read (containers-registries.conf.d(5); `newConfigWrapper`, `configfile.Read`).
+    Before 1.22 a user's own registries.conf hides everything below /etc. Since then it hides the main file only,
+    vendors have /usr/share/containers, root and other users have directories of their own, and of drop-ins with one
+    name only the last is read (containers-registries.conf.d(5); `newConfigWrapper`, `configfile.Read`).
     """
     if version >= _UNIFIED:
         return _unified(
@@ -79,3 +79,21 @@ def _directory(main: Path) -> Path:
 
 def _first_existing(files: Iterable[Path]) -> tuple[Path, ...]:
     return next(((file,) for file in files if file.exists()), ())
+
+
+def ambient_dropins(
+    *,
+    home: Path,
+    version: tuple[int, ...],
+    uid: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    root: Path = Path("/"),
+) -> tuple[Path, ...]:
+    """Return the drop-ins that skopeo of `version` merges over the file given with `--registries-conf`.
+
+    The parameters are those of `host_files`. Raises OSError where a drop-in directory cannot be listed.
+    """
+    if version >= _UNIFIED:
+        files = host_files(home=home, version=version, uid=uid, environment=environment, root=root)
+        return tuple(file for file in files if file.suffix == ".conf" and file.parent.suffix == ".d")
+    return (*_dropins(root / "etc/containers/registries.conf"), *_dropins(home / ".config/containers/registries.conf"))

@@ -97,7 +97,8 @@ def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[P
     before = len(problems)
     values = _typed(table, keys.REGISTRY, place, problems)
     where = _location(values.get("location", ""), "location", place, problems)
-    prefix = _location(values.get("prefix", ""), "prefix", place, problems) or where
+    written = values.get("prefix", "")
+    prefix = _location(written, "prefix", place, problems) if written else where  # "/" is an empty one
     if not values.get("prefix") and not values.get("location") and len(problems) == before:
         problems.append(
             place.error("", "has neither location nor prefix", "set location to the registry's host[:port]/path")

@@ -82,7 +82,7 @@ def _check_agreement(registries: Iterable[Registry]) -> None:
         other = first.setdefault(where, registry)
         problems += [
             f"{_file(registry)}: registry ({registry.prefix}).{key}: differs from the entry {other.prefix} of "
-            f"{_file(other)}, which has the same location {where!r}; one file cannot say that (give both the same {key})"
+            f"{_file(other)}, which has the same location {where!r}; one file cannot say both (give both one {key})"
             for key in ("insecure", "blocked")
             if getattr(registry, key) != getattr(other, key)
         ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Examination", "Problem", "Severity", "dropin_files", "examine", "interpret_files", "read"]
+__all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "examine", "interpret_files", "read"]
 
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
@@ -43,16 +43,23 @@ class Examination:
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
 
-def read(files: Sequence[Path], *, strict: bool = False) -> Examination:
-    """Read `files` as `examine` does; the configuration is never None.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading(Examination):
+    """An examination that found no error: there is a configuration."""
+
+    configuration: Configuration
+
+
+def read(files: Sequence[Path], *, strict: bool = False) -> Reading:
+    """Read `files` as `examine` does.
 
     Raises InvalidConfiguration with every error, and with `strict` every warning as well.
     """
     examination = examine(files)
     fatal = examination.problems if strict else examination.errors
-    if fatal:
+    if fatal or examination.configuration is None:
         raise InvalidConfiguration(str(problem) for problem in fatal)
-    return examination
+    return Reading(configuration=examination.configuration, problems=examination.problems)
 
 
 def examine(files: Sequence[Path]) -> Examination:
@@ -93,7 +100,7 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     if files and not registries:
         problems.append(places[files[0][0]].warning("", *_NOTHING_REDIRECTED))
     configuration = Configuration(
-        registries=tuple(registries[prefix] for prefix in sorted(registries)),
+        registries=tuple(registries[prefix] for prefix in sorted(registries) if prefix),  # an empty one matches nothing
         files=tuple(file for file, _ in files),
         sha256=hashlib.sha256(b"".join(content for _, content in files)).hexdigest(),
         others=others,
