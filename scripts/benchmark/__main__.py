@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {name:20}{_summary(name)}" for name in SCENARIOS)
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measure skopeo-mirror beside skopeo alone, on loopback, with registries and a network of its own. Files go to TMPDIR.",
+        description="Measure skopeo-mirror beside skopeo alone, on loopback, with a network of its own.\n"
+        "Files go to TMPDIR.",
         epilog=f"scenarios:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
