@@ -20,6 +20,7 @@ def describe(tool: tuple[str, ...]) -> dict[str, Any]:
         "cpu": _processor(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "load": os.getloadavg()[0],  # of others: nothing was started yet
         "kernel": platform.release(),
         "python": platform.python_version(),
         "skopeo": _version("skopeo", "--version"),
@@ -29,11 +30,15 @@ def describe(tool: tuple[str, ...]) -> dict[str, Any]:
 
 
 def as_text(machine: dict[str, Any]) -> str:
-    """The description in two lines."""
+    """The description in two lines, and a third where others keep the machine busy."""
     hardware = f"{machine['cpus']} x {machine['cpu']}, {machine['memory'] / 2**30:.0f} GiB, Linux {machine['kernel']}"
-    return f"{hardware}, Python {machine['python']}\n" + "; ".join(
-        machine[name] for name in ("tool", "skopeo", "registry")
-    )
+    lines = [
+        f"{hardware}, Python {machine['python']}",
+        "; ".join(machine[name] for name in ("tool", "skopeo", "registry")),
+    ]
+    if machine["load"] > machine["cpus"] / 2:
+        lines.append(f"This machine is busy (load {machine['load']:.1f}): do not trust the times below.")
+    return "\n".join(lines)
 
 
 def _processor() -> str:
