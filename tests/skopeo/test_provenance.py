@@ -209,6 +209,14 @@ def test_requests_to_the_destination_are_no_doubt() -> None:
     assert found.doubt is None
 
 
+def test_a_blob_may_come_from_another_candidate() -> None:
+    """A later skopeo may read single blobs elsewhere than the manifest: within the route that is no doubt."""
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, asked("y/app/blobs/sha256:bb", "b.test"))
+    assert found.server == A
+    assert found.doubt is None
+    assert found.pulled == ("sha256:aa", "sha256:bb")
+
+
 def test_what_was_asked_of_a_failed_candidate_proves_nothing() -> None:
     found = traced(tried(A.reference), MANIFEST_OF_A, refused(A.reference), tried(B.reference))
     assert found.server == B

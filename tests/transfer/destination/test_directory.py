@@ -50,14 +50,6 @@ def test_names_a_directory_an_image(destination: DirectoryDestination) -> None:
     assert destination.place(pinned).path == destination.directory / f"foo/app/pin-sha256-{D1.hex}"
 
 
-def test_no_image_leaves_the_directory(tmp_path: Path) -> None:
-    scoped = DirectoryDestination(tmp_path, NamingRules(scoped=True))
-    place = scoped.place(Reference.parse("my_host.test/app:v1"))
-    scoped.check(place)
-    assert place.path is not None
-    assert place.path.is_relative_to(tmp_path)
-
-
 def test_an_images_own_destination_is_refused(destination: DirectoryDestination) -> None:
     with pytest.raises(DestinationRefused, match="destination of its own"):
         destination.place(IMAGE, "d.test/app:v1")
