@@ -149,6 +149,7 @@ class Runs:
         self._processes: dict[int, Process] = {}
         self._answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._starting = threading.Lock()
+        self._sending = threading.Lock()
         self._control: socket.socket | None = None
 
     def start(self, argv: Sequence[str], output: int, log: int) -> Process:
@@ -157,8 +158,9 @@ class Runs:
             if self._control is None:
                 self._control = self._launch()
             words = json.dumps({"argv": list(argv)}).encode() + b"\n"
-            sent = socket.send_fds(self._control, [words], [output, log])
-            self._control.sendall(words[sent:])
+            with self._sending:
+                sent = socket.send_fds(self._control, [words], [output, log])
+                self._control.sendall(words[sent:])
             answer = self._answers.get()
         if "process" not in answer:
             raise OSError(0, str(answer["error"]))
@@ -221,11 +223,13 @@ class Runs:
                 else:
                     self._answers.put(said)
         for process in self._processes.values():
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.has_ended(-signal.SIGKILL)
         self._answers.put({"error": "the launcher of skopeo processes has ended"})
 
     def _send_signal(self, control: socket.socket, group: int, number: int) -> None:
-        with contextlib.suppress(OSError):
+        with self._sending, contextlib.suppress(OSError):
             control.sendall(json.dumps({"signal": number, "group": group}).encode() + b"\n")
 
 

@@ -29,7 +29,7 @@ def serve(control: socket.socket) -> None:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    running: set[int] = set()
+    running: dict[int, bool] = {}  # by process id: whether it was told to end
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
     selector.register(wake_read, selectors.EVENT_READ)
@@ -61,11 +61,14 @@ def receive(control: socket.socket) -> tuple[bytes, list[int]]:
     return received, descriptors
 
 
-def obey(request: dict[str, object], descriptors: array.array[int], control: socket.socket, running: set[int]) -> None:
+def obey(
+    request: dict[str, object], descriptors: array.array[int], control: socket.socket, running: dict[int, bool]
+) -> None:
     """Carry out one request."""
     if "signal" in request:
         group = int(str(request["group"]))
         if group in running:  # not reaped yet, so the number is still its own
+            running[group] = True
             os.killpg(group, int(str(request["signal"])))
         return
     argv = request["argv"]
@@ -75,7 +78,7 @@ def obey(request: dict[str, object], descriptors: array.array[int], control: soc
     except OSError as error:
         answer(control, {"error": error.strerror or str(error)})
     else:
-        running.add(pid)
+        running[pid] = False
         answer(control, {"started": pid})
     finally:
         os.close(output)
@@ -98,13 +101,16 @@ def start(argv: list[str], output: int, log: int) -> int:
     )
 
 
-def reap(control: socket.socket, running: set[int]) -> None:
-    """Tell of every process that has ended."""
+def reap(control: socket.socket, running: dict[int, bool]) -> None:
+    """Tell of every process that has ended; what it leaves of its group, when it was told to end, is ended too."""
     while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
             return
-        running.discard(pid)
+        pid = ended.si_pid
+        if running.pop(pid):
+            os.killpg(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
         answer(control, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
