@@ -20,8 +20,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import sh
-
 from skopeo_mirror.errors import SkopeoUnusable
 
 if TYPE_CHECKING:
@@ -185,6 +183,8 @@ class Runs:
 
     def _launch(self) -> socket.socket:
         """Start the launcher, and a thread that hears what becomes of its processes."""
+        import sh  # noqa: PLC0415 - it brings asyncio along: 25 ms that offline commands need not pay
+
         ours, theirs = socket.socketpair()
         with theirs, theirs.makefile("rb") as channel, Path(os.devnull).open("r+b") as nothing:
             launcher = sh.Command(sys.executable)(
