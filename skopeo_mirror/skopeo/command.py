@@ -201,10 +201,11 @@ class Runs:
         hearing.start()
 
         def end() -> None:
-            ours.shutdown(socket.SHUT_RDWR)
-            hearing.join()
+            with contextlib.suppress(OSError, sh.ErrorReturnCode):  # it can have been killed before
+                ours.shutdown(socket.SHUT_RDWR)
+                hearing.join()
+                launcher.wait()
             ours.close()
-            launcher.wait()
 
         atexit.register(end)
         return ours
