@@ -12,6 +12,7 @@ import typer
 from skopeo_mirror import __version__, options, wiring
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, Unroutable, UsageError
 from skopeo_mirror.output.console import Console
+from skopeo_mirror.usage import Command, Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="skopeo-mirror",
+    cls=Group,
     help="Copy container images through registries.conf with skopeo, and prove which mirror served each.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -33,7 +35,7 @@ ImagesAndDestination = Annotated[list[str] | None, typer.Argument(metavar="[IMAG
 def main() -> None:
     """Run the program; every error that it raises on purpose ends here, as words and an exit status."""
     try:
-        app()
+        app(prog_name=app.info.name)
     except InvalidInput as error:
         _die(error.problems, error.exit_status)
     except SkopeoMirrorError as error:
@@ -64,7 +66,7 @@ def root(
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=Command)
 def copy(
     arguments: ImagesAndDestination = None,
     images_from: options.ImagesFrom = None,
@@ -104,7 +106,7 @@ def copy(
 
     DESTINATION is docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR.
 
-    Example: skopeo-mirror copy -r registries.conf -f images.txt docker://registry.example.com/mirror
+    Example: skopeo-mirror copy -f images.txt docker://registry.example.com/mirror
     """
     from skopeo_mirror.output.printing import Printer  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
@@ -171,7 +173,7 @@ def copy(
     raise typer.Exit(1 if result.failed else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def route(
     images: Images = None,
     images_from: options.ImagesFrom = None,
@@ -212,7 +214,7 @@ def route(
     raise typer.Exit(1 if any(image.error for image in routed) else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def validate(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
@@ -243,7 +245,7 @@ def validate(
     raise typer.Exit(2 if failed else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def normalize(
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
@@ -264,7 +266,7 @@ def normalize(
     console.result(normalized(configuration).rstrip("\n"))
 
 
-@app.command()
+@app.command(cls=Command)
 def pin(
     images: Images = None,
     images_from: options.ImagesFrom = None,
@@ -323,7 +325,7 @@ def pin(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command(name="images")
+@app.command(name="images", cls=Command)
 def print_images(
     images: Images = None, images_from: options.ImagesFrom = None, shard: options.ShardOption = None
 ) -> None:
