@@ -168,7 +168,8 @@ def copy(
     stop = Stop(runs=found.runs)
     printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
     with wiring.stopped_by_signals(stop, console):
-        result = run(request, stop=stop, tell=printer.hear)
+        with printer.live(len(request.wanted)):
+            result = run(request, stop=stop, tell=printer.hear)
         printer.finish(result, report=report, failed_images=failed_images)
     raise typer.Exit(1 if result.failed else 0)
 

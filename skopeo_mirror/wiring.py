@@ -128,10 +128,11 @@ def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
     def press(number: int, _: FrameType | None) -> None:
         if received and number == signal.SIGINT:
             stop.runs.kill()
+            console.leave()
             os._exit(Interrupted.exit_status)
         received.append(number)
         stop.now("interrupted" if number == signal.SIGINT else "terminated")
-        console.note("stopping; interrupt again to end at once")
+        console.notice("stopping; interrupt again to end at once")
 
     before = {number: signal.signal(number, press) for number in errors}
     try:

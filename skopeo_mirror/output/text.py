@@ -1,16 +1,15 @@
-"""What people read of a run: a line an image, a summary, warnings (pure views of its results)."""
+"""What people read of a run while it happens: a line an image, a line an attempt (pure views of its results)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.output.report import location_of
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from skopeo_mirror.transfer.results import ImageResult, RunResult
+    from skopeo_mirror.transfer.results import ImageResult
 
 
 def printable(text: str) -> str:
@@ -42,21 +41,10 @@ def attempt_lines(image: ImageResult) -> list[str]:
     return lines
 
 
-def summary_lines(run: RunResult) -> list[str]:
-    """The end of a run: how many of each, who served, and why it ended early if it did."""
-    counts = {status: sum(image.status is status for image in run.images) for status in Status}
-    told = [f"{count} {status}" for status, count in counts.items() if count]
-    lines = [f"{len(run.images)} images: {', '.join(told) or 'none'} in {run.seconds:.1f} s"]
-    served: dict[str, tuple[int, int]] = {}
-    for image in run.images:
-        if image.served_by is not None:
-            name = f"{location_of(image.served_by)} ({image.served_by.kind})"
-            images, size = served.get(name, (0, 0))
-            served[name] = (images + 1, size + image.bytes)
-    lines += [f"  {name}: {images} images, {human_bytes(size)}" for name, (images, size) in sorted(served.items())]
-    if run.stopped is not None:
-        lines.append(f"stopped early: {run.stopped}")
-    return lines
+def bar(fraction: float, width: int) -> str:
+    """A bar of `width` characters that is filled to `fraction` (0 to 1)."""
+    filled = round(min(max(fraction, 0.0), 1.0) * width)
+    return "━" * filled + "╌" * (width - filled)
 
 
 def human_bytes(number: float) -> str:
