@@ -12,6 +12,7 @@ import typer
 from skopeo_mirror import __version__, options, wiring
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, Unroutable, UsageError
 from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.usage import Command, Group
 
 if TYPE_CHECKING:
@@ -337,6 +338,33 @@ def print_images(
     console = Console()
     for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
         console.result(str(listed.reference))
+
+
+@app.command(cls=Command)
+def redirect(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", show_default=False)],
+    format_: options.RedirectFormat = Format.REGISTRIES_CONF,
+) -> None:
+    """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
+
+    Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), or as source=destination lines, which -f reads (mapping).
+
+    Example: skopeo-mirror redirect report.json > mirror.conf
+    """
+    from skopeo_mirror.output.redirect import check_registries, confirmed_images, parse_report  # noqa: PLC0415
+    from skopeo_mirror.output.redirect import redirect as redirected  # noqa: PLC0415
+
+    parsed = []
+    for file in reports:
+        images = parse_report(wiring.text_of(file), str(file))
+        check_registries(images, str(file))
+        parsed.append(images)
+    console = Console()
+    if not confirmed_images(parsed):
+        console.warning("no image is confirmed: nothing is redirected")
+    for line in redirected(parsed, format_).splitlines():
+        console.result(line)
 
 
 def _some(listed: tuple[Listed, ...], images_from: list[str] | None) -> tuple[Listed, ...]:

@@ -79,6 +79,16 @@ def _host_files(skopeo: str | None) -> tuple[Path, ...]:
     return host_files(home=Path.home(), version=version)
 
 
+def text_of(file: Path) -> str:
+    """The text of a file that was named. Raises UsageError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: is not UTF-8") from error
+
+
 def check_files(*files: str | None) -> None:
     """Refuse files that skopeo could not read, before it fails with every image. Raises UsageError."""
     for file in files:

@@ -67,12 +67,12 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
         terminal.resize(after)
         shown = terminal.wait_for(rf"^[━╌]{{{'5,20' if after == 60 else '30,'}}} 2/3 images")
         assert len(re.findall(rf"^{BAR}", shown, re.MULTILINE)) == 1
-        assert not terminal.screen.cursor_shown
+        cursor = [terminal.screen.cursor_shown]
 
         terminal.interrupt()
         assert terminal.wait() == 130
         shown = terminal.screen.text()
-        assert terminal.screen.cursor_shown
+        assert [*cursor, terminal.screen.cursor_shown] == [False, True]
         assert not re.search(rf"^{BAR}", shown, re.MULTILINE)  # gone; what it stood under is still there
         assert "failed good.invalid/missing/app@" in shown
         assert re.search(rf"^  {BAR} {mirror.host} \(mirror\): 1 image, ", shown, re.MULTILINE)
