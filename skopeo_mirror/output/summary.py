@@ -23,7 +23,7 @@ def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | No
     """Return the summary; `bars` are for terminals, `failed_images` is the file that lists what failed, if any."""
     counts = {status: sum(image.status is status for image in run.images) for status in Status}
     told = [f"{count} {status}" for status, count in counts.items() if count]
-    lines = [f"{_images(len(run.images))}: {', '.join(told) or 'none'} in {run.seconds:.1f} s"]
+    lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
     lines += _served(run.images, bars=bars)
     lines += _fallen_back(run.images)
     lines += _failures(run, failed_images)

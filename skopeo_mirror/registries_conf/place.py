@@ -61,16 +61,20 @@ class Lines:
             return None
         if start not in self._keys:
             self._keys[start] = self._keys_after(start)
-        return self._keys[start].get(fold(name), start or None)
+        found = self._keys[start]
+        return found.get(name) or found.get(fold(name)) or start or None
 
     def _keys_after(self, start: int) -> dict[str, int]:
         found: dict[str, int] = {}
-        for number, line in enumerate(self._lines[start:], start + 1):
+        for index in range(start, len(self._lines)):
+            line = self._lines[index]
             if "[" in line and _HEADER.match(line.rstrip("\r")):
                 break
             key, equals, _ = line.partition("=")
             if equals:
-                found.setdefault(fold(key.strip().strip("\"'")), number)
+                name = key.strip().strip("\"'")
+                found.setdefault(fold(name), index + 1)
+                found.setdefault(name, index + 1)
         return found
 
 

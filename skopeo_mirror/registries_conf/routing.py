@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidReference, Unroutable
-from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.reference import NAME_LIMIT, Reference, shown
 from skopeo_mirror.registries_conf.model import PullFromMirror
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Router:
 
         containers/image's `FindRegistry`: at equal length the wildcard wins (it sorts first).
         """
+        if len(name) > NAME_LIMIT:
+            return None
         for prefix in _prefixes(name):
             registry = self._registries.get(prefix)
             if registry is not None:

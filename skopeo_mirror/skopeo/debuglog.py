@@ -70,7 +70,7 @@ class Died:
 
 Event = Tried | Refused | Requested | Waiting | Retried | Died
 
-_LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)')
+_LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
 _TRIED: Final = re.compile(r"Trying to access (?P<reference>\".*\")", re.DOTALL)
 _REFUSED: Final = re.compile(r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)", re.DOTALL)
 _REQUESTED: Final = re.compile(r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE) (?P<url>https?://\S+)")
