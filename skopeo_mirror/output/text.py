@@ -24,9 +24,9 @@ def image_line(image: ImageResult) -> str:
         case Status.FAILED:
             return f"{head}: {' '.join((image.error or '').split())}"
         case Status.PRESENT:
-            return f"{head} at {image.destination}"
+            return printable(f"{head} at {image.destination}")
         case _:
-            return f"{head} from {_source(image)} to {image.destination}"
+            return printable(f"{head} from {_source(image)} to {image.destination}")
 
 
 def attempt_lines(image: ImageResult) -> list[str]:
@@ -45,6 +45,11 @@ def bar(fraction: float, width: int) -> str:
     """A bar of `width` characters that is filled to `fraction` (0 to 1)."""
     filled = round(min(max(fraction, 0.0), 1.0) * width)
     return "━" * filled + "╌" * (width - filled)
+
+
+def failed_line(image: ImageResult) -> str:
+    """A failed image as a line of a list, so that `-f` asks for the same again."""
+    return str(image.image) if image.own_destination is None else f"{image.image}={image.own_destination}"
 
 
 def human_bytes(number: float) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
 import shlex
 import signal
+import struct
 import subprocess
+import termios
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -112,6 +115,12 @@ def temporary(tmp_path: Path) -> Path:
     return directory
 
 
+def unread(pipe: int) -> int:
+    """Return how many bytes of a pipe nobody has read yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
 class TestSignals:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(("number", "status"), SIGNALS)
@@ -182,7 +191,7 @@ class TestSignals:
             assert run.process.stderr.readline() == "stopping; interrupt again to end at once\n"
             run.signal(signal.SIGINT)
             ended = run.wait()
-            until(lambda: run.left() == [])
+            run.wait_until_gone()
         assert (ended.status, ended.stdout) == (130, "")
         assert not (skopeo_mirror.directory / "report.json").exists()
 
@@ -195,7 +204,10 @@ class TestSignals:
         images = skopeo_mirror.directory / "images"
         os.mkfifo(images)
         command = ("copy", "-r", "registries.conf", "-f", images, f"docker://{destination.host}")
-        with started(skopeo_mirror, *command) as run, images.open("w"):
+        with started(skopeo_mirror, *command) as run, images.open("w") as writing:
+            writing.write("prod.invalid/app:v1\n")
+            writing.flush()
+            until(lambda: unread(writing.fileno()) == 0)
             run.signal(number)
             ended = run.wait()
         assert ended.status in {status, -number}  # a shell says the same of both
@@ -233,7 +245,7 @@ class TestKill:
                 until(lambda: where.has(done) and any("/blobs/" in request.path for request in holding.requests()))
                 run.signal(signal.SIGKILL)
                 run.wait()
-                until(lambda: run.left() == [])
+                run.wait_until_gone()
             assert (where.has(done), where.shows_half([held])) == (True, [])
             holding.heal()
             again = copy(skopeo_mirror, *wanted, where.name, env={"TMPDIR": str(temporary)})
@@ -277,7 +289,7 @@ class TestKill:
                 time.sleep(chance.uniform(0.1, 1.1) * whole)
                 run.signal(chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
                 ended = run.wait()
-                until(lambda run=run: run.left() == [])
+                run.wait_until_gone()
             assert ended.status in {0, 130, 143, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL}, ended.stderr
             assert where.shows_half(images) == []
             copy(skopeo_mirror, *wanted, where.name, env=environment)

@@ -126,8 +126,12 @@ def cases(draw: st.DrawFn) -> Case:
     main = draw(registries)
     rest = draw(st.just({}) | dropins)
     tables = [*main, *(table for file in rest.values() for table in file)]
-    prefixes = [str(table.get("prefix") or table.get("location") or "").replace("*", "x.a") for table in tables]
-    name = draw(st.sampled_from(prefixes) if prefixes else place)
+    prefixes = [str(table.get("prefix") or table.get("location") or "") for table in tables]
+    prefix = draw(st.sampled_from(prefixes) if prefixes else place)
+    host, slash, namespace = prefix.partition("/")
+    host = host.replace("*", str(draw(one_of("x", "x.y", f"x{host[1:]}"))))  # the last has the wildcard's suffix twice
+    port = draw(one_of("", "", "", ":8443")) if ":" not in host else ""
+    name = f"{host}{port}{slash}{namespace}"
     path = draw(one_of("", "/x", "/x/y", "/img", "/library/x"))
     tag = draw(one_of("", ":1", ":latest", f"@{DIGEST}", f"@{DIGEST}"))
     image = draw(rarely(st.sampled_from(IMAGES), st.just(f"{name}{path}{tag}")))

@@ -103,14 +103,26 @@ def test_a_transfer_that_stands_still_while_uploading_is_the_sources_fault(
     ]
 
 
-@pytest.mark.parametrize("kind", ["never-speak", "never-answer"])
-def test_a_destination_that_takes_nothing_is_the_destinations_fault(
-    skopeo_mirror: Program, mirror: Registry, origin: Registry, image: Image, kind: str
+@pytest.mark.parametrize(
+    ("kind", "reasons"),
+    [
+        pytest.param("never-speak", ["destination"], id="and-says-nothing"),
+        pytest.param("never-answer", ["stalled", "destination"], id="but-answers-questions"),
+    ],
+)
+def test_a_destination_that_takes_nothing_is_at_fault_itself(
+    skopeo_mirror: Program,
+    mirror: Registry,
+    second_mirror: Registry,
+    origin: Registry,
+    image: Image,
+    kind: str,
+    reasons: list[str],
 ) -> None:
-    """`never-answer`: it answers every question but takes no upload."""
-    for source in (mirror, origin):
+    """Where it answers questions, the second candidate with which nothing moves tells that it is not the first."""
+    for source in (mirror, second_mirror, origin):
         source.push("app", image)
-    configure(skopeo_mirror, entry(origin.host, mirror.host))
+    configure(skopeo_mirror, entry(origin.host, mirror.host, second_mirror.host))
     with FaultyRegistry(Fault(place=Place.UPLOAD, kind=kind)) as destination:
         report = copy(
             skopeo_mirror,
@@ -119,8 +131,8 @@ def test_a_destination_that_takes_nothing_is_the_destinations_fault(
             status=1,
         )
     failed = only(report)
-    assert [attempt["reason"] for attempt in failed["attempts"]] == ["destination"]
-    assert destination.host in failed["error"]
+    assert [attempt["reason"] for attempt in failed["attempts"]] == reasons
+    assert failed["error"].startswith(f"docker://{destination.host}: ")
     assert origin.requests() == []
 
 

@@ -60,6 +60,11 @@ def test_routes_what_is_pulled(image: str, routed: str) -> None:
     assert [str(one.reference) for one in route.candidates] == [routed.replace("quay.io", "m.test/q"), routed]
 
 
+def test_a_wildcard_replaces_what_stands_for_the_host() -> None:
+    route = router(entry("*.test", location="up.test")).route(Reference.parse("my_host.test/x:1"))
+    assert [str(candidate.reference) for candidate in route.candidates] == ["up.test/x:1"]
+
+
 def test_without_entry_it_comes_from_where_its_name_says() -> None:
     route = router().route(Reference.parse("quay.io/x:1"))
     (only,) = route.candidates

@@ -48,6 +48,10 @@ class Background:
                 continue
         return found
 
+    def wait_until_gone(self) -> None:
+        """Wait until no process of the run is left; fail when one stays."""
+        until(lambda: not self.left())
+
 
 @contextmanager
 def started(program: Program, *arguments: object, env: Mapping[str, str] | None = None) -> Iterator[Background]:

@@ -97,16 +97,16 @@ def test_verifies_certificates(given: bool | None, insecure: bool, verifies: boo
     entry = Registry(prefix="d.test/m", location="d.test/m", insecure=insecure)
     destination = parse("docker://d.test/m", entry, tls_verify=given)
     assert destination.tls_verify is verifies
-    with destination.writing(destination.place(IMAGE), D1) as target:
-        assert f"--dest-tls-verify={str(verifies).lower()}" in target.options
+    with destination.writing(destination.place(IMAGE), D1) as writing:
+        assert f"--dest-tls-verify={str(verifies).lower()}" in writing.target.options
 
 
 def test_skopeo_is_told_how_to_get_in() -> None:
     destination = parse("docker://d.test", access=Access(authfile="auth.json", cert_dir="certs"))
-    with destination.writing(destination.place(IMAGE), D1) as target:
-        assert target.name == "docker://d.test/foo/app:v1"
-        assert target.repository == Reference.parse("d.test/foo/app:v1")
-        assert target.options[1:] == ("--dest-authfile", "auth.json", "--dest-cert-dir", "certs")
+    with destination.writing(destination.place(IMAGE), D1) as writing:
+        assert writing.target.name == "docker://d.test/foo/app:v1"
+        assert writing.target.repository == Reference.parse("d.test/foo/app:v1")
+        assert writing.target.options[1:] == ("--dest-authfile", "auth.json", "--dest-cert-dir", "certs")
 
 
 def test_a_blocked_destination_is_refused() -> None:
