@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.bench.copying import PLAIN, configure, entry
-from tests.integration.bench.faults import Fault, Place
+from tests.integration.bench.faults import FAULTS, Fault, Place, answers
 from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import make_image
 from tests.integration.bench.registry import Registry
@@ -100,6 +100,31 @@ def test_no_secret_is_in_it(
     assert "manifest unknown" in text
     assert SECRET not in text + run.stdout + run.stderr
     assert auth not in text + run.stdout + run.stderr
+
+
+def test_a_signed_address_is_in_it_without_its_signature(
+    skopeo_mirror: Program,
+    destination: Registry,
+    logs: Path,
+    image: Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A registry that keeps its layers elsewhere sends an address that opens them to anybody, and skopeo tells it."""
+    elsewhere = answers(307, Location=f"http://127.0.0.1:1/layer?X-Amz-Signature={SECRET}&part=2")
+    monkeypatch.setitem(FAULTS[Place.LAYER], "403", elsewhere)
+    with FaultyRegistry(Fault(place=Place.LAYER, kind="403")) as mirror:
+        mirror.serve("app", image)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        run = skopeo_mirror(
+            *("copy", "-r", "registries.conf", PLAIN, "--log-dir=logs", "--mirrors-only", "--report=report.json"),
+            *("--retries=0", "-v", f"prod.invalid/app@{image.digest}", f"docker://{destination.host}"),
+        )
+    assert run.status == 1
+    text = "".join(file.read_text() for file in files_of(logs))
+    assert "http://127.0.0.1:1/layer?X-Amz-Signature=***&part=2" in text
+    assert "connection refused" in run.stdout
+    report = (skopeo_mirror.directory / "report.json").read_text()
+    assert not [where for where in (text, run.stdout, run.stderr, report) if SECRET in where]
 
 
 def test_names_are_told_apart(skopeo_mirror: Program, mirror: Registry, destination: Registry, logs: Path) -> None:
