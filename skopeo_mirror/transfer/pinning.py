@@ -33,7 +33,7 @@ def pin_all(
     retries: int,
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
-    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo)
+    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),

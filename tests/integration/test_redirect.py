@@ -78,6 +78,30 @@ def test_on_the_mirroring_host_further_runs_work(
     assert asked(origin) == []
 
 
+def test_on_the_mirroring_host_an_entry_for_one_repository_spoils_no_run(
+    skopeo_mirror: Program, mirror: Registry, origin: Registry, destination: Registry
+) -> None:
+    """Nothing outranks it, so that repository alone cannot be pulled; what is there already need not be."""
+    images = {name: make_image(name) for name in ("app", "new", "other")}
+    mirror.push("ns/app", images["app"])
+    mirror.push("ns/app", images["new"])
+    mirror.push("ns/other", images["other"])
+    configure(skopeo_mirror, entry(f"{origin.host}/ns", f"{mirror.host}/ns"))
+    app, new, other = (
+        f"{origin.host}/ns/{repository}@{images[name].digest}"
+        for repository, name in (("app", "app"), ("app", "new"), ("other", "other"))
+    )
+    arguments = ["--max-nested-paths", "1", *REPORT]
+    copy(skopeo_mirror, *arguments, app, f"docker://{destination.host}")
+    file = drop_in(skopeo_mirror, "report.json")
+    assert f'"{origin.host}/ns/app"' in file.read_text()
+
+    report = copy(skopeo_mirror, *arguments, app, new, other, f"docker://{destination.host}", status=1)
+    assert statuses(report) == {app: "present", new: "failed", other: "copied"}
+    assert f"{file} redirects {origin.host}/ns/app to the destination itself" in report["images"][1]["error"]
+    assert asked(origin) == []
+
+
 def test_on_the_mirroring_host_the_destination_is_no_candidate(
     skopeo_mirror: Program, origin: Registry, destination: Registry
 ) -> None:
