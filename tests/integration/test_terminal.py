@@ -84,6 +84,28 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
     assert [image["status"] for image in report["images"]] == ["copied", "failed", "failed"]
 
 
+def test_a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(
+    skopeo_mirror: Program, mirror: Registry, hanging: FaultyRegistry, destination: Registry, image: Image
+) -> None:
+    deaf = skopeo_mirror.directory / "skopeo"
+    deaf.write_text(
+        '#!/bin/sh\ncase " $* " in *" copy "*) trap \'\' TERM; sleep 1000 & wait;; esac\nexec skopeo "$@"\n'
+    )
+    deaf.chmod(0o755)
+    arguments = two_images(skopeo_mirror, mirror, entry("slow.invalid", hanging.host))
+    slow = f"slow.invalid/slow/app@{image.digest}"
+    command = skopeo_mirror.command("copy", "--skopeo", deaf, *arguments, slow, f"docker://{destination.host}")
+    environment = skopeo_mirror.environment({"TERM": "xterm"})
+    with Terminal(command, columns=80, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+        terminal.wait_for(f"^{BAR} 1/3 images, 1 failed")
+        terminal.interrupt()
+        terminal.wait_for("^stopping; interrupt again to end at once$")
+        cursor = [terminal.screen.cursor_shown]
+        terminal.interrupt()
+        assert terminal.wait() == 130
+        assert [*cursor, terminal.screen.cursor_shown] == [False, True]
+
+
 @pytest.mark.parametrize("columns", [60, 200])
 @pytest.mark.parametrize(
     ("options", "environment"),
