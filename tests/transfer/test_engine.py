@@ -215,13 +215,13 @@ def test_as_many_copies_at_once_as_there_are_jobs() -> None:
 
 
 def test_images_are_looked_at_while_others_are_copied_but_not_too_far_ahead() -> None:
-    jobs = 2
+    jobs, images = 2, 2 * AHEAD
     looked_ahead = threading.Event()
     looked: list[int] = []
 
     def look(journey: Journey) -> Step:
         looked.append(journey.job.number)
-        if len(looked) == jobs + AHEAD:
+        if len(looked) == AHEAD:
             looked_ahead.set()
         return ready(journey)
 
@@ -233,8 +233,8 @@ def test_images_are_looked_at_while_others_are_copied_but_not_too_far_ahead() ->
         ahead.append(len(looked) - len(ahead))
         return copied(journey)
 
-    script = Script(looks={n: [look] for n in range(60)}, copies={n: [copy] for n in range(60)})
-    run(script, 60, jobs=jobs)
+    script = Script(looks={n: [look] for n in range(images)}, copies={n: [copy] for n in range(images)})
+    run(script, images, jobs=jobs)
     assert max(ahead) <= AHEAD + 3 * jobs
 
 
