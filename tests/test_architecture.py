@@ -13,7 +13,7 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest` and `files` stand beside `reference`, `options` and `wiring` beside `cli`.
+# `manifest` and `files` stand beside `reference`, `options`, `usage` and `wiring` beside `cli`.
 GROUND = {"errors", "reference", "manifest", "files"}
 ARROWS = {
     "errors": set[str](),
@@ -27,7 +27,8 @@ ARROWS = {
     "output": GROUND | {"registries_conf", "skopeo", "transfer"},
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
     "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
-    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
+    "usage": set[str](),
+    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "usage"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }
@@ -44,7 +45,9 @@ PURE = (
     "transfer.failover",
     "transfer.results",
     "transfer.schedule",
+    "output.redirect",
     "output.report",
+    "output.summary",
     "output.text",
 )
 OUTSIDE = {"io", "os", "pathlib", "random", "sh", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "time"}
@@ -90,7 +93,7 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "wiring"}}
+    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "usage", "wiring"}}
     assert importers <= {"cli", "wiring", "__main__"}
 
 

@@ -10,8 +10,8 @@ from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory
 from skopeo_mirror.registries_conf.scoping import physical_repositories
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.circuits import Circuits
-from skopeo_mirror.transfer.explaining import nobody_served
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.run import audit, temporary_directory
 
@@ -33,7 +33,7 @@ def pin_all(
     retries: int,
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
-    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo)
+    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),
@@ -59,7 +59,13 @@ def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[
             return sources.reference.pin(probe.digest), None
         pause = tries.begin_again(random.random)
         if pause is None or reader.scoped.skopeo.runs.stopping.wait(pause):
-            return image, nobody_served([*sources.skipped, *tries.attempts], sourcing.mirrors_only)
+            return image, nobody_served(
+                image,
+                [*sources.skipped, *tries.attempts],
+                router=sourcing.router,
+                mirrors_only=sourcing.mirrors_only,
+                scoped=reader.scoped,
+            )
 
 
 def _prefixes_of(image: Reference, sourcing: Sourcing) -> list[str]:
