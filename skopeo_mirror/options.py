@@ -62,6 +62,10 @@ RegistriesConfDir = Annotated[
     str | None,
     _option("--registries-conf-dir", metavar="DIR", panel=_CONF, help="Merge the drop-ins of DIR (*.conf) over FILE."),
 ]
+FromLayout = Annotated[
+    str | None,
+    _option("--from", metavar="oci:DIR", panel=_INPUT, help="Take the images from a layout that a run has filled."),
+]
 Strict = Annotated[bool, _flag("--strict", panel=_CONF, help="Take warnings about registries.conf for errors.")]
 MirrorsOnly = Annotated[bool, _flag("--mirrors-only", panel=_CONF, help="Never contact an image's original location.")]
 Scoped = Annotated[bool, _flag("--scoped", panel=_DEST, help="Keep the source host in the destination path.")]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Interrupted, SkopeoMirrorError, SkopeoUnusable, Terminated, UsageError
-from skopeo_mirror.inputs.lists import Shard, read_images
+from skopeo_mirror.inputs.lists import Listed, Shard, read_images
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
 from skopeo_mirror.skopeo.command import find
@@ -19,18 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
-    from skopeo_mirror.inputs.lists import Listed
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.stopping import Stop
 
 VERSION_WHERE_NONE_IS_FOUND = (1, 9)
 
 
-def images(arguments: Sequence[str], files: Sequence[str], shard: str | None) -> tuple[Listed, ...]:
-    """The images of the command line and of the lists, or the shard of them. Raises InvalidInput, UsageError."""
-    found = read_images(arguments, files)
+def images(
+    arguments: Sequence[str], files: Sequence[str], shard: str | None, layout: LayoutSourcing | None = None
+) -> tuple[Listed, ...]:
+    """The images of the command line and of the lists, or the shard of them. Raises InvalidInput, UsageError.
+
+    Where nothing is named, it is all of `layout`, if there is one.
+    """
+    if layout is not None and not arguments and not files:
+        found = tuple(Listed(text=str(image), reference=image) for image in layout.images())
+    else:
+        found = read_images(arguments, files)
     if shard is None:
         return found
     part = Shard.parse(shard)

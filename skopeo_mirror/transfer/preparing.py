@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.transfer.destination.place import Destination, Place
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.results import WantedBy
 
 
@@ -59,6 +60,10 @@ class Sourcing:
     mirrors_only: bool = False
     captured: Mapping[str, str] = field(default_factory=dict)
 
+    def without(self, captured: Mapping[str, str]) -> Sourcing:
+        """The same, once it is known what this host's drop-ins have captured."""
+        return replace(self, captured=captured)
+
     def sources(self, image: Reference, place: Place | None = None) -> Sources:
         """The candidates of `image`, without what is blocked, and without the place that it would be written to.
 
@@ -84,7 +89,7 @@ class Sourcing:
         return Sources(reference=route.reference, candidates=tuple(usable), skipped=tuple(skipped))
 
 
-def prepare(wanted: Iterable[Wanted], sourcing: Sourcing, destination: Destination) -> tuple[Job, ...]:
+def prepare(wanted: Iterable[Wanted], sourcing: Sourcing | LayoutSourcing, destination: Destination) -> tuple[Job, ...]:
     """Give every image its place. Raises InvalidInput with everything that must be put right before any copy."""
     jobs: list[Job] = []
     problems: list[str] = []
@@ -109,7 +114,7 @@ def prepare(wanted: Iterable[Wanted], sourcing: Sourcing, destination: Destinati
     return tuple(jobs)
 
 
-def _check_sources(image: Reference, sourcing: Sourcing, place: Place) -> None:
+def _check_sources(image: Reference, sourcing: Sourcing | LayoutSourcing, place: Place) -> None:
     """Refuse an image that could only be copied onto itself; one that cannot be routed fails in its turn."""
     try:
         sources = sourcing.sources(image, place)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from skopeo_mirror.files import private_directory
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.ambient import check_dropins
 from skopeo_mirror.registries_conf.host import ambient_dropins
-from skopeo_mirror.registries_conf.scoping import physical_repositories
+from skopeo_mirror.registries_conf.scoping import scoped_prefixes
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.circuits import Circuits
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.preparing import Job, Sourcing, Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
@@ -47,7 +48,7 @@ class Request:
     skopeo: Skopeo
     settings: Settings
     configuration: Configuration
-    sourcing: Sourcing
+    sourcing: Sourcing | LayoutSourcing
     destination: Destination
     jobs: int = 8
     retries: int = 2
@@ -82,7 +83,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
                         circuits=Circuits(),
                         retries=request.retries,
                     ),
-                    sourcing=replace(request.sourcing, captured=captured),
+                    sourcing=request.sourcing.without(captured),
                     destination=destination,
                     retries=request.retries,
                     plans=request.plans,
@@ -131,7 +132,7 @@ def temporary_directory() -> Path:
     return directory
 
 
-def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing) -> set[str]:
+def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing) -> set[str]:
     """Every prefix that a scoped file of this run will have."""
     return {prefix for job in jobs for prefix in _prefixes_of(job, sourcing)}
 
@@ -145,13 +146,12 @@ def _places(jobs: Sequence[Job]) -> dict[str, set[str]]:
     return places
 
 
-def _prefixes_of(job: Job, sourcing: Sourcing) -> Iterator[str]:
+def _prefixes_of(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
     """A tag is routed as such, and as the digest that it turns out to have: mirrors can be for one of them only."""
     image = job.wanted.image
-    yield image.name
     for routed in (image, image.pin(image.digest or _ANY_DIGEST)):
         try:
             candidates = sourcing.sources(routed, job.place).candidates
         except Unroutable:
             candidates = ()
-        yield from physical_repositories(candidates, job.place.repository)
+        yield from scoped_prefixes(image, candidates, job.place.repository)
