@@ -1,0 +1,44 @@
+"""The problems of registries.conf files, for people and for machines (`validate --json`; pure views)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skopeo_mirror.registries_conf.problem import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from skopeo_mirror.registries_conf.problem import Problem
+
+SCHEMA = "skopeo-mirror/validate/v1"
+
+
+def problem_lines(problems: Iterable[Problem]) -> list[str]:
+    """Return one line a problem, led by its severity."""
+    return [f"{problem.severity}: {problem}" for problem in problems]
+
+
+def problem_document(files: Sequence[str], problems: Sequence[Problem], *, strict: bool = False) -> dict[str, Any]:
+    """Return the document of `validate --json`, schema `skopeo-mirror/validate/v1`.
+
+    `valid` is false where there is an error, or with `strict` any problem.
+    """
+    fatal = [problem for problem in problems if strict or problem.severity is Severity.ERROR]
+    return {
+        "schema": SCHEMA,
+        "valid": not fatal,
+        "files": list(files),
+        "problems": [
+            {
+                "file": problem.file,
+                "line": problem.line,
+                "column": problem.column,
+                "where": problem.where,
+                "severity": str(problem.severity),
+                "text": problem.text,
+                "advice": problem.advice,
+            }
+            for problem in problems
+        ],
+    }

@@ -1,0 +1,299 @@
+"""What one registries.conf says: TOML values in, entries and every problem out (pure).
+
+The rules are `loadConfigFile` and `postProcessRegistries` of containers/image (pkg/sysregistriesv2); only the order of
+the findings is our own, for containers/image stops at the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skopeo_mirror.errors import InvalidReference
+from skopeo_mirror.reference import is_domain, shown
+from skopeo_mirror.registries_conf import aliases, keys
+from skopeo_mirror.registries_conf.keys import Type
+from skopeo_mirror.registries_conf.model import Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from skopeo_mirror.registries_conf.lines import Lines
+
+_SCHEMES = ("http://", "https://")
+_SHOWN_LIMIT = 255  # characters of a prefix in a message
+_SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """One file's valid entries in their order, duplicates included, and its other top-level settings."""
+
+    registries: tuple[Registry, ...]
+    others: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A place within a file, for messages: the file, `registry[0] (quay.io)`, the line of that table."""
+
+    file: str
+    lines: Lines
+    table: str = ""
+    line: int | None = 0
+
+    def problem(self, severity: Severity, key: str, text: str, advice: str = "") -> Problem:
+        """Make a problem of this place; `key` may be empty."""
+        where = ".".join(part for part in (self.table, key) if part)
+        line = self.lines.key(key, self.line) if key else self.line or None
+        return Problem(file=self.file, severity=severity, where=where, text=text, advice=advice, line=line)
+
+    def error(self, key: str, text: str, advice: str = "") -> Problem:
+        """Make an error of this place."""
+        return self.problem(Severity.ERROR, key, text, advice)
+
+
+def interpret(document: Mapping[str, Any], *, file: str, lines: Lines) -> tuple[Contents, tuple[Problem, ...]]:
+    """Return what `document` says and every reason for which containers/image would refuse it."""
+    problems: list[Problem] = []
+    top = Place(file=file, lines=lines)
+    values = _typed(document, keys.TOP, top, problems)
+    registries = [
+        registry
+        for index, table in enumerate(values.pop("registry", []))
+        if (registry := _registry(table, index, top, problems)) is not None
+    ]
+    problems += _conflicts(registries, top)
+    problems += _version_1(values.pop("registries", {}), top)
+    problems += _others(values, top)
+    return Contents(registries=tuple(registries), others=values), tuple(problems)
+
+
+def location(text: str) -> str:
+    """Return a location or prefix trimmed of slashes at its end; raise ValueError where it has a scheme."""
+    trimmed = text.rstrip("/")
+    if trimmed.startswith(_SCHEMES):
+        raise ValueError(text)
+    return trimmed
+
+
+def _typed(
+    table: Mapping[str, Any], names: Mapping[str, Type], place: Place, problems: list[Problem]
+) -> dict[str, Any]:
+    """Return the known keys that have the right type; everything else goes to `problems`."""
+    found = keys.sort_keys(table, names)
+    for one, other in found.clashing:
+        problems.append(
+            place.error(other, f"{one!r} and {other!r} are the same key, and readers pick one at random", "keep one")
+        )
+    typed: dict[str, Any] = {}
+    for name, value in found.known.items():
+        if keys.has_type(value, names[name]):
+            typed[name] = value
+        elif name != "aliases" or isinstance(value, dict):  # containers/image ignores aliases that are no table
+            problems.append(place.error(name, *_type_complaint(name, value, names[name])))
+    return typed
+
+
+def _type_complaint(name: str, value: object, wanted: Type) -> tuple[str, str]:
+    if wanted is Type.TABLES and isinstance(value, dict):
+        header = "registry.mirror" if name == "mirror" else name
+        return f"must be {wanted}, not {keys.described(value)}", f"write [[{header}]] instead of [{header}]"
+    if wanted is Type.BOOLEAN and str(value).lower() in {"true", "false"}:
+        return f"must be {wanted}, not {keys.described(value)}", f"write {name} = {str(value).lower()}"
+    if isinstance(value, list):
+        return f"must be {wanted}, not an array with other values in it", f"make every item of {name} fit"
+    return f"must be {wanted}, not {keys.described(value)}", f"write {name} as {wanted}"
+
+
+def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[Problem]) -> Registry | None:
+    """Return one `[[registry]]`, or None where it is invalid."""
+    line = top.lines.registry(index)
+    name = _name(table)
+    place = Place(file=top.file, lines=top.lines, table=f"registry[{index}]{name}", line=line)
+    before = len(problems)
+    values = _typed(table, keys.REGISTRY, place, problems)
+    where = _location(values.get("location", ""), "location", place, problems)
+    prefix = _location(values.get("prefix", ""), "prefix", place, problems) or where
+    if not values.get("prefix") and not values.get("location") and len(problems) == before:
+        problems.append(
+            place.error("", "has neither location nor prefix", "set location to the registry's host[:port]/path")
+        )
+    elif not where and not prefix.startswith("*.") and len(problems) == before:
+        problems.append(
+            place.error(
+                "location",
+                "is missing, and only a prefix of the form *.example.com goes without one",
+                f'add location = "{prefix}"',
+            )
+        )
+    if prefix.startswith("*.") and any(character in prefix for character in "/@:"):
+        problems.append(
+            place.error(
+                "prefix" if values.get("prefix") else "location",
+                f"the wildcard {shown(prefix)} may name hosts only",
+                "write it as *.example.com, without port and path",
+            )
+        )
+    if values.get("pull-from-mirror"):
+        problems.append(
+            place.error(
+                "pull-from-mirror",
+                "is for mirrors, not for the registry itself",
+                "move it into the [[registry.mirror]] tables",
+            )
+        )
+    by_digest_only = values.get("mirror-by-digest-only", False)
+    mirrors = [
+        _mirror(mirror, number, place, index, problems, by_digest_only=by_digest_only)
+        for number, mirror in enumerate(values.get("mirror", []))
+    ]
+    if any(problem.severity is Severity.ERROR for problem in problems[before:]):
+        return None
+    return Registry(
+        prefix=prefix,
+        location=where,
+        insecure=values.get("insecure", False),
+        blocked=values.get("blocked", False),
+        mirror_by_digest_only=by_digest_only,
+        mirrors=tuple(mirror for mirror in mirrors if mirror is not None),
+        origin=Origin(file=top.file, index=index, line=line),
+    )
+
+
+def _name(table: Mapping[str, Any]) -> str:
+    known = keys.sort_keys(table, keys.REGISTRY).known
+    name = known.get("prefix") or known.get("location")
+    return f" ({name})" if isinstance(name, str) and name and len(name) <= _SHOWN_LIMIT else ""
+
+
+def _mirror(
+    table: Mapping[str, Any], number: int, registry: Place, index: int, problems: list[Problem], *, by_digest_only: bool
+) -> Mirror | None:
+    """Return one `[[registry.mirror]]`, or None where it is invalid."""
+    lines = registry.lines
+    place = Place(
+        file=registry.file, lines=lines, table=f"{registry.table}.mirror[{number}]", line=lines.mirror(index, number)
+    )
+    before = len(problems)
+    values = _typed(table, keys.MIRROR, place, problems)
+    where = _location(values.get("location", ""), "location", place, problems)
+    if not where and len(problems) == before:
+        problems.append(place.error("location", "is missing", "say where the mirror is: host[:port]/path"))
+    pull = values.get("pull-from-mirror", "")
+    if pull and by_digest_only:
+        problems.append(
+            place.error(
+                "pull-from-mirror",
+                "cannot stand beside mirror-by-digest-only of the registry",
+                "drop mirror-by-digest-only and set pull-from-mirror on every mirror",
+            )
+        )
+    elif pull and pull not in list(PullFromMirror):
+        problems.append(
+            place.error("pull-from-mirror", f"{shown(pull)} is no such choice", f"choose {_choice(PullFromMirror)}")
+        )
+    if len(problems) > before:
+        return None
+    return Mirror(
+        location=where,
+        insecure=values.get("insecure", False),
+        pull_from_mirror=PullFromMirror(pull or PullFromMirror.ALL),
+    )
+
+
+def _location(text: str, key: str, place: Place, problems: list[Problem]) -> str:
+    try:
+        return location(text)
+    except ValueError:
+        bare = text.partition("://")[2].rstrip("/")
+        problems.append(
+            place.error(
+                key,
+                f"{shown(text)} has a scheme; registries.conf names hosts, not URLs",
+                f'write {key} = "{bare}", and insecure = true for a plain HTTP registry',
+            )
+        )
+        return ""
+
+
+def _conflicts(registries: list[Registry], top: Place) -> list[Problem]:
+    """Entries of one location must agree in `insecure` and in `blocked`, even where no image uses them."""
+    problems: list[Problem] = []
+    first: dict[str, Registry] = {}
+    for registry in registries:
+        where = registry.location or registry.prefix
+        other = first.setdefault(where, registry)
+        for key in ("insecure", "blocked"):
+            if getattr(other, key) != getattr(registry, key):
+                one, two = _index(other), _index(registry)
+                problems.append(
+                    Place(
+                        file=top.file,
+                        lines=top.lines,
+                        table=f"registry[{two}] ({registry.prefix})",
+                        line=top.lines.registry(two),
+                    ).error(
+                        key,
+                        f"differs from registry[{one}], which has the same location {shown(where)}",
+                        f"give both the same {key}",
+                    )
+                )
+    return problems
+
+
+def _index(registry: Registry) -> int:
+    return -1 if registry.origin is None else registry.origin.index
+
+
+def _version_1(table: Mapping[str, Any], top: Place) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, value in _typed(
+        table, keys.VERSION_1, Place(file=top.file, lines=top.lines, table="registries"), problems
+    ).items():
+        place = Place(file=top.file, lines=top.lines, table=f"registries.{name}", line=None)
+        if "registries" in _typed(value, keys.VERSION_1_LIST, place, problems):
+            problems.append(
+                place.error(
+                    "",
+                    "this is version 1 of the format, which is no longer read",
+                    "write a [[registry]] table for each registry instead",
+                )
+            )
+    return problems
+
+
+def _others(values: dict[str, Any], top: Place) -> list[Problem]:
+    """Check, and normalize in place, the settings that this project keeps but does not use."""
+    problems: list[Problem] = []
+    searched = values.get("unqualified-search-registries", [])
+    for index, host in enumerate(searched):
+        where = f"unqualified-search-registries[{index}]"
+        try:
+            if not is_domain(location(host)):
+                problems.append(top.error(where, f"{shown(host)} is no host", "write host or host:port"))
+        except ValueError:
+            problems.append(top.error(where, f"{shown(host)} has a scheme", "write host or host:port"))
+    if searched and not problems:
+        values["unqualified-search-registries"] = [location(host) for host in searched]
+    mode = values.get("short-name-mode", "")
+    if mode and mode not in _SHORT_NAME_MODES:
+        problems.append(
+            top.error("short-name-mode", f"{shown(mode)} is no such mode", f"choose {_choice(_SHORT_NAME_MODES)}")
+        )
+    for name, target in values.get("aliases", {}).items():
+        where = f"aliases.{name}"
+        if not isinstance(target, str):
+            problems.append(top.error(where, f"must be {Type.STRING}, not {keys.described(target)}"))
+            continue
+        try:
+            aliases.check(name, target)
+        except InvalidReference as error:
+            problems.append(top.error(where, str(error), 'write name = "host/path", without tag and digest'))
+    return problems
+
+
+def _choice(values: Iterable[str]) -> str:
+    *most, last = (f'"{value}"' for value in values)
+    return f"{', '.join(most)} or {last}"

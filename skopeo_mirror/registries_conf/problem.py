@@ -1,0 +1,37 @@
+"""What can be wrong with a registries.conf, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """ERROR: containers/image refuses the configuration. WARNING: it is legal and surely not meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong: `FILE: WHERE: text (advice)`.
+
+    `where` is a path within the file, as `registry[2] (quay.io/foo).mirror[0].location`, or empty. `line` and `column`
+    count from 1; with a column they are the very place, without one `line` is that of the key or of its table.
+    """
+
+    file: str
+    severity: Severity
+    text: str
+    where: str = ""
+    advice: str = ""
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = self.file if self.column is None else f"{self.file}:{self.line}:{self.column}"
+        where = f" {self.where}:" if self.where else ""
+        advice = f" ({self.advice})" if self.advice else ""
+        line = f" [line {self.line}]" if self.line is not None and self.column is None else ""
+        return f"{place}:{where} {self.text}{advice}{line}"

@@ -1,0 +1,150 @@
+"""Read registries.conf files: every problem at once, and the configuration merged over all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skopeo_mirror.errors import InvalidConfiguration
+from skopeo_mirror.registries_conf import toml
+from skopeo_mirror.registries_conf.advising import advise
+from skopeo_mirror.registries_conf.interpreting import Contents, interpret
+from skopeo_mirror.registries_conf.keys import fold
+from skopeo_mirror.registries_conf.lines import Lines
+from skopeo_mirror.registries_conf.model import Configuration, Registry
+from skopeo_mirror.registries_conf.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Examination", "Problem", "Severity", "dropin_files", "examine", "interpret_files", "read"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examination:
+    """What the files say (None where one of them is invalid) and everything that is wrong with them."""
+
+    configuration: Configuration | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems for which containers/image refuses the configuration."""
+        return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
+
+
+def read(files: Sequence[Path], *, strict: bool = False) -> Examination:
+    """Read `files` as `examine` does; the configuration is never None.
+
+    Raises InvalidConfiguration with every error, and with `strict` every warning as well.
+    """
+    examination = examine(files)
+    fatal = examination.problems if strict else examination.errors
+    if fatal:
+        raise InvalidConfiguration(str(problem) for problem in fatal)
+    return examination
+
+
+def examine(files: Sequence[Path]) -> Examination:
+    """Read the main file, then its drop-ins in the given order, and merge them as containers/image does.
+
+    Never raises for what a file is or contains; a file that cannot be read is an error among the problems.
+    """
+    problems: list[Problem] = []
+    contents: list[tuple[str, bytes]] = []
+    for file in files:
+        try:
+            contents.append((str(file), _content(file)))
+        except OSError as error:
+            advice = "check the path" if isinstance(error, FileNotFoundError) else ""
+            text = f"cannot be read: {error.strerror or error}"
+            problems.append(Problem(file=str(file), severity=Severity.ERROR, text=text, advice=advice))
+    examination = interpret_files(contents)
+    problems += examination.problems
+    configuration = (
+        None if any(problem.severity is Severity.ERROR for problem in problems) else examination.configuration
+    )
+    return Examination(configuration=configuration, problems=tuple(problems))
+
+
+def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
+    """Interpret the contents of files, each with its name for messages (pure)."""
+    problems: list[Problem] = []
+    registries: dict[str, Registry] = {}
+    others: dict[str, Any] = {}
+    for file, content in files:
+        contents, found = _interpret(file, content)
+        problems += found
+        registries |= _first_of_each_prefix(contents.registries)
+        others = _merge_others(others, contents.others)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return Examination(configuration=None, problems=tuple(problems))
+    configuration = Configuration(
+        registries=tuple(registries[prefix] for prefix in sorted(registries)),
+        files=tuple(file for file, _ in files),
+        sha256=hashlib.sha256(b"".join(content for _, content in files)).hexdigest(),
+        others=others,
+    )
+    return Examination(configuration=configuration, problems=tuple(problems))
+
+
+def dropin_files(directory: Path) -> tuple[Path, ...]:
+    """Return the drop-ins of a directory in the order in which they are merged: `*.conf`, by name (bytes).
+
+    Raises OSError where the directory cannot be listed.
+    """
+    files = (file for file in directory.iterdir() if file.name.endswith(".conf") and not file.is_dir())
+    return tuple(sorted(files, key=lambda file: file.name.encode(errors="surrogateescape")))
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as stream:  # also a FIFO or /dev/stdin, as for skopeo
+        return stream.read(toml.SIZE_LIMIT + 1)
+
+
+def _interpret(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
+    nothing = Contents(registries=(), others={})
+    if len(content) > toml.SIZE_LIMIT:
+        text = f"longer than {toml.SIZE_LIMIT // 1024 // 1024} MiB, the most that is read"
+        return nothing, [Problem(file=file, severity=Severity.ERROR, text=text)]
+    try:
+        text = toml.decode(content)
+        document = toml.parse(text)
+    except toml.TomlError as error:
+        return nothing, [_syntax_problem(file, error)]
+    lines = Lines(text, registries=_count(document))
+    contents, problems = interpret(document, file=file, lines=lines)
+    return contents, [*problems, *advise(document, contents, file=file, lines=lines)]
+
+
+def _syntax_problem(file: str, error: toml.TomlError) -> Problem:
+    return Problem(
+        file=file,
+        severity=Severity.ERROR,
+        text=f"no TOML: {error.text}",
+        advice=error.advice,
+        line=error.line,
+        column=error.column,
+    )
+
+
+def _count(document: dict[str, Any]) -> int:
+    """How many `[[registry]]` tables there are, whatever the case of the key."""
+    for key, value in document.items():
+        if fold(key) == "registry" and isinstance(value, list):
+            return len(value)
+    return 0
+
+
+def _first_of_each_prefix(registries: tuple[Registry, ...]) -> dict[str, Registry]:
+    """Within a file the first entry of a prefix wins; across files the last does."""
+    return {registry.prefix: registry for registry in reversed(registries)}
+
+
+def _merge_others(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """containers/image's `updateWithConfigurationFrom`: a set value replaces, aliases are merged."""
+    merged = before | {key: value for key, value in after.items() if value != "" and key != "aliases"}
+    aliases = before.get("aliases", {}) | after.get("aliases", {})
+    return merged | {"aliases": aliases} if aliases else merged

@@ -1,0 +1,177 @@
+"""From an image reference to its ordered pull candidates, as containers/image routes it (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidReference, Unroutable
+from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.registries_conf.model import PullFromMirror
+
+if TYPE_CHECKING:
+    from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
+
+
+class Kind(StrEnum):
+    """What a candidate is: a `[[registry.mirror]]`, the `[[registry]]` location itself, or a local layout."""
+
+    MIRROR = "mirror"
+    ORIGIN = "origin"
+    LAYOUT = "layout"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One place to pull from. `location` is as configured (empty: a wildcard entry without rewrite)."""
+
+    reference: Reference
+    location: str
+    insecure: bool
+    blocked: bool
+    kind: Kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """A mirror that this pull does not use."""
+
+    location: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """Where an image comes from: the candidates in the order in which they are tried, the origin last.
+
+    `reference` is the logical one as routed: without its tag where it has a digest, `:latest` where it has neither.
+    """
+
+    reference: Reference
+    registry: Registry | None
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def prefix(self) -> str | None:
+        """The prefix of the entry that matched, if any did."""
+        return None if self.registry is None else self.registry.prefix
+
+
+class Router:
+    """Routes references through one configuration; a look-up costs the same for ten entries and for a million."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._registries = {registry.prefix: registry for registry in configuration.registries}
+
+    def lookup(self, name: str) -> Registry | None:
+        """Return the entry with the longest prefix of a repository name (`host[:port]/path`, no tag, no digest).
+
+        containers/image's `FindRegistry`: at equal length the wildcard wins (it sorts first).
+        """
+        for prefix in _prefixes(name):
+            registry = self._registries.get(prefix)
+            if registry is not None:
+                return registry
+        return None
+
+    def route(self, reference: Reference) -> Route:
+        """Return the pull candidates of `reference` (containers/image's `PullSourcesFromReference`).
+
+        Raises Unroutable where one candidate is no valid reference: that aborts the whole pull, so it is not left out.
+        """
+        reference = as_pulled(reference)
+        registry = self.lookup(reference.name)
+        if registry is None:
+            return Route(reference=reference, registry=None, candidates=(self._unmatched(reference),))
+        used: list[Candidate] = []
+        skipped: list[Skipped] = []
+        for index, mirror in enumerate(registry.mirrors):
+            why = _why_skipped(registry, mirror, digested=reference.digest is not None)
+            if why is None:
+                used.append(self._mirror(reference, registry, index))
+            else:
+                skipped.append(Skipped(location=mirror.location, why=why))
+        used.append(self._origin(reference, registry))
+        return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
+
+    def _unmatched(self, reference: Reference) -> Candidate:
+        return Candidate(
+            reference=reference, location=reference.domain, insecure=False, blocked=False, kind=Kind.ORIGIN
+        )
+
+    def _mirror(self, reference: Reference, registry: Registry, index: int) -> Candidate:
+        mirror = registry.mirrors[index]
+        physical = _rewrite(reference, registry, mirror.location, f"mirror[{index}].location")
+        return Candidate(
+            reference=physical,
+            location=mirror.location,
+            insecure=mirror.insecure,
+            blocked=self._is_blocked(physical),
+            kind=Kind.MIRROR,
+        )
+
+    def _origin(self, reference: Reference, registry: Registry) -> Candidate:
+        physical = _rewrite(reference, registry, registry.location, "location") if registry.location else reference
+        return Candidate(
+            reference=physical,
+            location=registry.location,
+            insecure=registry.insecure,
+            blocked=self._is_blocked(physical),
+            kind=Kind.ORIGIN,
+        )
+
+    def _is_blocked(self, physical: Reference) -> bool:
+        registry = self.lookup(physical.name)
+        return registry is not None and registry.blocked
+
+
+def as_pulled(reference: Reference) -> Reference:
+    """Return what a pull of `reference` asks for: its digest where it has one, `:latest` where it has no tag either."""
+    if reference.digest is not None:
+        return reference.without_tag()
+    if reference.tag is None:
+        return replace(reference, tag="latest")
+    return reference
+
+
+def _prefixes(name: str) -> list[str]:
+    """Every prefix that matches `name`, longest first, the wildcard first among equals.
+
+    A plain prefix ends at `/`, `:`, `@` or the end. `*.example.com` ends where the host does, and only the first
+    occurrence of `.example.com` in the host is looked at (containers/image's `refMatchingSubdomainPrefix`).
+    """
+    ends = [index for index, character in enumerate(name) if character in "/:"]
+    plain = [name, *(name[:end] for end in reversed(ends))]
+    host = name[: ends[0]] if ends else name
+    suffixes = [host[index:] for index, character in enumerate(host) if character == "."]
+    wildcards = [f"*{suffix}" for suffix in suffixes if host.find(suffix) == len(host) - len(suffix)]
+    return sorted([*wildcards, *plain], key=len, reverse=True)
+
+
+def _why_skipped(registry: Registry, mirror: Mirror, *, digested: bool) -> str | None:
+    if registry.mirror_by_digest_only and not digested:
+        return "mirror-by-digest-only: used for digests only, and this is a tag"
+    if mirror.pull_from_mirror is PullFromMirror.DIGEST_ONLY and not digested:
+        return "pull-from-mirror is digest-only, and this is a tag"
+    if mirror.pull_from_mirror is PullFromMirror.TAG_ONLY and digested:
+        return "pull-from-mirror is tag-only, and this is a digest"
+    return None
+
+
+def _rewrite(reference: Reference, registry: Registry, location: str, key: str) -> Reference:
+    """`location` in place of the matched prefix; raises Unroutable where that is no reference."""
+    prefix = registry.prefix
+    matched = len(reference.domain.partition(":")[0]) if prefix.startswith("*.") else len(prefix)
+    text = f"{location}{str(reference)[matched:]}"
+    try:
+        return Reference.parse_canonical(text)
+    except InvalidReference as error:
+        table = f"registry ({prefix})"
+        if registry.origin is not None:
+            table = f"{registry.origin.file}: registry[{registry.origin.index}] ({prefix})"
+        raise Unroutable(
+            f"{reference} cannot be pulled: {table}.{key} {shown(location)} makes it {shown(text)}, "
+            f"and one such candidate aborts the whole pull: {error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""The test bench: real registries, a faulty one, images and certificates, all on loopback and gone afterwards."""

@@ -1,0 +1,155 @@
+"""Small real images: gzip tar layers, a config that podman runs, manifests and indexes in OCI and docker form."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import random
+import tarfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """A gzip-compressed tar (`blob`) and the digest of the tar inside (`diff_id`)."""
+
+    blob: bytes
+    diff_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """An image or an index, as a registry stores it; of an index the blobs are those of its children."""
+
+    manifest: bytes
+    media_type: str
+    blobs: Mapping[str, bytes]
+    config_digest: str | None = None
+    architecture: str | None = None
+    children: tuple[Image, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """Return the manifest's digest, `sha256:…`."""
+        return digest_of(self.manifest)
+
+    def walk(self) -> Iterator[Image]:
+        """Yield the children, then this image: the order in which a registry accepts them."""
+        yield from self.children
+        yield self
+
+
+def digest_of(content: bytes) -> str:
+    """Return `sha256:…` of the bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def make_layer(files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Layer:
+    """Pack executable files (path to content) and symbolic links (path to target); equal input gives equal bytes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+        for path, target in (links or {}).items():
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    tarball = packed.getvalue()
+    return Layer(blob=gzip.compress(tarball, compresslevel=1, mtime=0), diff_id=digest_of(tarball))
+
+
+def make_random_layer(seed: str, size: int) -> Layer:
+    """Make a layer of one file with `size` bytes that do not compress; equal seeds give equal layers."""
+    return make_layer({f"data/{seed}": random.Random(seed).randbytes(size)})
+
+
+def make_image(
+    seed: str,
+    *,
+    layers: int | Sequence[Layer] = 1,
+    size: int = 1000,
+    architecture: str = "amd64",
+    command: Sequence[str] = ("/bin/sh",),
+    docker: bool = False,
+) -> Image:
+    """Make an image for linux; another seed gives another digest.
+
+    `layers`: how many random ones of `size` bytes, or the layers themselves (share them between images at will).
+    `docker`: media types of docker's schema 2 in place of OCI's.
+    """
+    if isinstance(layers, int):
+        layers = [make_random_layer(f"{seed}-{number}", size) for number in range(layers)]
+    config = _json(
+        {
+            "architecture": architecture,
+            "os": "linux",
+            "created": "2026-01-01T00:00:00Z",
+            "config": {"Cmd": list(command), "Env": ["PATH=/bin"], "Labels": {"seed": seed}},
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+            "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "the test bench"} for _ in layers],
+        }
+    )
+    media_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": media_type,
+        "config": _descriptor(DOCKER_CONFIG if docker else OCI_CONFIG, config),
+        "layers": [_descriptor(DOCKER_LAYER if docker else OCI_LAYER, layer.blob) for layer in layers],
+    }
+    return Image(
+        manifest=_json(manifest),
+        media_type=media_type,
+        blobs={digest_of(blob): blob for blob in (config, *(layer.blob for layer in layers))},
+        config_digest=digest_of(config),
+        architecture=architecture,
+    )
+
+
+def make_index(children: Sequence[Image], *, docker: bool = False) -> Image:
+    """Make a multi-architecture index (`docker`: a schema 2 manifest list) of images."""
+    media_type = DOCKER_LIST if docker else OCI_INDEX
+    entries = [
+        _descriptor(child.media_type, child.manifest)
+        | {"platform": {"os": "linux", "architecture": child.architecture}}
+        for child in children
+    ]
+    return Image(
+        manifest=_json({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}),
+        media_type=media_type,
+        blobs={digest: blob for child in children for digest, blob in child.blobs.items()},
+        children=tuple(children),
+    )
+
+
+def make_multi_architecture(seed: str, *, docker: bool = False) -> Image:
+    """Make an index of one small image for amd64 and one for arm64."""
+    children = [
+        make_image(f"{seed}-{architecture}", architecture=architecture, docker=docker)
+        for architecture in ("amd64", "arm64")
+    ]
+    return make_index(children, docker=docker)
+
+
+def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2).encode()

@@ -1,0 +1,90 @@
+"""Fixtures of the integration tests: registries in their roles, the tool as a process, images, certificates."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.integration.bench.certificates import Certificates, make_certificates
+from tests.integration.bench.images import Image, make_image
+from tests.integration.bench.program import Program
+from tests.integration.bench.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Podman(Protocol):
+    """Runs podman with the given arguments, `env` over the environment, on a storage that ends with the test."""
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[Registry]:
+    """Return the first mirror: empty, plain HTTP."""
+    with Registry(tmp_path / "mirror") as registry:
+        yield registry
+
+
+@pytest.fixture
+def second_mirror(tmp_path: Path) -> Iterator[Registry]:
+    with Registry(tmp_path / "second-mirror") as registry:
+        yield registry
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Iterator[Registry]:
+    """Return the original location."""
+    with Registry(tmp_path / "origin") as registry:
+        yield registry
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Iterator[Registry]:
+    with Registry(tmp_path / "destination") as registry:
+        yield registry
+
+
+@pytest.fixture
+def skopeo_mirror(tmp_path: Path) -> Program:
+    """Return the tool, to be called with its arguments; it works in a directory that holds nothing but its home."""
+    program = Program(directory=tmp_path / "work")
+    program.home.mkdir(parents=True)
+    return program
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def image() -> Image:
+    """Return a small image: a config and two layers."""
+    return make_image("small", layers=2)
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """Return podman on a vfs storage of its own, below /tmp: it refuses a run root of more than 50 characters."""
+    directory = Path(tempfile.mkdtemp(prefix="podman-", dir="/tmp"))
+    storage = ["--root", str(directory / "root"), "--runroot", str(directory / "run"), "--storage-driver", "vfs"]
+
+    def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["podman", *storage, *arguments],
+            env=os.environ | (env or {}),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    yield run
+    shutil.rmtree(directory)
