@@ -1,8 +1,4 @@
-"""Read the documents of a file-based catalog, JSON or YAML, and keep only what a mirror needs of each.
-
-Most of a catalog is texts and manifests that nobody here looks at. YAML is taken event by event, so that they are
-passed over without being built; JSON one document at a time. Both in bounded memory, whatever the file holds.
-"""
+"""Read the documents of one file of a catalog, JSON or YAML, and keep only what a mirror needs of each."""
 
 from __future__ import annotations
 
@@ -12,21 +8,16 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.inputs.yaml_library import import_yaml
-from skopeo_mirror.reference import shown
+from skopeo_mirror.inputs.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from yaml.events import Event
-
 _CHUNK = 1 << 18  # bytes
-_LARGEST_DOCUMENT = 16 << 20  # bytes (characters of JSON); etcd takes no manifest beyond 1.5 MB
-_DEEPEST = 500  # levels; libyaml's time grows with the square of the depth
-
+_LARGEST_DOCUMENT = 16 << 20  # bytes; a bundle is at most a few MiB, for a cluster stores no larger object
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
-# What is kept: `str` a text, a list of what stands in it, a mapping with these keys. Anything else is passed over.
+# What is kept, in the form that `read_yaml` takes. Most of a catalog is texts and manifests that nobody looks at here.
 _SHAPE: dict[str, Any] = {
     "schema": str,
     "name": str,
@@ -39,53 +30,93 @@ _SHAPE: dict[str, Any] = {
 }
 
 
-class Readable(Protocol):
-    """What a file is read from."""
+class CatalogFile(Protocol):
+    """A file of a catalog."""
 
     @property
     def path(self) -> str:
         """The file's name, for errors."""
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, none at the end."""
 
 
-def read_documents(file: Readable) -> Iterator[dict[str, Any]]:
+def read_documents(file: CatalogFile) -> Iterator[dict[str, Any]]:
     """Yield what a mirror needs of each document in `file`: JSON where it begins with a brace, as for opm, else YAML.
 
-    Kept texts are `str` or None. Raises InvalidInput, with a line number, for what cannot be read.
+    Raises InvalidInput, with file and line, for what cannot be read. Memory is bounded, whatever the file holds.
     """
-    start = file.read(_CHUNK)
-    if start.lstrip().startswith(b"{"):
-        yield from _read_json(file, start)
+    source = _Rewound(file, file.read(_CHUNK))
+    if source.start.lstrip().startswith(b"{"):
+        documents = _read_json(source, file.path)
     else:
-        yield from _read_yaml(file, start)
+        documents = read_yaml(source, file.path, _SHAPE, largest_document=_LARGEST_DOCUMENT)
+    for number, document in enumerate(documents, 1):
+        if isinstance(document, dict):
+            yield document
+        elif document is not None:
+            raise InvalidInput([f"{file.path}: document {number} is no mapping"])
 
 
-def _read_json(file: Readable, start: bytes) -> Iterator[dict[str, Any]]:
-    decoder, text_decoder = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")()
-    text, at, line, chunk = "", 0, 1, start
+class _Rewound:
+    """A file of which the `start` was read already."""
+
+    def __init__(self, file: CatalogFile, start: bytes) -> None:
+        self.start = start
+        self._pending = start
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        chunk, self._pending = self._pending, b""
+        return chunk or self._file.read(size)
+
+
+def _read_json(source: _Rewound, name: str) -> Iterator[Any]:
+    """Decode one document after the other from a window on the file, which grows to hold the longest."""
+    decoder, decode = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")().decode
+    window, line = "", 1
     while True:
-        problem = ""
-        at = _end_of_blanks(text, at)
-        if at < len(text):
-            try:
-                document, end = decoder.raw_decode(text, at)
-            except RecursionError as error:
-                raise InvalidInput([f"{file.path}:{line + text.count(chr(10), 0, at)}: nested too deep"]) from error
-            except ValueError as error:  # the document is cut off at the end of what was read, or it is wrong
-                where = getattr(error, "lineno", 1)
-                problem = f"{file.path}:{line + where - 1}: {getattr(error, 'msg', error)}"
-            else:
-                if not isinstance(document, dict):
-                    raise InvalidInput([f"{file.path}:{line + text.count(chr(10), 0, at)}: expected an object"])
+        chunk = _read_up_to(source, max(_CHUNK, len(window)))
+        at = 0
+        try:
+            window += decode(chunk, final=not chunk)
+            while (at := _end_of_blanks(window, at)) < len(window):
+                document, at = decoder.raw_decode(window, at)
                 yield _kept(document, _SHAPE)
-                at = end
-                continue
-        if not chunk and problem:
-            raise InvalidInput([problem])
+        except RecursionError as error:
+            raise InvalidInput([f"{name}:{line + window.count(chr(10), 0, at)}: nested too deep"]) from error
+        except ValueError as error:
+            # Either the document goes on beyond the window, or it is wrong: more of it will tell.
+            if not chunk or len(window) - at > _LARGEST_DOCUMENT:
+                where = line + window.count("\n", 0, getattr(error, "pos", at))
+                raise InvalidInput([f"{name}:{where}: no JSON: {getattr(error, 'msg', error)}"]) from error
         if not chunk:
             return
-        if len(text) - at > _LARGEST_DOCUMENT:
-            raise InvalidInput([problem, f"{file.path}: or a document is larger than {_LARGEST_DOCUMENT >> 20} MiB"])
-        line += text.count("\n", 0, at)
+        line += window.count("\n", 0, at)
+        window = window[at:]
+
+
+def _read_up_to(source: _Rewound, size: int) -> bytes:
+    chunks = []
+    while size > 0 and (chunk := source.read(size)):
+        chunks.append(chunk)
+        size -= len(chunk)
+    return b"".join(chunks)
+
+
+def _end_of_blanks(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return at if match is None else match.end()
+
+
+def _kept(value: Any, shape: Any) -> Any:
+    """Keep of a decoded value what `read_yaml` would keep; a value that is no mapping at all stays visible."""
+    if shape is str:
+        return value if isinstance(value, str) else None
+    if isinstance(shape, list):
+        return [_kept(item, shape[0]) for item in value] if isinstance(value, list) else None
+    if isinstance(shape, dict):
+        return (
+            {key: _kept(value[key], shape[key]) for key in shape if key in value} if isinstance(value, dict) else None
+        )
+    return None

@@ -99,6 +99,11 @@ class VersionBounds:
         return self.text
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no version can lie within the bounds."""
+        return self.minimum is not None and not self.spans(self.minimum)
+
+    @property
     def single(self) -> Version | None:
         """The one version that the bounds leave, where both are the same."""
         return self.minimum if self.minimum == self.maximum else None
@@ -128,8 +133,11 @@ class VersionBounds:
         return version <= self.maximum
 
 
+NO_BOUNDS = VersionBounds()
+
+
 def skip_range_contains(skip_range: str, version: Version) -> bool:
-    """Whether a channel entry's `skipRange` covers `version`, as OLM's blang/semver reads ranges: `>=1.0.0 <1.2.0`.
+    """Tell whether a channel entry's `skipRange` covers `version`, read as OLM's blang/semver does: `>=1.0.0 <1.2.0`.
 
     Blanks mean and, `||` means or; pre-releases are compared like any version. A range that cannot be read covers
     nothing, as in OLM.
@@ -153,7 +161,10 @@ def _all_hold(conditions: str, version: Version) -> bool:
     comparisons = re.sub(r"([<>=!])\s+", r"\1", conditions).split()
     if not comparisons:
         raise ValueError("an empty range")
-    return all([_holds(comparison, version) for comparison in comparisons])  # noqa: C419 - every one is read: one bad, all void
+    held = [
+        _holds(comparison, version) for comparison in comparisons
+    ]  # all are read: one that is wrong voids the range
+    return all(held)
 
 
 def _holds(comparison: str, version: Version) -> bool:

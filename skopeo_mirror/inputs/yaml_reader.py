@@ -7,7 +7,7 @@ is passed over without being built and no alias is ever expanded; ruamel.yaml do
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from skopeo_mirror.errors import InvalidInput, UsageError
 from skopeo_mirror.reference import shown
@@ -36,12 +36,20 @@ class Readable(Protocol):
 class Node:
     """A value of a document and the line, from 1, that it stands on.
 
-    `value` is a text, None, the items of a list, or the keys and values of a mapping; `quoted` tells "true" from true.
+    `value` is a text, None, the items of a list, or the fields of a mapping; `quoted` tells "true" from true.
     """
 
-    value: str | tuple[Node, ...] | tuple[tuple[Node, Node], ...] | None
+    value: str | tuple[Node, ...] | dict[str, Field] | None
     line: int
     quoted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """The value of a mapping's field, and the line that the field's name stands on."""
+
+    node: Node
+    line: int
 
 
 def read_yaml(source: Readable, name: str, shape: Any, *, largest_document: int) -> Iterator[Any]:
@@ -97,7 +105,7 @@ def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> It
         raise UsageError("image sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'")
     depth = aliases = 0
     try:
-        for event in yaml.parse(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for event in yaml.parse(cast("IO[bytes]", source), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
             elif isinstance(event, yaml.CollectionEndEvent):
@@ -107,8 +115,8 @@ def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> It
             if depth > _DEEPEST:
                 raise InvalidInput([f"{name}:{_line(event)}: nested more than {_DEEPEST} levels deep"])
             if aliases > most_aliases:
-                allowed = f"more than {most_aliases} aliases" if most_aliases else "aliases are not supported"
-                raise InvalidInput([f"{name}:{_line(event)}: {allowed}: write the value out in place of *{event.anchor}"])
+                found = f"more than {most_aliases} aliases" if most_aliases else "an alias"
+                raise InvalidInput([f"{name}:{_line(event)}: {found}: write the value out in its place"])
             yield event
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"{error.problem_mark.line + 1}: "
@@ -161,7 +169,7 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
 
 
 def _pass_over(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
-    depth = isinstance(event, yaml.CollectionStartEvent)
+    depth = int(isinstance(event, yaml.CollectionStartEvent))
     while depth:
         event = next(events)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -177,4 +185,4 @@ def _text(event: yaml.ScalarEvent) -> str | None:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return 0 if event.start_mark is None else event.start_mark.line + 1
