@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _LARGEST_READ = 1 << 18  # bytes at once; extended tar headers, which tarfile reads whole, are never longer
 _LARGEST_TREE = 2 << 30  # bytes of all files below the directory
-_MOST_FILES = 100_000
-_LONGEST_PATH = 4096  # characters, as on Linux
+_LARGEST_LISTING = 16 << 20  # characters of all paths and links below the directory, and _PER_MEMBER for each
+_PER_MEMBER = 128
+_DEEPEST_PATH = 20  # components, of what lies in the directory
 _MOST_LINKS = 40  # followed for one path, as on Linux
 _LARGEST_IGNORE_FILE = 1 << 16  # bytes
 _MOST_PATTERNS = 1000
@@ -60,13 +61,14 @@ class _Directory:
 _Node = _File | _Link | _Directory
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Changes:
-    """What one layer does to the tree below it."""
+    """What one layer does to the tree below it, and how much memory that takes (see _LARGEST_LISTING)."""
 
     nodes: dict[Parts, _Node] = field(default_factory=dict)
     removed: set[Parts] = field(default_factory=set)
     emptied: set[Parts] = field(default_factory=set)
+    listed: int = 0
 
 
 class LayerStream:
@@ -104,18 +106,19 @@ class LayerStream:
         return self._position
 
 
-@dataclass(kw_only=True, slots=True)
 class TreeFile:
-    """One file of the tree, to be read before the next one is asked for."""
+    """One file of the tree, to be read before the next one is asked for; `path` is its path in the image."""
 
-    path: str
-    _stream: LayerStream
-    _left: int
+    def __init__(self, path: str, stream: LayerStream, size: int) -> None:
+        self.path = path
+        self._stream = stream
+        self._left = size
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end."""
-        chunk = self._stream.read(min(size, self._left, _LARGEST_READ))
-        if len(chunk) < min(size, self._left, _LARGEST_READ):
+        """Up to `size` bytes, none at the end; raise InvalidInput for a layer that ends too early."""
+        wanted = min(size, self._left, _LARGEST_READ)
+        chunk = self._stream.read(wanted)
+        if len(chunk) < wanted:
             raise InvalidInput([f"{self.path}: the layer ends in the middle of this file"])
         self._left -= len(chunk)
         return chunk
@@ -132,8 +135,11 @@ def stream_tree(layers: Sequence[Path], directory: str) -> Iterator[TreeFile]:
     if not root:
         raise InvalidInput([f"the image keeps its catalog in {shown(directory)}, which is no directory of its own"])
     tree: dict[Parts, _Node] = {}
+    listed = 0
     for number, layer in enumerate(layers):
-        tree = _overlay(tree, _scan(layer, number, root, tree))
+        changes = _scan(layer, number, root, tree, _LARGEST_LISTING - listed)
+        tree = _overlay(tree, changes)
+        listed += changes.listed
     _check(tree, root)
     wanted = _files(tree, root)
     for number, layer in enumerate(layers):
@@ -142,33 +148,43 @@ def stream_tree(layers: Sequence[Path], directory: str) -> Iterator[TreeFile]:
             yield from _stream_members(layer, members)
 
 
-def _scan(path: Path, number: int, root: Parts, below: dict[Parts, _Node]) -> _Changes:
+def _scan(path: Path, number: int, root: Parts, below: Mapping[Parts, _Node], allowance: int) -> _Changes:
     """Note what a layer changes in the tree at `root`, of which `below` came from the layers under it."""
     changes = _Changes()
     with _open(path) as (stream, members):
         for index, member in members:
             parts = _parts(member.name, _name(path))
+            if not _on_the_way(parts, root):
+                continue
+            changes.listed += len(member.name) + len(member.linkname) + _PER_MEMBER
+            if changes.listed > allowance or len(parts) > _DEEPEST_PATH:
+                raise InvalidInput([f"{_shown(root)} holds too many files, or too deep directories: {_shown(parts)}"])
             *above, name = parts or ("",)
             if name == _OPAQUE:
                 changes.emptied.add(tuple(above))
             elif name.startswith(_WHITEOUT):
                 changes.removed.add((*above, name.removeprefix(_WHITEOUT)))
-            elif parts[: len(root)] == root:
-                if member.islnk():
-                    changes.nodes[parts] = _hard_linked(member, changes.nodes, below)
-                else:
-                    changes.nodes[parts] = _node(member, name, number, index, stream)
-            elif root[: len(parts)] == parts and not member.isdir():
-                raise InvalidInput([f"{_shown(parts)} is no directory, but the catalog should lie in {_shown(root)}"])
-            if len(changes.nodes) > _MOST_FILES:
-                raise InvalidInput([f"{_shown(root)} holds more than {_MOST_FILES} files"])
+            elif member.islnk():
+                changes.nodes[parts] = _hard_linked(member, changes.nodes, below)
+            else:
+                changes.nodes[parts] = _node(member, name, number, index, stream)
     return changes
+
+
+def _on_the_way(parts: Parts, root: Parts) -> bool:
+    """Whether a path lies in the tree at `root`, leads to it, or stands for (as a whiteout) what does."""
+    if len(parts) <= len(root) and parts and parts[-1].startswith(_WHITEOUT):
+        parts = parts[:-1] if parts[-1] == _OPAQUE else (*parts[:-1], parts[-1].removeprefix(_WHITEOUT))
+    shorter = min(len(parts), len(root))
+    return parts[:shorter] == root[:shorter]
 
 
 def _node(member: tarfile.TarInfo, name: str, number: int, index: int, stream: LayerStream) -> _Node:
     if member.isdir():
         return _Directory()
     if member.issym():
+        if "\0" in member.linkname:
+            raise InvalidInput([f"{shown(member.name)} is a link to {shown(member.linkname)}, with a NUL in it"])
         return _Link(target=member.linkname)
     if not member.isreg() or member.issparse():
         raise InvalidInput([f"{shown(member.name)} is a {_kind(member)}: a catalog holds files, directories and links"])
@@ -210,67 +226,62 @@ def _overlay(below: Mapping[Parts, _Node], changes: _Changes) -> dict[Parts, _No
 
 def _check(tree: Mapping[Parts, _Node], root: Parts) -> None:
     """Refuse a tree that is empty or too large, or that has something below what is no directory."""
-    if not tree:
+    if not any(parts[: len(root)] == root for parts in tree):
         raise InvalidInput([f"the image has no {_shown(root)}: it is no operator catalog, or not a file-based one"])
     if sum(node.size for node in tree.values() if isinstance(node, _File)) > _LARGEST_TREE:
         raise InvalidInput([f"{_shown(root)} holds more than {_LARGEST_TREE >> 30} GiB"])
-    for parts in tree:
-        for above in (parts[:length] for length in range(len(root), len(parts))):
+    for parts in (*tree, (*root, "")):
+        for above in (parts[:length] for length in range(1, len(parts))):
             if not isinstance(tree.get(above, _Directory()), _Directory):
-                raise InvalidInput([f"{_shown(parts)} lies below {_shown(above)}, which is no directory"])
-    if not isinstance(tree.get(root, _Directory()), _Directory):
-        raise InvalidInput([f"{_shown(root)} is no directory, but the catalog should lie in it"])
+                raise InvalidInput([f"{_shown(above)} is no directory, but the catalog goes on below it"])
 
 
 def _files(tree: Mapping[Parts, _Node], root: Parts) -> dict[_File, str]:
     """Find the files to read, and the path by which an error should name each."""
     directories = {parts[:length] for parts in tree for length in range(len(parts))}
+    inside = [parts for parts in sorted(tree) if len(parts) > len(root) and parts[: len(root)] == root]
     patterns: list[indexignore.Pattern] = []
-    for parts, node in sorted(tree.items()):
-        if parts[-1] == indexignore.FILENAME and isinstance(node, _File):
-            patterns += indexignore.parse_patterns(
-                (node.ignore_lines or b"").decode(errors="replace"), parts[len(root) : -1]
-            )
+    for parts in inside:
+        if parts[-1] == indexignore.FILENAME:
+            patterns += _patterns(parts, _followed(parts, tree, directories, root), root)
     if len(patterns) > _MOST_PATTERNS:
-        raise InvalidInput(
-            [f"the {indexignore.FILENAME} files in {_shown(root)} hold more than {_MOST_PATTERNS} patterns"]
-        )
+        raise InvalidInput([f"{_shown(root)}: more than {_MOST_PATTERNS} patterns in {indexignore.FILENAME}"])
     files: dict[_File, str] = {}
-    for parts, node in sorted(tree.items()):
+    for parts in inside:
         if parts[-1] == indexignore.FILENAME or indexignore.is_ignored(parts[len(root) :], patterns):
             continue
-        found = _followed(parts, node, tree, directories, root) if isinstance(node, _Link) else node
+        found = _followed(parts, tree, directories, root)
         if isinstance(found, _File):  # the files of a linked directory are read where they really lie
             files.setdefault(found, _shown(parts))
     return files
 
 
-def _followed(parts: Parts, link: _Link, tree: Mapping[Parts, _Node], directories: set[Parts], root: Parts) -> _Node:
-    """Resolve a symbolic link within the image; raise InvalidInput where it leads out of the tree."""
-    where = f"{_shown(parts)} is a link to {shown(link.target)}"
-    at, todo, links = parts[:-1], deque[str](), 0
-    node: _Node = link
-    while isinstance(node, _Link) or todo:
+def _patterns(parts: Parts, node: _Node, root: Parts) -> tuple[indexignore.Pattern, ...]:
+    if not isinstance(node, _File) or node.ignore_lines is None:
+        raise InvalidInput([f"{_shown(parts)} must be a file of that name, or a link to one"])
+    return indexignore.parse_patterns(node.ignore_lines.decode(errors="replace"), parts[len(root) : -1])
+
+
+def _followed(path: Parts, tree: Mapping[Parts, _Node], directories: set[Parts], root: Parts) -> _Node:
+    """Resolve the symbolic links of `path` as the kernel would in the image; raise InvalidInput outside of the tree."""
+    at, todo, links = path[:-1], deque(path[-1:]), 0
+    node: _Node | None = None
+    while todo:
+        part = todo.popleft()
+        at = at[:-1] if part == ".." else (*at, part)
+        node = tree.get(at, _Directory() if at in directories else None)
+        if not _on_the_way(at, root):
+            raise InvalidInput([f"{_shown(path)} is a link that leads out of {_shown(root)}, to {_shown(at)}"])
+        if node is None:
+            raise InvalidInput([f"{_shown(path)} is a link to {_shown(at)}, which is not there"])
         if isinstance(node, _Link):
             links += 1
             if links > _MOST_LINKS:
-                raise InvalidInput([f"{where}, which leads round in a circle"])
-            if len(node.target) > _LONGEST_PATH or "\0" in node.target:
-                raise InvalidInput([f"{where}, which is no path"])
-            at = () if node.target.startswith("/") else at
+                raise InvalidInput([f"{_shown(path)} is a link that leads round in a circle"])
+            at = () if node.target.startswith("/") else at[:-1]
             todo.extendleft(reversed([part for part in node.target.split("/") if part not in {"", "."}]))
-            node = _Directory()
-            continue
-        part = todo.popleft()
-        at = at[:-1] if part == ".." else (*at, part)
-        inside = at[: len(root)] == root or (root[: len(at)] == at and part != "..")
-        node = tree.get(at, _Directory())
-        if not inside or (at not in tree and at not in directories and root[: len(at)] != at):
-            raise InvalidInput([f"{where}, which leads {'nowhere' if inside else f'out of {_shown(root)}'}"])
-        if isinstance(node, _Link):
-            at = at[:-1]
-    if len(at) < len(root):
-        raise InvalidInput([f"{where}, which leads out of {_shown(root)}"])
+    if node is None or len(at) < len(root):
+        raise InvalidInput([f"{_shown(path)} is a link that leads out of {_shown(root)}, to {_shown(at)}"])
     return node
 
 
@@ -279,7 +290,7 @@ def _stream_members(path: Path, wanted: Mapping[int, str]) -> Iterator[TreeFile]
     with _open(path) as (stream, members):
         for index, member in members:
             if index in wanted:
-                yield TreeFile(path=wanted[index], _stream=stream, _left=member.size)
+                yield TreeFile(wanted[index], stream, member.size)
             if index == last:
                 return
 
@@ -314,8 +325,6 @@ def _parts(path: str, where: str) -> Parts:
         raise InvalidInput([f"{where}: the path {shown(path)} leads out of its directory"])
     if "\0" in path:
         raise InvalidInput([f"{where}: the path {shown(path)} has a NUL in it"])
-    if len(path) > _LONGEST_PATH:
-        raise InvalidInput([f"{where}: the path {shown(path)} is longer than {_LONGEST_PATH} characters"])
     return parts
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LARGEST_DOCUMENT = 4 << 20  # bytes of an index, a manifest or a configuration; the same limit as containers/image has
 _DEEPEST_INDEX = 4
+_MOST_LAYERS = 500  # tools that run images stop at 127
 _REF_NAME = "org.opencontainers.image.ref.name"
 
 
@@ -42,9 +43,12 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     config = _json_object(layout, _blob(layout, manifest.get("config")))
     settings = config.get("config")
     labels = settings.get("Labels") if isinstance(settings, dict) else None
+    layers = _list(layout, manifest, "layers")
+    if len(layers) > _MOST_LAYERS:
+        raise InvalidInput([f"{layout}: the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
     return LayoutImage(
         labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
-        layers=tuple(_blob(layout, layer) for layer in _list(layout, manifest, "layers")),
+        layers=tuple(_blob(layout, layer) for layer in layers),
     )
 
 

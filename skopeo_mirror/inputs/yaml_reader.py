@@ -106,12 +106,11 @@ def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> It
     depth = aliases = 0
     try:
         for event in yaml.parse(cast("IO[bytes]", source), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            elif isinstance(event, yaml.AliasEvent):
-                aliases += 1
+            if isinstance(event, yaml.ScalarEvent):  # most of them
+                yield event
+                continue
+            depth += _step(event)
+            aliases += isinstance(event, yaml.AliasEvent)
             if depth > _DEEPEST:
                 raise InvalidInput([f"{name}:{_line(event)}: nested more than {_DEEPEST} levels deep"])
             if aliases > most_aliases:
@@ -169,10 +168,16 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
 
 
 def _pass_over(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
-    depth = int(isinstance(event, yaml.CollectionStartEvent))
+    depth = _step(event)
     while depth:
         event = next(events)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if not isinstance(event, yaml.ScalarEvent):
+            depth += _step(event)
+
+
+def _step(event: yaml.Event) -> int:
+    """Tell by how many levels `event` leads deeper."""
+    return isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
 
 
 def _until(end: type[yaml.Event], events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
