@@ -48,14 +48,8 @@ def read_documents(file: CatalogFile) -> Iterator[dict[str, Any]]:
     """
     source = _Rewound(file, file.read(_CHUNK))
     if source.start.lstrip().startswith(b"{"):
-        documents = _read_json(source, file.path)
-    else:
-        documents = read_yaml(source, file.path, _SHAPE, largest_document=_LARGEST_DOCUMENT)
-    for number, document in enumerate(documents, 1):
-        if isinstance(document, dict):
-            yield document
-        elif document is not None:
-            raise InvalidInput([f"{file.path}: document {number} is no mapping"])
+        return _read_json(source, file.path)
+    return read_yaml(source, file.path, _SHAPE, largest_document=_LARGEST_DOCUMENT)
 
 
 class _Rewound:
@@ -73,15 +67,20 @@ class _Rewound:
 
 def _read_json(source: _Rewound, name: str) -> Iterator[Any]:
     """Decode one document after the other from a window on the file, which grows to hold the longest."""
-    decoder, decode = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")().decode
+    decoder, text_decoder = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")()
     window, line = "", 1
     while True:
         chunk = _read_up_to(source, max(_CHUNK, len(window)))
+        try:
+            window += text_decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            raise InvalidInput([f"{name}:{line}: no JSON, or below: {error}"]) from error
         at = 0
         try:
-            window += decode(chunk, final=not chunk)
             while (at := _end_of_blanks(window, at)) < len(window):
                 document, at = decoder.raw_decode(window, at)
+                if not isinstance(document, dict):
+                    raise InvalidInput([f"{name}:{line + window.count(chr(10), 0, at)}: expected an object"])
                 yield _kept(document, _SHAPE)
         except RecursionError as error:
             raise InvalidInput([f"{name}:{line + window.count(chr(10), 0, at)}: nested too deep"]) from error
@@ -89,7 +88,8 @@ def _read_json(source: _Rewound, name: str) -> Iterator[Any]:
             # Either the document goes on beyond the window, or it is wrong: more of it will tell.
             if not chunk or len(window) - at > _LARGEST_DOCUMENT:
                 where = line + window.count("\n", 0, getattr(error, "pos", at))
-                raise InvalidInput([f"{name}:{where}: no JSON: {getattr(error, 'msg', error)}"]) from error
+                large = f" (or larger than {_LARGEST_DOCUMENT >> 20} MiB)" if chunk else ""
+                raise InvalidInput([f"{name}:{where}: no JSON{large}: {getattr(error, 'msg', error)}"]) from error
         if not chunk:
             return
         line += window.count("\n", 0, at)
@@ -110,7 +110,7 @@ def _end_of_blanks(text: str, at: int) -> int:
 
 
 def _kept(value: Any, shape: Any) -> Any:
-    """Keep of a decoded value what `read_yaml` would keep; a value that is no mapping at all stays visible."""
+    """Keep of a decoded value what `read_yaml` would keep."""
     if shape is str:
         return value if isinstance(value, str) else None
     if isinstance(shape, list):

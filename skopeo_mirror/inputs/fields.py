@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.inputs.nearest import nearest
@@ -31,17 +32,21 @@ class Problems:
 
 def in_order(problems: Iterable[tuple[int, str]]) -> tuple[str, ...]:
     """Return the texts of problems in the order of their lines."""
-    return tuple(text for _, text in sorted(problems))
+    return tuple(text for _, text in sorted(problems, key=itemgetter(0)))
 
 
 @dataclass(kw_only=True, slots=True)
 class Fields:
-    """The fields of one mapping; a value of the wrong form counts as missing once its problem is noted."""
+    """The fields of one mapping; a value of the wrong form counts as missing once its problem is noted.
+
+    `broken` is what should be a mapping and is none: nothing more is said of it.
+    """
 
     path: str
     line: int
     fields: dict[str, Field]
     problems: Problems
+    broken: bool = False
 
     @classmethod
     def of(cls, node: Node, path: str, problems: Problems) -> Fields:
@@ -49,7 +54,7 @@ class Fields:
         if isinstance(node.value, dict):
             return cls(path=path, line=node.line, fields=node.value, problems=problems)
         problems.errors.append(problems.worded(node.line, path, "expected a mapping"))
-        return cls(path=path, line=node.line, fields={}, problems=problems)
+        return cls(path=path, line=node.line, fields={}, problems=problems, broken=True)
 
     def only(self, *known: str) -> None:
         """Note every field that is not `known`."""
@@ -81,7 +86,7 @@ class Fields:
     def required(self, name: str) -> str:
         """Return a text that must be there, empty where it is not."""
         value = self.text(name)
-        if not self.has(name):
+        if not self.has(name) and not self.broken:
             self.problem(name, "missing")
         return value or ""
 
@@ -94,10 +99,14 @@ class Fields:
             self.problem(name, f"expected true or false, not {shown(value)}")
         return _FLAGS.get(value, False)
 
-    def mapping(self, name: str) -> Fields:
+    def mapping(self, name: str, *, required: bool = False) -> Fields:
         """Return the fields of a mapping, none where it is missing."""
+        if required and not self.broken and (name not in self.fields or self.fields[name].node.value is None):
+            self.problem(name, "missing")
         if self._value(name, dict, "a mapping") is None:
-            return Fields(path=self.at(name), line=self.line, fields={}, problems=self.problems)
+            return Fields(
+                path=self.at(name), line=self.line, fields={}, problems=self.problems, broken=name in self.fields
+            )
         return Fields.of(self.fields[name].node, self.at(name), self.problems)
 
     def mappings(self, name: str) -> Iterator[Fields]:

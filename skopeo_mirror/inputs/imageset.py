@@ -128,9 +128,7 @@ def _image_set(root: Fields, *, skip_unsupported: bool) -> ImageSet:
         root.problem("kind", f"expected {_KIND}, not {shown(root.required('kind'))}")
     if root.required("apiVersion") not in ("", *_VERSIONS):
         root.problem("apiVersion", f"expected {' or '.join(_VERSIONS)}, not {shown(root.required('apiVersion'))}")
-    mirror = root.mapping("mirror")
-    if "mirror" not in root.fields:
-        root.problem("mirror", "missing")
+    mirror = root.mapping("mirror", required=True)
     _known(
         mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip_unsupported
     )

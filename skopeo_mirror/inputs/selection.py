@@ -108,16 +108,20 @@ def _select_in(
         except BrokenChannel as error:
             problems.append(f"channel {name}: {error}")
             continue
-        left_out = _pre_releases_left_out(package, channel, bounds, names)
+        left_out, taken = _surprises(package, channel, bounds, names)
         if names:
             selected[name] = names
         elif name == default:
             hint = f"; pre-releases count only where a bound is one ({', '.join(left_out)})" if left_out else ""
             problems.append(f"channel {name}: nothing in the default channel lies in the range {bounds}{hint}")
+        where = f"package {package.name}: channel {name}"
         if names and left_out:
             warnings.append(
-                f"package {package.name}: channel {name}: left out, for they are pre-releases and no bound of "
-                f"{bounds} is one: {', '.join(left_out)}"
+                f"{where}: left out, for they are pre-releases and no bound of {bounds} is one: {', '.join(left_out)}"
+            )
+        if taken:
+            warnings.append(
+                f"{where}: taken though outside of {bounds}, for updates within it pass through: {', '.join(taken)}"
             )
     if not selected and not problems:
         problems.append("no channel has anything in the range")
@@ -176,10 +180,16 @@ def _bundles(package: Package, channel: Channel, bounds: VersionBounds, *, full:
     return [name for name in names if name in package.bundles]  # what an entry replaces may be long gone
 
 
-def _pre_releases_left_out(package: Package, channel: Channel, bounds: VersionBounds, selected: list[str]) -> list[str]:
+def _surprises(
+    package: Package, channel: Channel, bounds: VersionBounds, selected: list[str]
+) -> tuple[list[str], list[str]]:
+    """Tell which pre-releases within `bounds` are left out, and what is taken although it lies outside."""
     versions = bundle_versions(package) if bounds else {}
-    left_out = [entry.name for entry in channel.entries if entry.name in versions and entry.name not in selected]
-    return [name for name in left_out if versions[name].pre and bounds.spans(versions[name])]
+    entries = [entry.name for entry in channel.entries if entry.name in versions]
+    left_out = [
+        name for name in entries if name not in selected and versions[name].pre and bounds.spans(versions[name])
+    ]
+    return left_out, [name for name in selected if name in versions and not bounds.spans(versions[name])]
 
 
 def bundle_versions(package: Package) -> dict[str, Version]:

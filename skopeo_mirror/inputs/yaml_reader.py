@@ -52,10 +52,11 @@ class Field:
     line: int
 
 
-def read_yaml(source: Readable, name: str, shape: Any, *, largest_document: int) -> Iterator[Any]:
-    """Yield what `shape` keeps of each document; the rest is passed over without being built.
+def read_yaml(source: Readable, name: str, shape: dict[str, Any], *, largest_document: int) -> Iterator[dict[str, Any]]:
+    """Yield what `shape` keeps of each document, a mapping; the rest is passed over without being built.
 
     A shape is `str` (a text), a list of one shape, or a mapping from keys to shapes; a value of another form is None.
+    Empty documents are passed over.
     Raises InvalidInput, beginning with `name` and a line, also for aliases, and for a document of more than
     `largest_document` bytes; UsageError where the library is missing.
     """
@@ -64,8 +65,10 @@ def read_yaml(source: Readable, name: str, shape: Any, *, largest_document: int)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             bounded.begin_document()
-        elif isinstance(event, yaml.NodeEvent):
+        elif isinstance(event, yaml.MappingStartEvent):
             yield _keep(event, events, shape)
+        elif isinstance(event, yaml.NodeEvent) and not (isinstance(event, yaml.ScalarEvent) and _text(event) is None):
+            raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
 
 
 def read_yaml_document(text: bytes, name: str) -> Node:
@@ -118,8 +121,8 @@ def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> It
                 raise InvalidInput([f"{name}:{_line(event)}: {found}: write the value out in its place"])
             yield event
     except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f"{error.problem_mark.line + 1}: "
-        raise InvalidInput([f"{name}:{line} no YAML: {error.problem}"]) from error
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise InvalidInput([f"{name}{line}: no YAML: {error.problem}"]) from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise InvalidInput([f"{name}: no YAML: {shown(str(error))}"]) from error
 
@@ -157,9 +160,10 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
         value = {}
         for item in _until(yaml.MappingEndEvent, events):
             key = _node(item, events, name, anchors)
-            if not isinstance(key.value, str) or key.value in value:
-                problem = "is written twice" if isinstance(key.value, str) else "is no name of a field"
-                raise InvalidInput([f"{name}:{key.line}: {shown(str(key.value))} {problem}"])
+            if not isinstance(key.value, str):
+                raise InvalidInput([f"{name}:{key.line}: the name of a field must be a text"])
+            if key.value in value:
+                raise InvalidInput([f"{name}:{key.line}: {shown(key.value)} is written twice"])
             value[key.value] = Field(line=key.line, node=_node(next(events), events, name, anchors))
     node = Node(value=value, line=_line(event), quoted=isinstance(event, yaml.ScalarEvent) and not event.implicit[0])
     if anchor := getattr(event, "anchor", None):

@@ -274,7 +274,7 @@ def test_a_tree_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("directory", ["/", "", ".", "/configs/../etc", "/a\0b"])
 def test_a_label_that_names_no_directory_of_its_own_is_refused(tmp_path: Path, directory: str) -> None:
-    with pytest.raises(InvalidInput, match="no directory of its own|leads out|NUL"):
+    with pytest.raises(InvalidInput, match=r"no directory of its own|leads out|NUL"):
         read(tmp_path, layer(file("configs/a")), directory=directory)
 
 
