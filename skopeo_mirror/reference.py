@@ -15,6 +15,7 @@ from skopeo_mirror.errors import InvalidReference
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _NAME_LIMIT = 255
 _TEXT_LIMIT = 1024  # no valid reference is longer: 255 of name, 128 of tag, 128 of digest and their marks
+_SHOWN_LIMIT = 200  # characters of a text in a message
 
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
 _DOMAIN = rf"{_HOST}(?::[0-9]+)?"
@@ -25,6 +26,7 @@ _REFERENCE = re.compile(
     rf"(?::(?P<tag>[0-9A-Za-z_][0-9A-Za-z_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
 )
 _DOMAIN_ONLY = re.compile(_DOMAIN)
+_PASSWORD = re.compile(r"^(?:[^/@]*//)?[^/@]*:[^/@]*@(?!sha)")
 _IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 
@@ -111,6 +113,10 @@ class Reference:
         """Return the same reference, its tag dropped."""
         return replace(self, tag=None)
 
+    def without_digest(self) -> Reference:
+        """The same name and tag, wherever it points."""
+        return Reference(domain=self.domain, path=self.path, tag=self.tag)
+
     def pin(self, digest: Digest) -> PinnedReference:
         """Return the same name and tag at `digest`, whatever it pointed at before."""
         return PinnedReference(domain=self.domain, path=self.path, tag=self.tag, digest=digest)
@@ -147,9 +153,9 @@ def is_domain(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """`text` in quotes for a message: control characters escaped, and cut where it is very long."""
-    limit = 200
-    return repr(text) if len(text) <= limit else f"{text[:limit]!r}…"
+    """Quote `text` for a message: control characters escaped, cut where it is long, no password before an `@`."""
+    public = _PASSWORD.sub("…@", text)
+    return repr(public) if len(public) <= _SHOWN_LIMIT else f"{public[:_SHOWN_LIMIT]!r}…"
 
 
 def _split_domain(text: str) -> tuple[str, str]:

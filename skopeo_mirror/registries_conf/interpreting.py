@@ -6,7 +6,7 @@ the findings is our own, for containers/image stops at the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidReference
@@ -14,15 +14,16 @@ from skopeo_mirror.reference import is_domain, shown
 from skopeo_mirror.registries_conf import aliases, keys
 from skopeo_mirror.registries_conf.keys import Type
 from skopeo_mirror.registries_conf.model import Mirror, Origin, PullFromMirror, Registry
-from skopeo_mirror.registries_conf.problem import Problem, Severity
+from skopeo_mirror.registries_conf.place import Place
+from skopeo_mirror.registries_conf.problem import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from skopeo_mirror.registries_conf.lines import Lines
+    from skopeo_mirror.registries_conf.place import Lines
+    from skopeo_mirror.registries_conf.problem import Problem
 
 _SCHEMES = ("http://", "https://")
-_SHOWN_LIMIT = 255  # characters of a prefix in a message
 _SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
 
 
@@ -30,28 +31,8 @@ _SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
 class Contents:
     """One file's valid entries in their order, duplicates included, and its other top-level settings."""
 
-    registries: tuple[Registry, ...]
-    others: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """A place within a file, for messages: the file, `registry[0] (quay.io)`, the line of that table."""
-
-    file: str
-    lines: Lines
-    table: str = ""
-    line: int | None = 0
-
-    def problem(self, severity: Severity, key: str, text: str, advice: str = "") -> Problem:
-        """Make a problem of this place; `key` may be empty."""
-        where = ".".join(part for part in (self.table, key) if part)
-        line = self.lines.key(key, self.line) if key else self.line or None
-        return Problem(file=self.file, severity=severity, where=where, text=text, advice=advice, line=line)
-
-    def error(self, key: str, text: str, advice: str = "") -> Problem:
-        """Make an error of this place."""
-        return self.problem(Severity.ERROR, key, text, advice)
+    registries: tuple[Registry, ...] = ()
+    others: dict[str, Any] = field(default_factory=dict)
 
 
 def interpret(document: Mapping[str, Any], *, file: str, lines: Lines) -> tuple[Contents, tuple[Problem, ...]]:
@@ -91,31 +72,33 @@ def _typed(
     for name, value in found.known.items():
         if keys.has_type(value, names[name]):
             typed[name] = value
-        elif name != "aliases" or isinstance(value, dict):  # containers/image ignores aliases that are no table
+        elif name != "aliases":  # containers/image ignores aliases that are no table
             problems.append(place.error(name, *_type_complaint(name, value, names[name])))
     return typed
 
 
 def _type_complaint(name: str, value: object, wanted: Type) -> tuple[str, str]:
+    found = keys.described(value)
+    if name == "registry" and isinstance(value, dict) and list(value) == ["mirror"]:
+        return f"must be {wanted}, not {found}", "put the line [[registry]] before the first [[registry.mirror]]"
     if wanted is Type.TABLES and isinstance(value, dict):
         header = "registry.mirror" if name == "mirror" else name
-        return f"must be {wanted}, not {keys.described(value)}", f"write [[{header}]] instead of [{header}]"
+        return f"must be {wanted}, not {found}", f"write [[{header}]] instead of [{header}]"
     if wanted is Type.BOOLEAN and str(value).lower() in {"true", "false"}:
-        return f"must be {wanted}, not {keys.described(value)}", f"write {name} = {str(value).lower()}"
+        return f"must be {wanted}, not {found}", f"write {name} = {str(value).lower()}"
     if isinstance(value, list):
         return f"must be {wanted}, not an array with other values in it", f"make every item of {name} fit"
-    return f"must be {wanted}, not {keys.described(value)}", f"write {name} as {wanted}"
+    return f"must be {wanted}, not {found}", f"write {name} as {wanted}"
 
 
 def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[Problem]) -> Registry | None:
     """Return one `[[registry]]`, or None where it is invalid."""
-    line = top.lines.registry(index)
-    name = _name(table)
-    place = Place(file=top.file, lines=top.lines, table=f"registry[{index}]{name}", line=line)
+    place = top.registry(index, keys.registry_name(table))
     before = len(problems)
     values = _typed(table, keys.REGISTRY, place, problems)
     where = _location(values.get("location", ""), "location", place, problems)
-    prefix = _location(values.get("prefix", ""), "prefix", place, problems) or where
+    written = values.get("prefix", "")
+    prefix = _location(written, "prefix", place, problems) if written else where  # "/" is an empty one
     if not values.get("prefix") and not values.get("location") and len(problems) == before:
         problems.append(
             place.error("", "has neither location nor prefix", "set location to the registry's host[:port]/path")
@@ -158,24 +141,15 @@ def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[P
         blocked=values.get("blocked", False),
         mirror_by_digest_only=by_digest_only,
         mirrors=tuple(mirror for mirror in mirrors if mirror is not None),
-        origin=Origin(file=top.file, index=index, line=line),
+        origin=Origin(file=top.file, index=index, line=place.line),
     )
-
-
-def _name(table: Mapping[str, Any]) -> str:
-    known = keys.sort_keys(table, keys.REGISTRY).known
-    name = known.get("prefix") or known.get("location")
-    return f" ({name})" if isinstance(name, str) and name and len(name) <= _SHOWN_LIMIT else ""
 
 
 def _mirror(
     table: Mapping[str, Any], number: int, registry: Place, index: int, problems: list[Problem], *, by_digest_only: bool
 ) -> Mirror | None:
     """Return one `[[registry.mirror]]`, or None where it is invalid."""
-    lines = registry.lines
-    place = Place(
-        file=registry.file, lines=lines, table=f"{registry.table}.mirror[{number}]", line=lines.mirror(index, number)
-    )
+    place = registry.mirror(index, number)
     before = len(problems)
     values = _typed(table, keys.MIRROR, place, problems)
     where = _location(values.get("location", ""), "location", place, problems)
@@ -227,19 +201,9 @@ def _conflicts(registries: list[Registry], top: Place) -> list[Problem]:
         other = first.setdefault(where, registry)
         for key in ("insecure", "blocked"):
             if getattr(other, key) != getattr(registry, key):
-                one, two = _index(other), _index(registry)
-                problems.append(
-                    Place(
-                        file=top.file,
-                        lines=top.lines,
-                        table=f"registry[{two}] ({registry.prefix})",
-                        line=top.lines.registry(two),
-                    ).error(
-                        key,
-                        f"differs from registry[{one}], which has the same location {shown(where)}",
-                        f"give both the same {key}",
-                    )
-                )
+                text = f"differs from registry[{_index(other)}], which has the same location {shown(where)}"
+                place = top.registry(_index(registry), registry.prefix)
+                problems.append(place.error(key, text, f"give both the same {key}"))
     return problems
 
 

@@ -119,3 +119,10 @@ def described(value: object) -> str:
     if isinstance(value, list):
         return "an array"
     return "a date or time"
+
+
+def registry_name(table: Mapping[str, Any]) -> str:
+    """Return what a `[[registry]]` table is called in messages: its prefix, else its location, else nothing."""
+    known = sort_keys(table, REGISTRY).known
+    name = known.get("prefix") or known.get("location")
+    return name if isinstance(name, str) else ""

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf import toml
-from skopeo_mirror.registries_conf.advising import advise
+from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
 from skopeo_mirror.registries_conf.interpreting import Contents, interpret
-from skopeo_mirror.registries_conf.keys import fold
-from skopeo_mirror.registries_conf.lines import Lines
+from skopeo_mirror.registries_conf.key_warnings import LOST_HEADERS, MEND_HEADERS, key_warnings
+from skopeo_mirror.registries_conf.keys import REGISTRY, fold
 from skopeo_mirror.registries_conf.model import Configuration, Registry
+from skopeo_mirror.registries_conf.place import Lines, Place
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Examination", "Problem", "Severity", "dropin_files", "examine", "interpret_files", "read"]
+__all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "examine", "interpret_files", "read"]
+
+_NOTHING_REDIRECTED = (
+    "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
+    "write a [[registry]] with location, and a [[registry.mirror]] with location",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,16 +43,23 @@ class Examination:
         return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
 
 
-def read(files: Sequence[Path], *, strict: bool = False) -> Examination:
-    """Read `files` as `examine` does; the configuration is never None.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading(Examination):
+    """An examination that found no error: there is a configuration."""
+
+    configuration: Configuration
+
+
+def read(files: Sequence[Path], *, strict: bool = False) -> Reading:
+    """Read `files` as `examine` does.
 
     Raises InvalidConfiguration with every error, and with `strict` every warning as well.
     """
     examination = examine(files)
     fatal = examination.problems if strict else examination.errors
-    if fatal:
+    if fatal or examination.configuration is None:
         raise InvalidConfiguration(str(problem) for problem in fatal)
-    return examination
+    return Reading(configuration=examination.configuration, problems=examination.problems)
 
 
 def examine(files: Sequence[Path]) -> Examination:
@@ -63,9 +78,7 @@ def examine(files: Sequence[Path]) -> Examination:
             problems.append(Problem(file=str(file), severity=Severity.ERROR, text=text, advice=advice))
     examination = interpret_files(contents)
     problems += examination.problems
-    configuration = (
-        None if any(problem.severity is Severity.ERROR for problem in problems) else examination.configuration
-    )
+    configuration = None if _is_refused(problems) else examination.configuration
     return Examination(configuration=configuration, problems=tuple(problems))
 
 
@@ -74,15 +87,20 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     problems: list[Problem] = []
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
+    places: dict[str, Place] = {}
     for file, content in files:
-        contents, found = _interpret(file, content)
+        contents, places[file], found = _interpret(file, content)
         problems += found
+        problems += duplicate_warnings(contents.registries, partial(_place, places))
         registries |= _first_of_each_prefix(contents.registries)
         others = _merge_others(others, contents.others)
-    if any(problem.severity is Severity.ERROR for problem in problems):
+    problems += entry_warnings(registries.values(), partial(_place, places))
+    if _is_refused(problems):
         return Examination(configuration=None, problems=tuple(problems))
+    if files and not registries:
+        problems.append(places[files[0][0]].warning("", *_NOTHING_REDIRECTED))
     configuration = Configuration(
-        registries=tuple(registries[prefix] for prefix in sorted(registries)),
+        registries=tuple(registries[prefix] for prefix in sorted(registries) if prefix),  # an empty one matches nothing
         files=tuple(file for file, _ in files),
         sha256=hashlib.sha256(b"".join(content for _, content in files)).hexdigest(),
         others=others,
@@ -101,33 +119,47 @@ def dropin_files(directory: Path) -> tuple[Path, ...]:
 
 def _content(file: Path) -> bytes:
     with file.open("rb") as stream:  # also a FIFO or /dev/stdin, as for skopeo
-        return stream.read(toml.SIZE_LIMIT + 1)
-
-
-def _interpret(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
-    nothing = Contents(registries=(), others={})
+        content = stream.read(toml.SIZE_LIMIT + 1)
     if len(content) > toml.SIZE_LIMIT:
-        text = f"longer than {toml.SIZE_LIMIT // 1024 // 1024} MiB, the most that is read"
-        return nothing, [Problem(file=file, severity=Severity.ERROR, text=text)]
+        raise OSError(errno.EFBIG, f"longer than {toml.SIZE_LIMIT // 1024 // 1024} MiB, the most that is read")
+    return content
+
+
+def _interpret(file: str, content: bytes) -> tuple[Contents, Place, list[Problem]]:
+    text = ""
     try:
         text = toml.decode(content)
         document = toml.parse(text)
     except toml.TomlError as error:
-        return nothing, [_syntax_problem(file, error)]
+        return Contents(), Place(file=file, lines=Lines("")), [_syntax_problem(file, text, error)]
     lines = Lines(text, registries=_count(document))
     contents, problems = interpret(document, file=file, lines=lines)
-    return contents, [*problems, *advise(document, contents, file=file, lines=lines)]
+    warnings = key_warnings(document, file=file, lines=lines)
+    return contents, Place(file=file, lines=lines), [*problems, *warnings]
 
 
-def _syntax_problem(file: str, error: toml.TomlError) -> Problem:
+def _syntax_problem(file: str, text: str, error: toml.TomlError) -> Problem:
+    before = text.split("\n")[: error.line]
+    twice = "already exists" in error.text and any(f'"{key}"' in error.text for key in REGISTRY)
+    lost = twice and not any(line.lstrip().startswith("[") for line in before)
     return Problem(
         file=file,
         severity=Severity.ERROR,
-        text=f"no TOML: {error.text}",
-        advice=error.advice,
+        text=f"no TOML: {error.text}" + (f" outside any table: {LOST_HEADERS}" if lost else ""),
+        advice=MEND_HEADERS if lost else "",
         line=error.line,
         column=error.column,
     )
+
+
+def _place(places: Mapping[str, Place], registry: Registry) -> Place:
+    origin = registry.origin
+    assert origin is not None  # noqa: S101 - every registry that was read has one
+    return places[origin.file].registry(origin.index, registry.prefix)
+
+
+def _is_refused(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
 
 
 def _count(document: dict[str, Any]) -> int:

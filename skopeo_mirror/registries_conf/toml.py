@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from tomlkit.exceptions import KeyAlreadyPresent, ParseError, TOMLKitError
+from tomlkit.exceptions import ParseError, TOMLKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ TOML_1_1_LIMIT = 1024 * 1024
 _NESTING_LIMIT = 10_000
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_WIDE_BLANK = re.compile(r"[^\S\x00-\x7f]")  # outside of strings tomlkit takes these for blanks
 
 
 class TomlError(Exception):
@@ -33,13 +36,12 @@ class TomlError(Exception):
         self.text = text
         self.line = line
         self.column = column
-        self.advice = ""
 
 
 def decode(content: bytes) -> str:
     """Return the text of a file, without its byte order mark; raise TomlError where it is no UTF-8.
 
-    BurntSushi/toml drops the two bytes of a UTF-16 mark as well, and takes U+FFFD for a decoding error.
+    BurntSushi/toml drops the two bytes of a UTF-16 mark as well, and refuses control characters even in comments.
     """
     for mark in (_UTF8_MARK, *_UTF16_MARKS):
         if content.startswith(mark):
@@ -51,13 +53,12 @@ def decode(content: bytes) -> str:
         before = content[: error.start].decode("utf-8")
         wrong = content[error.start]
         raise TomlError(f"not UTF-8: byte 0x{wrong:02x}", *_place(before, len(before))) from error
-    for character, name in (
-        ("\0", "a NUL byte (the file may be UTF-16)"),
-        ("\ufffd", "the replacement character U+FFFD"),
-    ):
-        index = text.find(character)
-        if index >= 0:
-            raise TomlError(f"the file has {name} in it; TOML must be UTF-8 text", *_place(text, index))
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden is not None:
+        name = f"U+{ord(forbidden[0][0]):04X}"
+        raise TomlError(
+            f"the character {name} is not allowed in TOML, which is UTF-8", *_place(text, forbidden.start())
+        )
     return text
 
 
@@ -82,27 +83,52 @@ def _parse_1_1(text: str, complaint: str) -> dict[str, Any]:
     if len(text) > TOML_1_1_LIMIT:
         raise TomlError(f"not plain TOML 1.0, which a file longer than {TOML_1_1_LIMIT} bytes must be: {complaint}")
     try:
-        return tomlkit.parse(text).unwrap()
+        tomlkit.parse(_WIDE_BLANK.sub("x", text))
+        values = tomlkit.parse(text).unwrap()
     except ParseError as error:
-        raise TomlError(_reason(error), error.line, error.col + 1) from error
-    except KeyAlreadyPresent as error:
-        raise TomlError(str(error)) from error
+        raise _worded(error, text, complaint) from error
     except (TOMLKitError, RecursionError, ValueError) as error:
         raise TomlError(str(error) or complaint) from error
+    if _has_infinity(values) and not re.search(r"\binf\b", text):
+        raise TomlError("a float is out of range")
+    return values
 
 
-def _reason(error: ParseError) -> str:
-    return str(error).rpartition(" at line ")[0] or str(error)
+def _worded(error: ParseError, text: str, complaint: str) -> TomlError:
+    """Put tomlkit's complaint into words for people.
+
+    It does not tell where a text ends, and it tells of a key that stands twice only after it.
+    """
+    reason = (str(error).rpartition(" at line ")[0] or str(error)).removesuffix(".")
+    place = re.search(r"\(at line (\d+), column (\d+)\)$", complaint)
+    if "already exists" in reason and place is not None:
+        return TomlError(reason, int(place[1]), int(place[2]))
+    if "'\\x00'" in reason:
+        return TomlError("the file ends within a value or a header", *_place(text, len(text.rstrip())))
+    if "use \\u000" in reason:
+        reason = "a string does not end on its line"
+    return TomlError(reason, error.line, error.col + 1)
 
 
 def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value) and "inf" not in text:
-        raise ValueError(f"the float {text} is out of range")
+        raise TomlError(f"the float {text} is out of range")
     return value
 
 
 def _check_integers(values: dict[str, Any]) -> None:
+    for value in _scalars(values):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise TomlError("an integer does not fit in 64 bits")
+
+
+def _has_infinity(values: dict[str, Any]) -> bool:
+    return any(isinstance(value, float) and math.isinf(value) for value in _scalars(values))
+
+
+def _scalars(values: dict[str, Any]) -> Iterator[object]:
+    """Every value that is no table and no array (without recursion: they may nest deep)."""
     pending: list[Any] = [values]
     while pending:
         value = pending.pop()
@@ -110,8 +136,8 @@ def _check_integers(values: dict[str, Any]) -> None:
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise TomlError(f"the integer {value} does not fit in 64 bits")
+        else:
+            yield value
 
 
 def _place(text: str, index: int) -> tuple[int, int]:

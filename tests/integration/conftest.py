@@ -87,4 +87,5 @@ def podman() -> Iterator[Podman]:
         )
 
     yield run
+    subprocess.run(["chmod", "-R", "u+rwX", directory], check=True)  # layers hold directories that are not writable
     shutil.rmtree(directory)

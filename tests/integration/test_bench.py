@@ -152,7 +152,6 @@ def test_a_fault_at_the_source_fails_the_pull(tmp_path: Path, image: Image, faul
             assert not any("/blobs/" in path for path in asked)
         case Place.CONFIG | Place.LAYER:
             assert any("/blobs/" in path for path in asked)
-            assert "manifest" not in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["401-challenge", "413", "500", "close", "close-midway", "refuse"])

@@ -86,13 +86,22 @@ def never_speak(exchange: Exchange) -> None:
 
 def answers(status: int, body: bytes | None = None, /, **headers: str) -> Callable[[Exchange], None]:
     """Make a fault that answers with `status`, a registry's error document or `body`, and headers (`Like_This`)."""
-    error = {"errors": [{"code": HTTPStatus(status).name, "message": f"the bench says {status}"}]}
+    error = {"errors": [{"code": _CODES.get(status, "UNKNOWN"), "message": f"the bench says {status}"}]}
     answer = Answer(
         status=status,
         body=json.dumps(error).encode() if body is None else body,
         headers={"Content-Type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()},
     )
     return lambda exchange: exchange.send(answer)
+
+
+_CODES = {401: "UNAUTHORIZED", 403: "DENIED", 413: "SIZE_INVALID", 429: "TOOMANYREQUESTS"}
+
+
+def not_found(exchange: Exchange) -> None:
+    """Answer that there is no such manifest or blob."""
+    code = "MANIFEST_UNKNOWN" if exchange.place is Place.MANIFEST else "BLOB_UNKNOWN"
+    exchange.send(Answer(status=404, body=json.dumps({"errors": [{"code": code, "message": "unknown"}]}).encode()))
 
 
 def redirect_loop(exchange: Exchange) -> None:
@@ -188,7 +197,7 @@ STATUS_FAULTS: dict[str, Callable[[Exchange], None]] = {
     "401": answers(401),
     "401-challenge": answers(401, WWW_Authenticate='Basic realm="bench"'),
     "403": answers(403),
-    "404": answers(404),
+    "404": not_found,
     "429": answers(429),
     "429-retry-after": answers(429, Retry_After="1"),
     "500": answers(500),

@@ -156,9 +156,7 @@ class Store:
             return Place.MANIFEST
         return Place.CONFIG if match["name"] in self._configs else Place.LAYER
 
-    def answer(  # noqa: PLR0911 - one a route
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Carry the request out and answer it."""
         url = urllib.parse.urlsplit(path)
         query = dict(urllib.parse.parse_qsl(url.query))

@@ -74,7 +74,7 @@ class Registry:
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._access_log.open("ab") as out, (self._directory / "errors.log").open("ab") as err:
             self._process = subprocess.Popen(
-                # the kernel ends it when the tests are killed and cannot
+                # the kernel ends it with the thread that started it: also when the tests are killed and cannot
                 ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", str(CONFIGURATION)],
                 env=os.environ | self._settings(),
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,62 @@
+# What scripts/quickstart and scripts/test share: programs from Debian's packages, Python packages in .venv.
+# Sourced by bash scripts that have changed to the top of the checkout.
+# shellcheck shell=bash
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$1" >&2
+    exit 1
+}
+
+# need PROGRAM=PACKAGE...: install the packages whose programs are missing.
+need() {
+    local missing=() wanted
+    for wanted in "$@"; do
+        PATH=$PATH:/usr/sbin:/sbin type -P "${wanted%%=*}" >/dev/null || missing+=("${wanted#*=}")
+    done
+    [[ ${#missing[@]} == 0 ]] || install_packages "${missing[@]}"
+}
+
+install_packages() {
+    type -P apt-get >/dev/null || die "please install what is missing here: $*"
+    [[ $EUID == 0 ]] || die "please have what is missing installed: apt-get install $*"
+    echo "Installing $*" >&2
+    (
+        export DEBIAN_FRONTEND=noninteractive
+        # Debian starts a registry as a service when it installs one; ours are started by those who use them.
+        if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+            chmod +x /usr/sbin/policy-rc.d
+        fi
+        apt-get update -qq && apt-get install -qq --no-install-recommends "$@"
+    ) </dev/null >/dev/null || die "apt-get could not install $*"
+    if [[ " $* " == *" docker-registry "* && -d /run/systemd/system ]]; then
+        systemctl --quiet disable docker-registry
+    fi
+}
+
+# Print a python3 that can make virtual environments: 3.11 or newer, the system's own first.
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# Have this checkout and what its tests need in .venv; made anew when that changes or the checkout moves.
+make_venv() {
+    local python stamp
+    stamp=$(echo "$PWD" && cat pyproject.toml scripts/constraints.txt)
+    [[ -x .venv/bin/python && $stamp == "$(cat .venv/made-from 2>/dev/null)" ]] && return
+    find_python >/dev/null || need no-such-program=python3-venv
+    python=$(find_python) || die "no python3 from 3.11 on that can make virtual environments"
+    echo "Installing Python packages into .venv" >&2
+    rm -rf .venv
+    "$python" -m venv .venv
+    .venv/bin/python -m pip install -qq --disable-pip-version-check -c scripts/constraints.txt -e '.[test]' >&2 </dev/null
+    echo "$stamp" >.venv/made-from
+}

@@ -1,0 +1,343 @@
+"""The command line: commands, and the one place that catches errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skopeo_mirror import __version__, options, wiring
+from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, Unroutable, UsageError
+from skopeo_mirror.output.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.inputs.lists import Listed
+
+app = typer.Typer(
+    name="skopeo-mirror",
+    help="Copy container images through registries.conf with skopeo, and prove which mirror served each.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Images = Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", show_default=False)]
+ImagesAndDestination = Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]... DESTINATION", show_default=False)]
+
+
+def main() -> None:
+    """Run the program; every error that it raises on purpose ends here, as words and an exit status."""
+    try:
+        app()
+    except InvalidInput as error:
+        _die(error.problems, error.exit_status)
+    except SkopeoMirrorError as error:
+        _die(str(error).splitlines(), error.exit_status)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _die([f"{where}{error.strerror or error}"], SkopeoMirrorError.exit_status)
+
+
+def _die(lines: Sequence[str], status: int) -> None:
+    console = Console()
+    for line in lines:
+        console.error(line)
+    sys.exit(status)
+
+
+@app.callback(invoke_without_command=True, help=app.info.help)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of the program and of skopeo.")
+    ] = False,
+    skopeo: options.SkopeoPath = None,
+) -> None:
+    """Answer `--version`; typer shows the program's help from elsewhere."""
+    if version:
+        found = wiring.usable_skopeo(skopeo)
+        Console().result(f"skopeo-mirror {__version__}\nskopeo {found.version} ({found.path})")
+        raise typer.Exit
+
+
+@app.command()
+def copy(
+    arguments: ImagesAndDestination = None,
+    images_from: options.ImagesFrom = None,
+    shard: options.ShardOption = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    scoped: options.Scoped = False,
+    max_nested_paths: options.MaxNestedPaths = 0,
+    dest_tls_verify: options.DestTlsVerify = None,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    dest_authfile: options.DestAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    dest_cert_dir: options.DestCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    remove_signatures: options.RemoveSignatures = False,
+    jobs: options.Jobs = 8,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    fail_fast: options.FailFast = False,
+    no_plan: options.NoPlan = False,
+    dry_run: options.DryRun = False,
+    skopeo: options.SkopeoPath = None,
+    skopeo_option: options.SkopeoOption = None,
+    json_: options.Json = False,
+    report: options.Report = None,
+    failed_images: options.FailedImages = None,
+    log_dir: options.LogDir = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Copy each image to DESTINATION, redirected by registries.conf, and confirm who served it.
+
+    DESTINATION is docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR.
+
+    Example: skopeo-mirror copy -r registries.conf -f images.txt docker://registry.example.com/mirror
+    """
+    from skopeo_mirror.output.printing import Printer  # noqa: PLC0415 - start-up time of the other commands
+    from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
+    from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
+    from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
+    from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
+    from skopeo_mirror.transfer.preparing import Sourcing, Wanted  # noqa: PLC0415
+    from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
+    from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
+
+    console = Console(quiet=quiet)
+    extra = options.check_skopeo_options(skopeo_option or [])
+    patience = options.parse_patience(timeout, stall_timeout)
+    tls_verify = options.parse_bool(dest_tls_verify, "--dest-tls-verify")
+    *asked, target = arguments or [""]
+    if not target:
+        raise UsageError("no destination; write docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR at the end")
+    configuration = wiring.configuration(
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+    )
+    router = Router(configuration)
+    access = Access(authfile=dest_authfile or authfile, cert_dir=dest_cert_dir)
+    destination = parse_destination(
+        target,
+        router=router,
+        access=access,
+        tls_verify=tls_verify,
+        rules=NamingRules(scoped=scoped, max_nested_paths=max_nested_paths),
+    )
+    listed = wiring.images(asked, images_from or [], shard)
+    if not listed and not images_from:
+        raise UsageError(f"no image: {target} is taken for the destination; name images before it, or with -f FILE")
+    found = wiring.usable_skopeo(skopeo)
+    wiring.check_files(authfile, src_authfile, dest_authfile, policy)
+    wiring.check_writable(report, failed_images)
+    wiring.make_directory(log_dir)
+    request = Request(
+        wanted=tuple(Wanted(image=one.reference, destination=one.destination) for one in listed),
+        skopeo=found,
+        settings=Settings(
+            source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
+            destination=access,
+            policy=policy,
+            insecure_policy=insecure_policy,
+            remove_signatures=remove_signatures,
+            extra=extra,
+            patience=patience,
+        ),
+        configuration=configuration,
+        sourcing=Sourcing(router=router, mirrors_only=mirrors_only),
+        destination=destination,
+        jobs=jobs,
+        retries=retries,
+        plans=not no_plan,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        log_dir=log_dir,
+    )
+    stop = Stop(runs=found.runs)
+    printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
+    with wiring.stopped_by_signals(stop, console):
+        result = run(request, stop=stop, tell=printer.hear)
+        printer.finish(result, report=report, failed_images=failed_images)
+    raise typer.Exit(1 if result.failed else 0)
+
+
+@app.command()
+def route(
+    images: Images = None,
+    images_from: options.ImagesFrom = None,
+    shard: options.ShardOption = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    skopeo: options.SkopeoPath = None,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show, offline, from where each image would be pulled: the candidates in order, and why others are not.
+
+    Example: skopeo-mirror route -r registries.conf quay.io/foo/app@sha256:...
+    """
+    from skopeo_mirror.output.routes import Routed, route_document, route_tree  # noqa: PLC0415
+    from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
+
+    console = Console(quiet=quiet)
+    configuration = wiring.configuration(
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+    )
+    router = Router(configuration)
+    routed = []
+    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
+        try:
+            found = router.route(listed.reference)
+        except Unroutable as error:
+            registry = router.lookup(listed.reference.name)
+            routed.append(Routed(image=listed.text, reference=listed.reference, registry=registry, error=str(error)))
+        else:
+            routed.append(Routed(image=listed.text, reference=listed.reference, route=found))
+    if json_:
+        console.result(json.dumps(route_document(routed), indent=2))
+    else:
+        for image in routed:
+            console.result(route_tree(image))
+    raise typer.Exit(1 if any(image.error for image in routed) else 0)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    skopeo: options.SkopeoPath = None,
+    json_: options.Json = False,
+) -> None:
+    """Check registries.conf files, every problem at once. A directory stands for its drop-ins.
+
+    Example: skopeo-mirror validate registries.conf
+    """
+    from skopeo_mirror.output.problems import problem_document, problem_lines  # noqa: PLC0415
+    from skopeo_mirror.registries_conf.reading import Severity, examine  # noqa: PLC0415
+
+    console = Console()
+    chosen = wiring.files_to_validate(files or [], registries_conf, registries_conf_dir, skopeo=skopeo)
+    problems = examine(chosen).problems
+    failed = any(strict or problem.severity is Severity.ERROR for problem in problems)
+    if json_:
+        document = problem_document([str(file) for file in chosen], problems, strict=strict)
+        console.result(json.dumps(document, indent=2))
+    else:
+        for line in problem_lines(problems):
+            console.result(line)
+        if not problems:
+            console.result("valid: " + ", ".join(str(file) for file in chosen))
+    raise typer.Exit(2 if failed else 0)
+
+
+@app.command()
+def normalize(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    skopeo: options.SkopeoPath = None,
+) -> None:
+    """Print the configuration in canonical form, drop-ins merged, as every skopeo from 1.9 on reads it.
+
+    Example: skopeo-mirror normalize registries.conf
+    """
+    from skopeo_mirror.registries_conf.normalizing import normalize as normalized  # noqa: PLC0415
+
+    console = Console()
+    configuration = wiring.configuration(
+        file or registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+    )
+    console.result(normalized(configuration).rstrip("\n"))
+
+
+@app.command()
+def pin(
+    images: Images = None,
+    images_from: options.ImagesFrom = None,
+    shard: options.ShardOption = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    jobs: options.Jobs = 8,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    skopeo: options.SkopeoPath = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Resolve tags to digests through the mirrors; print name:tag@sha256:..., one a line, in the order given.
+
+    Example: skopeo-mirror pin -r registries.conf quay.io/foo/app:v1
+    """
+    from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
+    from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
+    from skopeo_mirror.transfer.pinning import pin_all  # noqa: PLC0415
+    from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
+    from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
+
+    console = Console(quiet=quiet)
+    configuration = wiring.configuration(
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+    )
+    listed = _some(wiring.images(images or [], images_from or [], shard), images_from)
+    wiring.check_files(authfile, src_authfile)
+    found = wiring.usable_skopeo(skopeo)
+    settings = Settings(
+        source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
+        patience=options.parse_patience(timeout, stall_timeout),
+    )
+    stop = Stop(runs=found.runs)
+    failed = False
+    with wiring.stopped_by_signals(stop, console):
+        for pinned, error in pin_all(
+            [one.reference for one in listed],
+            skopeo=found,
+            settings=settings,
+            sourcing=Sourcing(router=Router(configuration), mirrors_only=mirrors_only),
+            jobs=jobs,
+            retries=retries,
+        ):
+            if error is None:
+                console.result(str(pinned))
+            else:
+                failed = True
+                console.error(f"{pinned}: {error}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command(name="images")
+def print_images(
+    images: Images = None, images_from: options.ImagesFrom = None, shard: options.ShardOption = None
+) -> None:
+    """Print the image references that the given inputs name, normalized, each once, one a line.
+
+    Example: skopeo-mirror images -f images.txt
+    """
+    console = Console()
+    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
+        console.result(str(listed.reference))
+
+
+def _some(listed: tuple[Listed, ...], images_from: list[str] | None) -> tuple[Listed, ...]:
+    """The images, unless nobody asked for any. Raises UsageError."""
+    if not listed and not images_from:
+        raise UsageError("no image; name images, or lists of them with -f FILE")
+    return listed

@@ -1,0 +1,101 @@
+"""Image lists: references from the command line and from files, one a line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.reference import Reference, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """One image as it was asked for: `text` as written, `destination` where the line names one (mapping.txt)."""
+
+    text: str
+    reference: Reference
+    destination: str | None = None
+
+
+def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed, ...]:
+    """Read the references of the command line, then those of each file (`-`: standard input); each once.
+
+    Raises InvalidInput with every bad line of every file, named by file and line.
+    """
+    problems: list[str] = []
+    found: dict[tuple[Reference, str | None], Listed] = {}
+    for where, text in [*(("", argument) for argument in arguments), *_lines_of(files, problems)]:
+        try:
+            listed = parse_line(text)
+        except InvalidReference as error:
+            problems.append(f"{where}{error}")
+        else:
+            found.setdefault((listed.reference, listed.destination), listed)
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(found.values())
+
+
+def parse_line(text: str) -> Listed:
+    """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
+    source, separator, destination = text.partition("=")
+    reference = Reference.parse(source.strip())
+    if not separator:
+        return Listed(text=source.strip(), reference=reference)
+    destination = destination.strip().removeprefix("docker://")
+    try:
+        Reference.parse(destination)
+    except InvalidReference as error:
+        raise InvalidReference(f"the destination after '=': {error}") from error
+    return Listed(text=source.strip(), reference=reference, destination=destination)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """The `index`-th (1-based) of `count` parts of a list."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read `I/N`. Raises UsageError."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {shown(text)}: write I/N with 1 <= I <= N, for instance 2/3")
+        return cls(index=int(match[1]), count=int(match[2]))
+
+    def keeps(self, reference: Reference) -> bool:
+        """Whether an image belongs to this part: by its name alone, so that every host decides alike."""
+        number = int.from_bytes(hashlib.sha256(str(reference).encode()).digest()[:8])
+        return number % self.count == self.index - 1
+
+
+def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, str]]:
+    """The lines that hold something, each with `FILE:LINE: ` for messages."""
+    for file in files:
+        name = "standard input" if file == STANDARD_INPUT else file
+        try:
+            content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+        except OSError as error:
+            problems.append(f"{name}: cannot be read: {error.strerror}")
+            continue
+        for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+            try:
+                line = raw.decode()
+            except UnicodeDecodeError:
+                problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
+                continue
+            text = re.sub(r"(^|\s)#.*", "", line.rstrip("\r")).strip()
+            if text:
+                yield f"{name}:{number}: ", text

@@ -1,0 +1,66 @@
+"""Tells a run as it happens, and writes what is left of it: report, list of failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.files import write_atomically
+from skopeo_mirror.output.report import report_text
+from skopeo_mirror.output.text import attempt_lines, image_line, summary_lines
+from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying
+from skopeo_mirror.transfer.results import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skopeo_mirror.output.console import Console
+    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.results import ImageResult, RunResult
+
+
+class Printer:
+    """The plain voice of a run: a line an image on standard output, the rest on standard error.
+
+    With `json` standard output is left to the document.
+    """
+
+    def __init__(self, *, console: Console, json: bool, verbose: bool, quiet: bool) -> None:
+        self._console = console
+        self._json = json
+        self._verbose = verbose
+        self._quiet = quiet
+
+    def hear(self, news: News) -> None:
+        """Take one piece of news."""
+        match news:
+            case Finished(result=result):
+                self._image(result)
+            case Retrying(job=job, pause=pause, why=why):
+                self._console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
+            case Planned() | Copying():
+                pass
+
+    def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
+        """Write the files, print the document or the summary. Raises OSError where a file cannot be written."""
+        text = report_text(run)
+        if report is not None:
+            write_atomically(report, text.encode())
+        if failed_images is not None:
+            lines = [f"{image.image}\n" for image in run.images if image.status is Status.FAILED]
+            write_atomically(failed_images, "".join(lines).encode())
+        if self._json:
+            self._console.result(text.rstrip("\n"))
+        for line in summary_lines(run):
+            self._console.note(line)
+
+    def _image(self, image: ImageResult) -> None:
+        if self._quiet and image.status is not Status.FAILED:
+            return
+        line = image_line(image)
+        if self._json:
+            self._console.note(line)
+        else:
+            self._console.result(line)
+        if self._verbose:
+            for attempt in attempt_lines(image):
+                self._console.note(attempt)

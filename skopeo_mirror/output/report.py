@@ -1,0 +1,117 @@
+"""The report: one JSON document of everything that a run did (pure views of its results).
+
+The schema is `report.schema.json` beside this file; a change of meaning bumps its version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from skopeo_mirror.transfer.results import Status
+
+if TYPE_CHECKING:
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.provenance import Attempt
+    from skopeo_mirror.transfer.results import ImageResult, RunResult
+
+SCHEMA: Final = "skopeo-mirror/report/v1"
+
+
+def report_document(run: RunResult) -> dict[str, Any]:
+    """The document, in the order in which people read it."""
+    return {
+        "schema": SCHEMA,
+        "changed": run.changed,
+        "failed": run.failed,
+        "dry_run": run.dry_run,
+        "started": run.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(run.seconds, 3),
+        "skopeo": {"path": run.skopeo_path, "version": run.skopeo_version},
+        "registries_conf": {"files": list(run.configuration_files), "sha256": run.configuration_sha256},
+        "destination": run.destination,
+        "destination_tls_verify": run.destination_tls_verify,
+        "stopped": run.stopped,
+        "summary": _summary(run),
+        "images": [_image(image) for image in run.images],
+    }
+
+
+def report_text(run: RunResult) -> str:
+    """The document as text, ASCII only, with a newline at the end."""
+    return json.dumps(report_document(run), indent=2) + "\n"
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema that every report holds to."""
+    text = resources.files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def location_of(candidate: Candidate) -> str:
+    """The location as configured; a wildcard entry without one stands for the host itself."""
+    return candidate.location or candidate.reference.domain
+
+
+def _summary(run: RunResult) -> dict[str, Any]:
+    statuses = Counter(image.status for image in run.images)
+    served: dict[str, dict[str, int]] = {}
+    for image in run.images:
+        if image.served_by is not None:
+            entry = served.setdefault(location_of(image.served_by), {"images": 0, "bytes": 0})
+            entry["images"] += 1
+            entry["bytes"] += image.bytes
+    return {
+        "images": len(run.images),
+        "copied": statuses[Status.COPIED],
+        **({"would_copy": statuses[Status.WOULD_COPY]} if run.dry_run else {}),
+        "present": statuses[Status.PRESENT],
+        "failed": statuses[Status.FAILED],
+        "bytes": sum(image.bytes for image in run.images),
+        "served_by": served,
+    }
+
+
+def _image(image: ImageResult) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "image": str(image.image),
+        "digest": None if image.digest is None else str(image.digest),
+        "destination": image.destination,
+        "status": str(image.status),
+        "confirmed": image.confirmed,
+        "served_by": None if image.served_by is None else _candidate(image.served_by),
+        "attempts": [_attempt(attempt) for attempt in image.attempts],
+        "bytes": image.bytes,
+        "seconds": round(image.seconds, 3),
+        "error": image.error,
+    }
+    if image.resolved_from is not None:
+        document["resolved_from"] = str(image.resolved_from)
+    if image.wanted_by:
+        document["wanted_by"] = [
+            {"catalog": who.catalog, "package": who.package, "channel": who.channel, "bundle": who.bundle}
+            for who in image.wanted_by
+        ]
+    return document
+
+
+def _candidate(candidate: Candidate) -> dict[str, str]:
+    return {
+        "reference": str(candidate.reference),
+        "location": location_of(candidate),
+        "kind": str(candidate.kind),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        **_candidate(attempt.candidate),
+        "outcome": str(attempt.outcome),
+        "stage": None if attempt.stage is None else str(attempt.stage),
+        "reason": None if attempt.reason is None else str(attempt.reason),
+        "detail": attempt.detail,
+        "seconds": round(attempt.seconds, 3),
+    }

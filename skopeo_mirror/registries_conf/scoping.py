@@ -1,0 +1,57 @@
+"""One image's registries.conf: its candidates in order and nothing else (pure).
+
+Look-up goes by the longest prefix, so an entry whose prefix is a full repository name beats everything shorter that
+the ambient drop-ins say. That holds for the image's own name and, through an entry of its own, for the physical
+repository of each candidate and of the destination, which ambient `blocked` and `insecure` would otherwise reach.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.registries_conf.routing import Candidate
+
+
+def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Reference | None = None) -> str:
+    """Render the TOML that makes skopeo pull `image` from exactly `candidates`, in that order.
+
+    The last candidate stands as the entry's location, so leaving the origin out needs no `blocked`. `writes_to` is the
+    destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
+    """
+    *mirrors, last = candidates
+    lines = _table(image.name, last.reference.name, insecure=last.insecure)
+    for mirror in mirrors:
+        lines += ["", "[[registry.mirror]]", f"location = {_quoted(mirror.reference.name)}"]
+        if mirror.insecure:
+            lines.append("insecure = true")
+    # Two tables with one location must agree on `insecure`; a mirror's own is read from its mirror entry only.
+    insecure_of = {last.reference.name: last.insecure}
+    for repository in physical_repositories(candidates, writes_to):
+        if repository != image.name:
+            lines += ["", *_table(repository, repository, insecure=insecure_of.get(repository, False))]
+    return "\n".join([*lines, ""])
+
+
+def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
+    """The repositories that skopeo really talks to, once each, in order."""
+    names = [candidate.reference.name for candidate in candidates]
+    if writes_to is not None:
+        names.append(writes_to.name)
+    return list(dict.fromkeys(names))
+
+
+def _table(prefix: str, location: str, *, insecure: bool) -> list[str]:
+    lines = ["[[registry]]", f"prefix = {_quoted(prefix)}", f"location = {_quoted(location)}"]
+    if insecure:
+        lines.append("insecure = true")
+    return lines
+
+
+def _quoted(name: str) -> str:
+    """A TOML basic string; names are ASCII without control characters, for which JSON's form is the same."""
+    return json.dumps(name)

@@ -1,0 +1,178 @@
+"""skopeo's debug log as events: what it tried, what failed, what it asked for, how it ended.
+
+Logfmt as logrus writes it when standard error is no terminal; observed on skopeo 1.9.3, 1.18.0 and 1.22-dev.
+Unknown lines are normal and passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST_LINE: Final = 64 * 1024
+"""Bytes of one log line that are looked at; the rest of a longer line is dropped."""
+LONGEST_TEXT: Final = 4096
+"""Characters of an error that are kept."""
+MOST_EVENTS: Final = 20_000
+"""Events kept of one run; an image would need that many blobs to reach it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """skopeo turned to a candidate: `Trying to access "REFERENCE"`."""
+
+    at: float
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """A candidate failed and skopeo went on: `Accessing "REFERENCE" failed: ERROR`."""
+
+    at: float
+    reference: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requested:
+    """An HTTP request that is about to be made."""
+
+    at: float
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """A 429 was answered and skopeo sleeps for `seconds`."""
+
+    at: float
+    url: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retried:
+    """skopeo's own retry: the sequence of candidates begins again."""
+
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Died:
+    """skopeo's last words."""
+
+    at: float
+    error: str
+
+
+Event = Tried | Refused | Requested | Waiting | Retried | Died
+
+_LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)')
+_TRIED: Final = re.compile(r"Trying to access (?P<reference>\".*\")", re.DOTALL)
+_REFUSED: Final = re.compile(r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)", re.DOTALL)
+_REQUESTED: Final = re.compile(r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE) (?P<url>https?://\S+)")
+_WAITING: Final = re.compile(r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>[0-9.]+) seconds")
+_RETRIED: Final = re.compile(r"Failed, retrying in ")
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
+_SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+class LogReader:
+    """Reads a log in pieces of any size; memory is bounded whatever is fed.
+
+    `events` holds what was understood so far, in order; `tail` the last lines that were no log lines (a panic, say).
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.tail: list[str] = []
+        self._line = bytearray()
+
+    def feed(self, chunk: bytes, at: float) -> list[Event]:
+        """Take the next bytes, read at `at` (seconds on any one clock); return the events that they completed."""
+        known = len(self.events)
+        *complete, rest = chunk.split(b"\n")
+        for part in complete:
+            self._extend(part)
+            self._end_line(at)
+        self._extend(rest)
+        return self.events[known:]
+
+    def close(self, at: float) -> None:
+        """Take what was read of an unfinished last line."""
+        if self._line:
+            self._end_line(at)
+
+    def _extend(self, part: bytes) -> None:
+        if len(self._line) < LONGEST_LINE:
+            self._line += part[: LONGEST_LINE - len(self._line)]
+
+    def _end_line(self, at: float) -> None:
+        line = self._line.decode(errors="replace").rstrip("\r")
+        self._line.clear()
+        message = parse_line(line)
+        if message is None:
+            if line.strip():
+                self.tail = [*self.tail[-19:], line[:LONGEST_TEXT]]
+            return
+        event = interpret(*message, at)
+        if event is not None:
+            if len(self.events) >= MOST_EVENTS:
+                del self.events[MOST_EVENTS // 2]
+            self.events.append(event)
+
+
+def parse_line(line: str) -> tuple[str, str] | None:
+    """The level and the unquoted message of a log line; None when it is no log line.
+
+    A message that was cut in the middle (a very long line) is taken as far as it goes.
+    """
+    match = _LINE.match(line)
+    if match is None:
+        cut = re.match(r'time="[^"]*" level=(\w+) msg=(".*)', line)
+        return None if cut is None else (cut[1], unquote(cut[2].rstrip("\\") + '"'))
+    return match["level"], unquote(match["msg"])
+
+
+def interpret(level: str, message: str, at: float) -> Event | None:
+    """What a message says, if it is one of those that matter."""
+    if level == "fatal":
+        return Died(at=at, error=message[:LONGEST_TEXT])
+    if match := _REQUESTED.match(message):
+        return Requested(at=at, method=match["method"], url=match["url"][:LONGEST_TEXT])
+    if match := _TRIED.match(message):
+        return Tried(at=at, reference=unquote(match["reference"]))
+    if match := _REFUSED.match(message):
+        return Refused(at=at, reference=unquote(match["reference"]), error=match["error"][:LONGEST_TEXT])
+    if match := _WAITING.match(message):
+        return Waiting(at=at, url=match["url"], seconds=float(match["seconds"]))
+    if _RETRIED.match(message):
+        return Retried(at=at)
+    return None
+
+
+def unquote(text: str) -> str:
+    r"""Undo Go's strconv.Quote (`\n`, `\xHH`, `\uHHHH`, `\UHHHHHHHH`, octal); text without quotes is returned as it is.
+
+    What Go would never write is kept as it stands, so that no input raises.
+    """
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':  # noqa: PLR2004 - a pair of quotes
+        return text
+    inner = text[1:-1]
+    if "\\" not in inner:
+        return inner
+    return _ESCAPE.sub(_unescape, inner)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    byte, short, long, octal, simple = match.groups()
+    if byte or octal:  # a byte of a string that was no valid UTF-8, unless it is ASCII
+        value = int(byte, 16) if byte else int(octal, 8)
+        return chr(value) if value < 0x80 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004 - ASCII
+    if short or long:
+        value = int(short or long, 16)
+        return chr(value) if value < 0xD800 or 0xDFFF < value < 0x110000 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
+    return _SIMPLE.get(simple, simple)

@@ -1,0 +1,125 @@
+"""What skopeo's error texts mean: at which stage it failed, for which reason, and on whose side.
+
+One table; the first row that matches counts. The words were observed on skopeo 1.9.3, 1.18.0 and 1.22-dev and are
+those of containers/image and of Go's net/http; what no row knows is `other`, and a fault of the candidate.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+
+class Stage(StrEnum):
+    """How far a pull had come when it failed."""
+
+    MANIFEST = "manifest"
+    BLOB = "blob"
+    WRITE = "write"
+
+
+class Reason(StrEnum):
+    """Why a candidate, or the destination, could not be used."""
+
+    NOT_FOUND = "not-found"
+    UNAUTHORIZED = "unauthorized"
+    RATE_LIMITED = "rate-limited"
+    SERVER_ERROR = "server-error"
+    CONNECTION = "connection"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    CORRUPT = "corrupt"
+    BLOCKED = "blocked"
+    CIRCUIT_OPEN = "circuit-open"
+    POLICY = "policy"
+    DESTINATION = "destination"
+    OTHER = "other"
+
+
+PASSING: Final = frozenset(
+    {Reason.CONNECTION, Reason.TIMEOUT, Reason.STALLED, Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.CIRCUIT_OPEN}
+)
+"""Reasons that may be gone in a moment: only these are worth another round."""
+
+HOST_IS_DOWN: Final = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.TLS, Reason.STALLED})
+"""Reasons that hold for a whole host, whatever the image."""
+
+_WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
+    (Reason.BLOCKED, (r"is blocked in ",)),
+    (Reason.POLICY, (r"Source image rejected", r"trust policy", r"policy\.json", r"signature .* required")),
+    (Reason.RATE_LIMITED, (r"toomanyrequests", r"too many requests", r"status(code)?:? 429")),
+    (Reason.CORRUPT, (r"did not match", r"does not match", r"digest mismatch", r"invalid checksum")),
+    (Reason.CORRUPT, (r"invalid character '", r"unexpected end of JSON", r"unmarshal", r"cannot parse", r"gzip: ")),
+    (Reason.CORRUPT, (r"unsupported (schema|manifest|MIME)", r"unimplemented manifest", r"unrecognized manifest")),
+    (Reason.CORRUPT, (r"exceeded maximum allowed size", r"unsupported docker v2s2 media type")),
+    (
+        Reason.TIMEOUT,
+        (r"TLS handshake timeout", r"i/o timeout", r"deadline exceeded", r"Client\.Timeout", r"timed out"),
+    ),
+    (Reason.TLS, (r"x509", r"certificate", r"tls: ", r"HTTP response to HTTPS client", r"does not look like a TLS")),
+    (Reason.NOT_FOUND, (r"(manifest|name|blob) unknown", r"not found", r"status(code)?:? 404", r"does not exist")),
+    (Reason.UNAUTHORIZED, (r"unauthorized", r"authentication required", r"denied", r"invalid username/password")),
+    (Reason.UNAUTHORIZED, (r"status(code)?:? 40[13]", r"forbidden", r"unable to retrieve auth token")),
+    (
+        Reason.SERVER_ERROR,
+        (r"status(code)?:? 5\d\d", r"5\d\d (Internal|Bad|Service|Gateway)", r"internal server error"),
+    ),
+    (Reason.SERVER_ERROR, (r"service unavailable", r"bad gateway", r"gateway timeout")),
+    (Reason.CONNECTION, (r"connection refused", r"connection reset", r"broken pipe", r"no such host", r"no route to")),
+    (Reason.CONNECTION, (r"unreachable", r"server misbehaving", r"EOF", r"closed network", r"stopped after \d+ red")),
+    (Reason.CONNECTION, (r"http2?: ", r"transport connection broken", r"malformed HTTP")),
+    (Reason.CORRUPT, (r"manifest .*invalid", r"invalid manifest")),
+)
+_TABLE: Final = tuple((re.compile("|".join(words), re.IGNORECASE), reason) for reason, words in _WORDS)
+
+# Said by the code that writes, whatever was wrong with what it read from the source at that moment.
+_WRITING: Final = re.compile(
+    r"writing blob|writing manifest|writing signatures|uploading |initiating layer upload|initializing destination"
+    r"|trying to reuse blob|checking whether a blob|committing|storing |no space left|read-only file system"
+    r"|disk quota|copying config to destination|determining upload URL|mount",
+)
+_SOURCE_WHILE_WRITING: Final = re.compile(
+    r"happened during read|Digest did not match|reading blob|fetching blob|unexpected EOF.*\(source\)"
+)
+_READING_BLOB: Final = re.compile(
+    r"happened during read|reading blob|fetching blob|reading config|parsing image conf", re.IGNORECASE
+)
+_LOCAL: Final = re.compile(
+    r"no space left on device|read-only file system|disk quota exceeded|permission denied", re.IGNORECASE
+)
+
+
+def reason_of(error: str) -> Reason:
+    """The reason that an error text gives."""
+    for pattern, reason in _TABLE:
+        if pattern.search(error):
+            return reason
+    return Reason.OTHER
+
+
+def blames_destination(error: str) -> bool:
+    """Whether an error after the source was opened is the destination's own.
+
+    A corrupt source is worded as a failure of the destination: `happened during read` marks it (observed, both ways).
+    """
+    if _SOURCE_WHILE_WRITING.search(error):
+        return bool(_LOCAL.search(error))
+    return bool(_WRITING.search(error) or _LOCAL.search(error))
+
+
+def stage_of(error: str, *, opened: bool) -> Stage:
+    """How far the pull had come; `opened` tells whether a candidate's manifest had been read."""
+    if not opened:
+        return Stage.MANIFEST
+    if blames_destination(error):
+        return Stage.WRITE
+    if _READING_BLOB.search(error):
+        return Stage.BLOB
+    return Stage.MANIFEST if "anifest" in error else Stage.BLOB
+
+
+def connection_lost(error: str) -> bool:
+    """Whether the destination could not be reached at all, as against one that answered with an error."""
+    return reason_of(error) in {Reason.CONNECTION, Reason.TIMEOUT} and "happened during read" not in error

@@ -1,0 +1,56 @@
+"""`--log-dir`: skopeo's debug log of every failed attempt, secrets removed, under a name that can be found."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ANY_CASE: Final = re.IGNORECASE
+# What a debug log can hold of a secret: credentials in a URL, tokens and signatures in its query, headers.
+_SECRETS: Final = (
+    (re.compile(rb"(https?://)[^/\s\"@]+@"), rb"\1***@"),
+    (
+        re.compile(
+            rb"([?&][\w-]*(?:token|secret|password|signature|credential|sig|key|_state)[\w-]*=)[^&\s\"\\]+", _ANY_CASE
+        ),
+        rb"\1***",
+    ),
+    (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
+    (re.compile(rb'(\\?"(?:auth|password|\w*token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
+)
+_LONGEST_LINE: Final = 1024 * 1024
+
+
+class LogDirectory:
+    """Keeps the logs of failed runs in `directory`; those of others never get there."""
+
+    def __init__(self, directory: Path, scratch: Path) -> None:
+        self._directory = directory
+        self._scratch = scratch
+        self._numbers = itertools.count(1)
+
+    def begin(self) -> BinaryIO:
+        """Open a private file that takes a run's log as it comes."""
+        return tempfile.TemporaryFile(dir=self._scratch)
+
+    def keep(self, log: BinaryIO, image: str) -> Path:
+        """Write what `log` holds into the directory, without secrets; return the file's path."""
+        name = re.sub(r"[^A-Za-z0-9._@-]+", "_", image)[:180]
+        path = self._directory / f"{name}.{next(self._numbers)}.log"
+        log.seek(0)
+        with path.open("wb") as file:
+            while line := log.readline(_LONGEST_LINE):
+                file.write(without_secrets(line))
+        return path
+
+
+def without_secrets(line: bytes) -> bytes:
+    """`line` with every known form of a secret replaced by `***`."""
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line

@@ -1,0 +1,288 @@
+"""Who served: the proof, drawn from the events of skopeo's log, held against the route (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Tried, Waiting
+from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.registries_conf.routing import Candidate
+
+DOCKER_HUB: Final = {"docker.io": "registry-1.docker.io"}
+"""containers/image talks to another host than the one that it names."""
+
+
+class Outcome(StrEnum):
+    """What became of a candidate."""
+
+    SERVED = "served"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One candidate, once. `stage` and `reason` are None where it served; `detail` is in skopeo's own words."""
+
+    candidate: Candidate
+    outcome: Outcome
+    stage: Stage | None = None
+    reason: Reason | None = None
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """What went wrong on no candidate's side: the destination's, or skopeo's own."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How a run ended, as far as the proof needs it.
+
+    `complaint` is set where the run was ended from here (stalled, timeout, rate-limited …), in words.
+    """
+
+    at: float
+    status: int
+    reason: Reason | None = None
+    complaint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """What one run proves.
+
+    `attempts` are the candidates that it came to, in order. `server` is the one that served, `doubt` why that is not
+    proven. `fault` is set where the run failed on no candidate's side. `uncertain` marks a run that was ended while it
+    was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
+    `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
+    server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate.
+    `log` is where the log was kept.
+    """
+
+    attempts: tuple[Attempt, ...]
+    server: Candidate | None = None
+    doubt: str | None = None
+    fault: Fault | None = None
+    uncertain: bool = False
+    yielded: bool = False
+    retry_after: float = 0.0
+    pulled: tuple[str, ...] = ()
+    log: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong, also where another candidate served in the end."""
+        return self.server is None or self.doubt is not None or len(self.attempts) > 1
+
+    def blaming_destination(self, why: str) -> Provenance:
+        """The same run, its failure found to be the destination's: the candidate is cleared."""
+        *before, last = self.attempts
+        cleared = replace(last, stage=Stage.WRITE, reason=Reason.DESTINATION, detail=f"{last.detail}; {why}")
+        fault = Fault(reason=Reason.DESTINATION, detail=why)
+        return replace(self, attempts=(*before, cleared), fault=fault, uncertain=False)
+
+
+def trace(
+    events: Sequence[Event],
+    tail: Sequence[str],
+    *,
+    candidates: Sequence[Candidate],
+    ending: Ending,
+    digest: Digest | None,
+    destination: Reference | None = None,
+) -> Provenance:
+    """Follow a run through its log.
+
+    `candidates` are those of the scoped configuration, in order; `digest` what was asked for (None: a tag);
+    `destination` the repository that was written to, where that is a registry.
+    """
+    walk = _Walk(candidates, destination)
+    for event in events:
+        walk.step(event)
+    return walk.conclude(ending, tail, digest)
+
+
+class _Walk:
+    """Walks the events in order, keeping the candidate that skopeo is at."""
+
+    def __init__(self, candidates: Sequence[Candidate], destination: Reference | None) -> None:
+        self._candidates = candidates
+        self._destination = destination
+        self._attempts: dict[int, Attempt] = {}
+        self._position = 0
+        self._current: int | None = None
+        self._stranger: str | None = None
+        self._since = 0.0
+        self._requests: list[Requested] = []
+        self._last: Event | None = None
+        self._died: Died | None = None
+        self._retry_after = 0.0
+
+    def step(self, event: Event) -> None:
+        self._last = event
+        match event:
+            case Tried(reference=reference):
+                self._current = self._find(reference)
+                self._stranger = reference if self._current is None else None
+                self._since = event.at
+                self._requests.clear()
+            case Refused(error=error):
+                if self._current is not None:
+                    self._fail(self._current, Stage.MANIFEST, reason_of(error), error, event.at)
+                    self._position = self._current + 1
+                self._current = None
+            case Requested():
+                self._requests.append(event)
+            case Waiting(seconds=seconds):
+                self._retry_after = seconds
+            case Retried():
+                self._position = 0
+                self._current = None
+            case Died():
+                self._died = event
+
+    def conclude(self, ending: Ending, tail: Sequence[str], digest: Digest | None) -> Provenance:
+        if ending.status == 0 and ending.reason is None:
+            return self._succeeded(ending, digest)
+        return self._failed(ending, tail)
+
+    def _succeeded(self, ending: Ending, digest: Digest | None) -> Provenance:
+        if self._current is None:
+            stranger = f": it names {self._stranger}, which is not in the route" if self._stranger else ""
+            return self._provenance(doubt=f"skopeo's log does not show which candidate served{stranger}")
+        server = self._candidates[self._current]
+        self._attempts[self._current] = Attempt(
+            candidate=server, outcome=Outcome.SERVED, seconds=ending.at - self._since
+        )
+        return replace(
+            self._provenance(server=server, doubt=self._doubt(server, digest)),
+            pulled=tuple(dict.fromkeys(self._pulled())),
+        )
+
+    def _doubt(self, server: Candidate, digest: Digest | None) -> str | None:
+        """Why the requests do not prove that `server` served (later releases may read blobs from another candidate)."""
+        route = {(_host(candidate.reference), candidate.reference.path) for candidate in self._candidates}
+        if self._destination is not None:
+            route.add((_host(self._destination), self._destination.path))
+        asked = [content for event in self._requests if event.method == "GET" and (content := _content_of(event.url))]
+        strange = next((content for content in asked if content[:2] not in route), None)
+        if strange is not None:
+            return f"skopeo read {strange[3]} from {strange[0]}/{strange[1]}, which is not in the route"
+        wanted = str(digest) if digest is not None else server.reference.tag
+        if (_host(server.reference), server.reference.path, "manifests", wanted) not in asked:
+            return f"skopeo's log shows no request for the manifest {wanted} to {server.reference.name}"
+        return None
+
+    def _pulled(self) -> Iterator[str]:
+        """The blobs asked for; a GET of a blob never goes to the destination."""
+        for event in self._requests:
+            content = _content_of(event.url)
+            if event.method == "GET" and content is not None and content[2] == "blobs":
+                yield content[3]
+
+    def _failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
+        error = self._error(ending, tail)
+        reason = ending.reason or reason_of(error)
+        if self._current is None:
+            if self._attempts and self._died is not None:  # every candidate failed; its words are in the attempts
+                return self._provenance()
+            side = Reason.DESTINATION if ending.reason is None and blames_destination(error) else reason
+            return self._provenance(fault=Fault(reason=side, detail=error))
+        if ending.reason is None and blames_destination(error):
+            self._attempts[self._current] = self._attempt(
+                self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at
+            )
+            return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
+        opened = any(_content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
+        stage = stage_of(error, opened=opened) if ending.reason is None else Stage.BLOB if opened else Stage.MANIFEST
+        self._fail(self._current, stage, reason, error, ending.at)
+        return self._provenance(
+            uncertain=ending.reason is not None and self._was_uploading(),
+            yielded=ending.reason is Reason.RATE_LIMITED,
+        )
+
+    def _error(self, ending: Ending, tail: Sequence[str]) -> str:
+        if ending.complaint:
+            return ending.complaint
+        if self._died is not None:
+            return self._died.error
+        how = f"signal {-ending.status}" if ending.status < 0 else f"exit status {ending.status}"
+        return "\n".join([f"skopeo ended with {how} and did not say why", *tail[-5:]])
+
+    def _waits_for_manifest(self) -> bool:
+        return isinstance(self._last, Requested | Waiting) and "/manifests/" in self._last.url
+
+    def _was_uploading(self) -> bool:
+        """Whether the last thing that skopeo did was to talk to the destination."""
+        if self._destination is None or not isinstance(self._last, Requested):
+            return False
+        url = urlsplit(self._last.url)
+        if url.netloc != _host(self._destination):
+            return False
+        return self._last.method != "GET" or url.path.startswith(f"/v2/{self._destination.path}/") or url.path == "/v2/"
+
+    def _find(self, reference: str) -> int | None:
+        """The candidate that the log names; two mirrors can yield one reference, so the order decides."""
+        order = [*range(self._position, len(self._candidates)), *range(self._position)]
+        return next((index for index in order if str(self._candidates[index].reference) == reference), None)
+
+    def _fail(self, index: int, stage: Stage, reason: Reason, error: str, at: float) -> None:
+        self._attempts[index] = self._attempt(index, stage, reason, error, at)
+
+    def _attempt(self, index: int, stage: Stage, reason: Reason, error: str, at: float) -> Attempt:
+        return Attempt(
+            candidate=self._candidates[index],
+            outcome=Outcome.FAILED,
+            stage=stage,
+            reason=reason,
+            detail=error,
+            seconds=at - self._since,
+        )
+
+    def _provenance(
+        self,
+        *,
+        server: Candidate | None = None,
+        doubt: str | None = None,
+        fault: Fault | None = None,
+        uncertain: bool = False,
+        yielded: bool = False,
+    ) -> Provenance:
+        attempts = tuple(self._attempts[index] for index in sorted(self._attempts))
+        return Provenance(
+            attempts=attempts,
+            server=server,
+            doubt=doubt,
+            fault=fault,
+            uncertain=uncertain,
+            yielded=yielded,
+            retry_after=self._retry_after,
+        )
+
+
+def _host(reference: Reference) -> str:
+    return DOCKER_HUB.get(reference.domain, reference.domain)
+
+
+def _content_of(url: str) -> tuple[str, str, str, str] | None:
+    """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
+    parts = urlsplit(url)
+    for kind in ("manifests", "blobs"):
+        repository, found, what = parts.path.removeprefix("/v2/").rpartition(f"/{kind}/")
+        if found and parts.path.startswith("/v2/") and not what.startswith("uploads"):
+            return parts.netloc, repository, kind, what
+    return None

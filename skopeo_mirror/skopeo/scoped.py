@@ -1,0 +1,248 @@
+"""skopeo with a registries.conf for one image: the two things that are asked of it, `probe` and `copy`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.registries_conf.scoping import scope
+from skopeo_mirror.skopeo.command import Ended, Patience
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.provenance import Ending, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.watching import LogWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.command import Run, Skopeo
+    from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.skopeo.logs import LogDirectory
+
+_REASON_OF: Final = {
+    Ended.STALLED: Reason.STALLED,
+    Ended.TIMEOUT: Reason.TIMEOUT,
+    Ended.RATE_LIMITED: Reason.RATE_LIMITED,
+    Ended.STOPPED: Reason.OTHER,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """How skopeo gets in on one side: its auth file and its certificate directory."""
+
+    authfile: str | None = None
+    cert_dir: str | None = None
+
+    def options(self, prefix: str = "") -> list[str]:
+        """The options of `skopeo copy` (`prefix` is `src-` or `dest-`) or of `skopeo inspect` (no prefix)."""
+        options = []
+        if self.authfile is not None:
+            options += [f"--{prefix}authfile", self.authfile]
+        if self.cert_dir is not None:
+            options += [f"--{prefix}cert-dir", self.cert_dir]
+        return options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take."""
+
+    source: Access = field(default_factory=Access)
+    destination: Access = field(default_factory=Access)
+    policy: str | None = None
+    insecure_policy: bool = False
+    remove_signatures: bool = False
+    extra: tuple[str, ...] = ()
+    patience: Patience = field(default_factory=Patience)
+
+    def global_options(self) -> list[str]:
+        """The options that stand before the subcommand."""
+        options = ["--debug"]
+        if self.policy is not None:
+            options += ["--policy", self.policy]
+        if self.insecure_policy:
+            options.append("--insecure-policy")
+        return options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where a copy is written, as skopeo is told: `name` with its transport, and the options that belong to it.
+
+    `repository` is set where it is a registry's.
+    """
+
+    name: str
+    repository: Reference | None = None
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """A manifest that was read: its exact bytes (empty where no candidate gave it) and what that proves."""
+
+    manifest: bytes
+    provenance: Provenance
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the bytes (SHA-256, as registries compute it)."""
+        return digest_of(self.manifest)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScopedSkopeo:
+    """Runs skopeo, each time with a registries.conf of its own in `directory` (private), removed afterwards."""
+
+    skopeo: Skopeo
+    directory: Path
+    settings: Settings
+    logs: LogDirectory | None = None
+
+    def probe(
+        self,
+        image: Reference,
+        candidates: Sequence[Candidate],
+        *,
+        access: Access,
+        yields: bool = False,
+    ) -> Probe:
+        """Read the manifest of `image` from the first of `candidates` that has it (`skopeo inspect --raw`).
+
+        With `yields` the run is ended at the first rate limit, because other candidates are left.
+        """
+        run, provenance = self._run(
+            image, candidates, ["inspect", "--raw", *access.options(), f"docker://{image}"], yields=yields
+        )
+        if provenance.server is None or provenance.doubt is not None:
+            return Probe(manifest=b"", provenance=provenance)
+        wrong = _what_is_wrong(run.output, image.digest)
+        if wrong is not None:
+            return Probe(manifest=b"", provenance=_distrust(provenance, wrong))
+        return Probe(manifest=run.output, provenance=provenance)
+
+    def copy(
+        self,
+        image: PinnedReference,
+        candidates: Sequence[Candidate],
+        target: Target,
+        *,
+        yields: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Provenance:
+        """Copy `image` whole, by its digest, from the first of `candidates` that has it to `target`."""
+        with self._private_file("pushed-") as digest_file:
+            arguments = [
+                *("copy", "--all", "--preserve-digests", "--digestfile", str(digest_file)),
+                *self.settings.source.options("src-"),
+                *target.options,
+                *(["--remove-signatures"] if self.settings.remove_signatures else []),
+                *self.settings.extra,
+                f"docker://{image.without_tag()}",
+                target.name,
+            ]
+            _, provenance = self._run(
+                image.without_tag(),
+                candidates,
+                arguments,
+                writes_to=target.repository,
+                yields=yields,
+                on_event=on_event,
+            )
+            if provenance.server is None or provenance.doubt is not None:
+                return provenance
+            pushed = digest_file.read_text(encoding="ascii", errors="replace").strip()
+            if pushed != str(image.digest):
+                return replace(provenance, doubt=f"skopeo says that it wrote {pushed or 'nothing'}, not {image.digest}")
+            return provenance
+
+    def _run(
+        self,
+        image: Reference,
+        candidates: Sequence[Candidate],
+        arguments: Sequence[str],
+        *,
+        writes_to: Reference | None = None,
+        yields: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> tuple[Run, Provenance]:
+        log = None if self.logs is None else self.logs.begin()
+        watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
+        with self._private_file("registries-", scope(image, candidates, writes_to=writes_to)) as configuration:
+            run = self.skopeo.run(
+                [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
+                watcher=watcher,
+                patience=self.settings.patience,
+            )
+        watcher.close()
+        provenance = trace(
+            watcher.reader.events,
+            watcher.reader.tail,
+            candidates=candidates,
+            ending=_ending(run, watcher, self.settings.patience),
+            digest=image.digest,
+            destination=writes_to,
+        )
+        if self.logs is not None and log is not None:
+            with log:
+                if provenance.failed:
+                    provenance = replace(provenance, log=str(self.logs.keep(log, str(image))))
+        return run, provenance
+
+    @contextmanager
+    def _private_file(self, prefix: str, content: str = "") -> Iterator[Path]:
+        """A file that only we can read (0600), gone afterwards."""
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=self.directory)
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(content)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _ending(run: Run, watcher: LogWatcher, patience: Patience) -> Ending:
+    now = time.monotonic()
+    if run.ended is None:
+        return Ending(at=now, status=run.status)
+    complaint = {
+        Ended.STALLED: f"nothing moved for {patience.stall:g} s" if patience.stall is not None else "",
+        Ended.TIMEOUT: f"not done after {patience.timeout:g} s" if patience.timeout is not None else "",
+        Ended.RATE_LIMITED: "too many requests (429), and other candidates are left",
+        Ended.STOPPED: "ended because the run was stopped",
+    }[run.ended]
+    return Ending(
+        at=now,
+        status=run.status,
+        reason=_REASON_OF[run.ended],
+        complaint=f"{complaint}; skopeo was at: {watcher.last_seen()}",
+    )
+
+
+def _what_is_wrong(manifest: bytes, digest: Digest | None) -> str | None:
+    """Why bytes that a registry gave for a manifest are not to be used; older skopeos do not compare the digest."""
+    if digest is not None:
+        found = digest_of(manifest, digest.algorithm)
+        if found != digest:
+            return f"the manifest's bytes do not match the digest: they have {found}"
+    try:
+        parse_manifest(manifest)
+    except InvalidManifest as error:
+        return f"what was given for a manifest {error}"
+    return None
+
+
+def _distrust(provenance: Provenance, why: str) -> Provenance:
+    """Turn the attempt that served into one that failed."""
+    *before, last = provenance.attempts
+    failed = replace(last, outcome=Outcome.FAILED, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=why)
+    return replace(provenance, attempts=(*before, failed), server=None)

@@ -1,0 +1,69 @@
+"""Watches a running skopeo through its log: who is tried, whether it waits, whether to give up waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from skopeo_mirror.skopeo.debuglog import Event, LogReader, Refused, Requested, Tried, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LogWatcher:
+    """The watcher of a run whose log is a debug log.
+
+    With `yields`, the first rate limit ends the run. `on_event` hears each event on the thread that attends the run;
+    `copy` receives the log's bytes.
+    """
+
+    def __init__(
+        self, *, yields: bool = False, on_event: Callable[[Event], None] | None = None, copy: BinaryIO | None = None
+    ) -> None:
+        self.reader = LogReader()
+        self._yields = yields
+        self._on_event = on_event
+        self._copy = copy
+        self._waits_until = 0.0
+        self._gives_up = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the log."""
+        if self._copy is not None:
+            self._copy.write(chunk)
+        now = time.monotonic()
+        for event in self.reader.feed(chunk, now):
+            if isinstance(event, Waiting):
+                self._waits_until = now + event.seconds
+                self._gives_up = self._yields
+            if self._on_event is not None:
+                self._on_event(event)
+
+    def waits_until(self) -> float:
+        """Until when skopeo has said that it will wait (time.monotonic)."""
+        return self._waits_until
+
+    def gives_up(self) -> bool:
+        """Whether a rate limit was met and other candidates are left."""
+        return self._gives_up
+
+    def close(self) -> None:
+        """Take what is left of an unfinished last line."""
+        self.reader.close(time.monotonic())
+
+    def last_seen(self) -> str:
+        """What skopeo was at, in words."""
+        for event in reversed(self.reader.events):
+            match event:
+                case Requested(method=method, url=url):
+                    return f"{method} {url.partition('?')[0]}"
+                case Tried(reference=reference):
+                    return f"connecting for {reference}"
+                case Waiting(url=url):
+                    return f"waiting out a rate limit of {url.partition('?')[0]}"
+                case Refused():
+                    break
+                case _:
+                    continue
+        return "starting"

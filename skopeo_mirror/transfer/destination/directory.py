@@ -1,0 +1,126 @@
+"""`dir:DIR`: one directory an image, as skopeo's `dir:` transport writes it.
+
+skopeo empties an existing image directory before it contacts the source (observed), so it never gets to see one:
+it writes into a staged directory, which is then put in place in one step.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.errors import DestinationRefused
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.skopeo.scoped import Target
+from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
+from skopeo_mirror.transfer.destination.place import NotPublished, Place
+from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from skopeo_mirror.reference import Digest, Reference
+
+# What skopeo writes into an image's directory: blobs, manifests of an index's images, signatures.
+_OF_SKOPEO: Final = re.compile(
+    r"version|manifest\.json|(?:[a-z0-9]+-)?[0-9a-f]{64,128}(?:\.manifest\.json)?|(?:[0-9a-f]+\.)?signature-\d+"
+)
+
+
+class DirectoryDestination:
+    """Image directories below `directory`."""
+
+    tls_verify = True
+
+    def __init__(self, directory: Path, rules: NamingRules) -> None:
+        self.directory = directory
+        self._rules = rules
+        self._staging = Staging(directory)
+
+    @property
+    def name(self) -> str:
+        """The destination as it was given."""
+        return f"dir:{self.directory}"
+
+    def verifies(self, repository: Reference) -> bool:  # noqa: ARG002 - the interface's
+        """There is no connection to verify."""
+        return True
+
+    def place(self, image: Reference, own: str | None = None) -> Place:
+        """`DIR/<source path>/<tag>`."""
+        if own is not None:
+            raise DestinationRefused(f"{image}: names a destination of its own ({own}), which dir: has not")
+        path = self.directory / repository_path("", image, self._rules) / tag_of(image)
+        return Place(name=f"dir:{path}", path=path)
+
+    def check(self, place: Place) -> None:
+        """Refuse a place that holds, or lies in, something that is no image directory of its own."""
+        assert place.path is not None  # noqa: S101 - `place` made it
+        for above in [self.directory, *reversed(place.path.relative_to(self.directory).parents[:-1])]:
+            inside = above if above == self.directory else self.directory / above
+            if inside.exists() and not inside.is_dir():
+                raise DestinationRefused(f"{place.name}: {inside} is no directory")
+            if (inside / "manifest.json").is_file() and inside != self.directory:
+                raise DestinationRefused(f"{place.name}: would lie inside the image directory {inside}")
+        if place.path.exists():
+            if not place.path.is_dir():
+                raise DestinationRefused(f"{place.name}: is there already and is no directory")
+            stranger = next((path for path in place.path.iterdir() if not _OF_SKOPEO.fullmatch(path.name)), None)
+            if stranger is not None:
+                raise DestinationRefused(
+                    f"{place.name}: holds {stranger.name!r}, which would be lost; move it or name another directory"
+                )
+
+    def open(self) -> None:
+        """Make the staging area."""
+        self._staging.open()
+
+    def close(self) -> None:
+        """Remove the staging area."""
+        self._staging.close()
+
+    def holds(self, place: Place, digest: Digest) -> bool | None:
+        """Whether the manifest has that digest and every file that it refers to is there, with its size."""
+        assert place.path is not None  # noqa: S101 - `place` made it
+        return _is_whole(place.path, place.path / "manifest.json", digest)
+
+    @contextmanager
+    def writing(self, place: Place, digest: Digest) -> Iterator[Target]:
+        """Give skopeo a staged directory, then put it in place."""
+        assert place.path is not None  # noqa: S101 - `place` made it
+        with self._staging.area() as area:
+            staged = area / "image"
+            try:
+                yield Target(name=f"dir:{staged}")
+            except NotPublished:
+                return
+            if not _is_whole(staged, staged / "manifest.json", digest):
+                raise DestinationRefused(f"{place.name}: skopeo wrote an incomplete image; nothing was published")
+            with self._staging.locked():
+                self.check(place)
+                publish_directory(staged, place.path)
+
+
+def _is_whole(directory: Path, manifest_file: Path, digest: Digest) -> bool:
+    try:
+        content = manifest_file.read_bytes()
+        manifest = parse_manifest(content)
+    except (OSError, InvalidManifest):
+        return False
+    if digest_of(content, digest.algorithm) != digest:
+        return False
+    return all(_has(directory, blob.digest, blob.size) for blob in manifest.blobs) and all(
+        _is_whole(directory, directory / f"{child.digest.hex}.manifest.json", child.digest)
+        for child in manifest.children
+    )
+
+
+def _has(directory: Path, digest: Digest, size: int) -> bool:
+    """Newer skopeos put the algorithm before the digits where it is not sha256."""
+    for name in (digest.hex, f"{digest.algorithm}-{digest.hex}"):
+        path = directory / name
+        if path.is_file() and path.stat().st_size == size:
+            return True
+    return False

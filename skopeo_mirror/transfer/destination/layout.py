@@ -1,0 +1,201 @@
+"""`oci:DIR`: one OCI image layout that holds every image under its reference, each blob once.
+
+skopeo writes each image into a staged layout of its own, with DIR/blobs as its shared blob directory; the staged
+entry is then merged into DIR/index.json. Parallel copies straight into one layout would lose entries (observed).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from skopeo_mirror.errors import DestinationRefused
+from skopeo_mirror.files import write_atomically
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.skopeo.scoped import Target
+from skopeo_mirror.transfer.destination.place import NotPublished, Place
+from skopeo_mirror.transfer.destination.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from skopeo_mirror.reference import Digest, Reference
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+_MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_EMPTY_INDEX: Final = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+    "manifests": [],
+}
+# What skopeo's oci: transport takes for a name (containers/image oci/internal, refRegexp).
+_ADDRESSABLE: Final = re.compile(r"[A-Za-z0-9]+(?:(?:[-._:@+]|--|/)[A-Za-z0-9]+)*")
+
+
+class LayoutDestination:
+    """An OCI image layout in `directory`."""
+
+    tls_verify = True
+
+    def __init__(self, directory: Path) -> None:
+        if ":" in str(directory):
+            raise DestinationRefused(f"oci:{directory}: skopeo cannot address a path with a colon in it")
+        self.directory = directory
+        self._staging = Staging(directory)
+        self._entries: dict[str, dict[str, Any]] | None = None
+        self._whole: set[str] = set()
+        self._waiting: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The destination as it was given."""
+        return f"oci:{self.directory}"
+
+    def verifies(self, repository: Reference) -> bool:  # noqa: ARG002 - the interface's
+        """There is no connection to verify."""
+        return True
+
+    def place(self, image: Reference, own: str | None = None) -> Place:
+        """The image's normalized reference is its name in the layout."""
+        if own is not None:
+            raise DestinationRefused(f"{image}: names a destination of its own ({own}), which an oci: layout has not")
+        return Place(name=f"oci:{self.directory}:{image}", entry=str(image))
+
+    def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
+        """Refuse a directory that holds something else than a layout."""
+        self._load()
+
+    def open(self) -> None:
+        """Make the staging area."""
+        self._staging.open()
+
+    def close(self) -> None:
+        """Remove the staging area."""
+        self._staging.close()
+
+    def holds(self, place: Place, digest: Digest) -> bool | None:
+        """Whether an entry of that name has that digest and everything it refers to is there, with its size."""
+        entry = self._load().get(place.entry or "")
+        return entry is not None and entry.get("digest") == str(digest) and self._is_whole(digest, entry.get("size"))
+
+    @contextmanager
+    def writing(self, place: Place, digest: Digest) -> Iterator[Target]:
+        """Give skopeo a staged layout, then merge its entry into the index."""
+        with self._staging.area() as area:
+            try:
+                yield Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
+            except NotPublished:
+                return
+            entry = _staged_entry(area, digest)
+            entry.setdefault("annotations", {})[REF_NAME] = place.entry
+            self._publish(entry)
+
+    def _load(self) -> dict[str, dict[str, Any]]:
+        """The entries by name, read once; later ones of other runs are found when the index is merged."""
+        if self._entries is None:
+            index = read_index(self.directory)
+            self._entries = (
+                {} if index is None else {name: entry for entry in index["manifests"] if (name := ref_name(entry))}
+            )
+        return self._entries
+
+    def _is_whole(self, digest: Digest, size: object) -> bool:
+        """Whether a manifest and all that it refers to is there. Manifests are compared by digest, blobs by size."""
+        if str(digest) in self._whole:
+            return True
+        try:
+            content = self._blob(digest).read_bytes()
+            manifest = parse_manifest(content)
+        except (OSError, InvalidManifest):
+            return False
+        if len(content) != size or digest_of(content, digest.algorithm) != digest:
+            return False
+        whole = all(self._has(blob.digest, blob.size) for blob in manifest.blobs) and all(
+            self._is_whole(child.digest, child.size) for child in manifest.children
+        )
+        if whole:
+            self._whole.add(str(digest))
+        return whole
+
+    def _has(self, digest: Digest, size: int) -> bool:
+        try:
+            return self._blob(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def _blob(self, digest: Digest) -> Path:
+        return self.directory / "blobs" / digest.algorithm / digest.hex
+
+    def _publish(self, entry: dict[str, Any]) -> None:
+        """Merge an entry, and those of other threads that wait meanwhile, in one writing of the index."""
+        with self._lock:
+            self._waiting.append(entry)
+        with self._staging.locked():
+            with self._lock:
+                batch, self._waiting = self._waiting, []
+            try:
+                self._merge(batch)
+            except BaseException:
+                with self._lock:  # the others try theirs themselves
+                    self._waiting += [other for other in batch if other is not entry]
+                raise
+
+    def _merge(self, batch: list[dict[str, Any]]) -> None:
+        if not batch:
+            return
+        index = read_index(self.directory) or dict(_EMPTY_INDEX)
+        names = {ref_name(entry) for entry in batch}
+        index["manifests"] = [*(entry for entry in index["manifests"] if ref_name(entry) not in names), *batch]
+        with self._staging.area() as area:
+            write_atomically(self.directory / "oci-layout", _MARKER, via=area)
+            write_atomically(self.directory / "index.json", json.dumps(index, separators=(",", ":")).encode(), via=area)
+        if self._entries is not None:
+            self._entries.update({str(ref_name(entry)): entry for entry in batch})
+
+
+def read_index(directory: Path) -> dict[str, Any] | None:
+    """The index of a layout; None where nothing is there yet. Raises DestinationRefused for anything else."""
+    try:
+        present = [path.name for path in directory.iterdir()]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DestinationRefused(f"oci:{directory}: {error.strerror}") from error
+    if "index.json" not in present:
+        foreign = [name for name in present if name not in {"blobs", "oci-layout"} and not name.startswith(".")]
+        if foreign:
+            raise DestinationRefused(
+                f"oci:{directory}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"
+            )
+        return None
+    try:
+        index = json.loads((directory / "index.json").read_bytes())
+        index["manifests"] = list(index["manifests"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DestinationRefused(f"oci:{directory}: its index.json cannot be read; mend or move it") from error
+    return dict(index)
+
+
+def ref_name(entry: object) -> str | None:
+    """The name of an index entry."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def is_addressable(name: str) -> bool:
+    """Whether skopeo's `oci:` transport can address an entry of that name."""
+    return _ADDRESSABLE.fullmatch(name) is not None
+
+
+def _staged_entry(area: Path, digest: Digest) -> dict[str, Any]:
+    index = json.loads((area / "index.json").read_bytes())
+    for entry in index["manifests"]:
+        if entry.get("digest") == str(digest):
+            return dict(entry)
+    raise DestinationRefused(f"skopeo wrote a layout without {digest}; nothing was published")

@@ -1,0 +1,64 @@
+"""What a destination is to the rest of the program, and what a place in it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.skopeo.scoped import Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """One image's place. `name` is what people read, with the transport; two images with one name collide.
+
+    `repository` is the image's reference in a registry, with its tag; `path` its directory; `entry` its name in a
+    layout.
+    """
+
+    name: str
+    repository: Reference | None = None
+    path: Path | None = None
+    entry: str | None = None
+
+
+class Destination(Protocol):
+    """What the pipeline asks of a destination. Everything here raises DestinationRefused, in words for people."""
+
+    @property
+    def name(self) -> str:
+        """The destination as it was given."""
+
+    @property
+    def tls_verify(self) -> bool:
+        """Whether certificates are verified there (True where there are none)."""
+
+    def verifies(self, repository: Reference) -> bool:
+        """Whether certificates are verified for one repository there."""
+
+    def place(self, image: Reference, own: str | None = None) -> Place:
+        """Where `image` goes; `own` is a destination that it names itself."""
+
+    def check(self, place: Place) -> None:
+        """Refuse a place where something would be lost, looking only."""
+
+    def open(self) -> None:
+        """Make ready to be written to, before the first copy."""
+
+    def close(self) -> None:
+        """Leave nothing behind but what was published."""
+
+    def holds(self, place: Place, digest: Digest) -> bool | None:
+        """Whether the image is there, whole, at this digest; None where only the registry can tell."""
+
+    def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Target]:
+        """Give skopeo something to write to; publish it where the block ends without an exception."""
+
+
+class NotPublished(Exception):  # noqa: N818 - reads better where it is raised
+    """Raised inside `writing` to leave what was staged unpublished."""

@@ -1,0 +1,107 @@
+"""Stage, then publish: a private directory inside the destination, renames into place, and one lock.
+
+Kill safety, two runs at once and "never half-visible" are all here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import tempfile
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.errors import DestinationRefused
+from skopeo_mirror.files import private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT_FDCWD: Final = -100
+_RENAME_EXCHANGE: Final = 2
+
+
+class Staging:
+    """The staging area of one run below `root`, on the same file system as what is published from it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._area: Path | None = None
+        self._created: list[Path] = []
+        self._leaving = ExitStack()
+        self._threads = threading.Lock()
+
+    def open(self) -> None:
+        """Make `root` and the staging area; clear what runs that were killed have left. Raises DestinationRefused."""
+        try:
+            self._created = _make_directories(self.root)
+            self._area = self._leaving.enter_context(private_directory(self.root))
+        except OSError as error:
+            raise DestinationRefused(f"{self.root}: cannot be written to: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Remove the staging area, and what `open` made if nothing was published."""
+        self._leaving.close()
+        for directory in reversed(self._created):
+            with suppress(OSError):  # not empty: something was published
+                directory.rmdir()
+
+    @contextmanager
+    def area(self) -> Iterator[Path]:
+        """A fresh directory in the staging area, gone afterwards."""
+        with tempfile.TemporaryDirectory(dir=self._area) as path:
+            yield Path(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the destination against other runs, and against the other threads of this one.
+
+        The lock is on the directory itself, so that no lock file is left in it; it goes with the process.
+        """
+        with self._threads:
+            handle = os.open(self.root, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
+
+
+def publish_directory(staged: Path, place: Path) -> None:
+    """Put the directory `staged` at `place` in one step; what was there is at `staged` afterwards, if anything was."""
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(place)
+    elif not _exchanged(staged, place):
+        aside = staged.with_name(f"{staged.name}.old")
+        place.rename(aside)
+        staged.rename(place)
+        aside.rename(staged)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two paths atomically (renameat2(2), Linux); False where the kernel or the file system cannot."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in {errno.ENOSYS, errno.EINVAL}:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _make_directories(path: Path) -> list[Path]:
+    """Make `path` with its parents; return those that were not there before, outermost first."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+    return missing[::-1]

@@ -1,0 +1,201 @@
+"""Many images at once: who looks, who copies, who waits, and when to stop.
+
+The main thread decides, two pools of threads work: one looks ahead (presence, plans), one copies. Looking overlaps
+with copying, so that it costs no time where a network is slower than this machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.skopeo.debuglog import Event, Tried
+from skopeo_mirror.transfer.pipeline import Again, Done, Journey, Pipeline, Ready, Step
+from skopeo_mirror.transfer.results import ImageResult, Status
+from skopeo_mirror.transfer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from skopeo_mirror.transfer.preparing import Job
+    from skopeo_mirror.transfer.stopping import Stop
+
+AHEAD: Final = 8
+"""Images that are looked at ahead of the copies, beside one for each of them: enough to choose from, flat in memory."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """News: an image is not there yet; what it weighs, in bytes, if that is known."""
+
+    job: Job
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copying:
+    """News: skopeo has turned to a candidate for an image; `source` is its reference."""
+
+    job: Job
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retrying:
+    """News: an image will be tried again in `pause` seconds."""
+
+    job: Job
+    pause: float
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """News: an image is at its end."""
+
+    job: Job
+    result: ImageResult
+
+
+News = Planned | Copying | Retrying | Finished
+_Message = Step | Copying | BaseException | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Engine:
+    """Brings images through a pipeline, `jobs` copies at a time. `tell` hears the news, on the calling thread."""
+
+    pipeline: Pipeline
+    jobs: int
+    stop: Stop
+    tell: Callable[[News], None]
+    fail_fast: bool = False
+    _inbox: SimpleQueue[_Message] = field(default_factory=SimpleQueue)
+    _waiting: deque[Job] = field(default_factory=deque)
+    _looking: set[int] = field(default_factory=set)
+    _schedule: Schedule = field(default_factory=Schedule)
+    _ready: dict[int, Journey] = field(default_factory=dict)
+    _copying: set[int] = field(default_factory=set)
+    _later: list[tuple[float, int, Again]] = field(default_factory=list)
+    _results: dict[int, ImageResult] = field(default_factory=dict)
+
+    def run(self, jobs: Sequence[Job]) -> list[ImageResult]:
+        """Bring every image to its end; the results in the order of `jobs`, also when the run was stopped.
+
+        Raises what a worker raised and did not expect, after the others have ended.
+        """
+        self._waiting.extend(jobs)
+        self.stop.wake = lambda: self._inbox.put(None)
+        with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
+            while self._has_work():
+                if self.stop.why is None:
+                    self._start_what_can(lookers, copiers)
+                self._take(self._next_message())
+        for job in jobs:
+            if job.number not in self._results:
+                self._end(job, _not_started(job, self.stop.why or "the run was stopped"))
+        return [self._results[job.number] for job in jobs]
+
+    def _has_work(self) -> bool:
+        if self._looking or self._copying:
+            return True
+        return self.stop.why is None and bool(self._waiting or self._ready or self._later)
+
+    def _start_what_can(self, lookers: ThreadPoolExecutor, copiers: ThreadPoolExecutor) -> None:
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            _, number, again = heapq.heappop(self._later)
+            if again.copying:
+                self._make_ready(Ready(journey=again.journey))
+            else:
+                self._looking.add(number)
+                self._submit(lookers, self.pipeline.look, again.journey)
+        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < self.jobs + AHEAD:
+            job = self._waiting.popleft()
+            self._looking.add(job.number)
+            self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))
+        while len(self._copying) < self.jobs and (chosen := self._schedule.take()) is not None:
+            journey = self._ready.pop(chosen)
+            self._copying.add(chosen)
+            self._submit(copiers, self._copy, journey)
+
+    def _submit(self, pool: ThreadPoolExecutor, step: Callable[[Journey], Step], journey: Journey) -> None:
+        def hand_over(future: Future[Step]) -> None:
+            error = future.exception()
+            self._inbox.put(error if error is not None else future.result())
+
+        pool.submit(step, journey).add_done_callback(hand_over)
+
+    def _copy(self, journey: Journey) -> Step:
+        def tell(event: Event) -> None:
+            if isinstance(event, Tried):
+                self._inbox.put(Copying(job=journey.job, source=event.reference))
+
+        return self.pipeline.copy(journey, tell)
+
+    def _next_message(self) -> _Message:
+        """The next word from a worker; None when it is time to look at what was put off, or at the stop button."""
+        timeout = max(0.0, self._later[0][0] - time.monotonic()) if self._later and self.stop.why is None else None
+        try:
+            return self._inbox.get(timeout=timeout)
+        except Empty:
+            return None
+
+    def _take(self, message: _Message) -> None:
+        match message:
+            case None:
+                return
+            case BaseException():
+                self.stop.now("an error inside the tool")
+                raise message
+            case Copying():
+                self.tell(message)
+            case Ready(journey=journey):
+                self._looking.discard(journey.job.number)
+                self.tell(Planned(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
+                self._make_ready(message)
+            case Again(journey=journey):
+                self._put_down(journey, arrived=False)
+                heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
+                self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why))
+            case Done(journey=journey, result=result):
+                self._put_down(journey, arrived=result.status is Status.COPIED)
+                self._end(journey.job, result)
+                if message.destination_lost:
+                    self.stop.now(f"the destination cannot be reached: {result.error}")
+                elif self.fail_fast and result.status is Status.FAILED:
+                    self.stop.finish(f"--fail-fast: {result.image} failed")
+
+    def _make_ready(self, ready: Ready) -> None:
+        self._ready[ready.journey.job.number] = ready.journey
+        self._schedule.add(ready.journey.job.number, ready.layers)
+
+    def _put_down(self, journey: Journey, *, arrived: bool) -> None:
+        """An image is in no worker's hands any more."""
+        number = journey.job.number
+        self._looking.discard(number)
+        if number in self._copying:
+            self._copying.remove(number)
+            self._schedule.finished(number, arrived=arrived)
+
+    def _end(self, job: Job, result: ImageResult) -> None:
+        self._results[job.number] = result
+        self.tell(Finished(job=job, result=result))
+
+
+def _not_started(job: Job, why: str) -> ImageResult:
+    image = job.wanted.image
+    return ImageResult(
+        image=image,
+        digest=image.digest,
+        destination=job.place.name,
+        status=Status.FAILED,
+        confirmed=False,
+        error=f"not started: {why}",
+        wanted_by=job.wanted.wanted_by,
+    )

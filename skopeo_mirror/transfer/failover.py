@@ -1,0 +1,116 @@
+"""One image's candidates: who is tried next, who failed, and whether another round is worth it (no clock, no process).
+
+skopeo goes through the candidates by itself as far as it can. What is decided here is what it cannot: to drop the one
+that it had settled on, to put off one that limits its rate, to leave out hosts that are down, to begin again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, PASSING, Reason
+from skopeo_mirror.skopeo.provenance import Attempt, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.transfer.circuits import Circuits
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+
+
+def backoff(round_: int, random: Callable[[], float], at_least: float = 0.0) -> float:
+    """Seconds to wait before retry number `round_` (from 0): exponential, capped, with jitter downwards to a half.
+
+    `at_least` is what a server asked for (`Retry-After`); it is respected to the second.
+    """
+    pause: float = min(FIRST_PAUSE * 2**round_, LONGEST_PAUSE) * (0.5 + random() / 2)
+    return max(pause, at_least)
+
+
+class Tries:
+    """The candidates of one image on their way through."""
+
+    def __init__(self, image: str, candidates: Sequence[Candidate], circuits: Circuits, retries: int) -> None:
+        self.attempts: list[Attempt] = []
+        self._image = image
+        self._all = tuple(candidates)
+        self._circuits = circuits
+        self._rounds_left = retries
+        self._round = 0
+        self._left = list(candidates)
+        self._limited: list[Candidate] = []
+        self._failed: dict[Candidate, Reason] = {}
+        self._retry_after = 0.0
+
+    def next(self, now: float) -> tuple[Candidate, ...]:
+        """The candidates that skopeo is to be given now, in order; empty when all had their turn.
+
+        Hosts with an open circuit are left out, unless they are all that is left.
+        """
+        closed: list[Candidate] = []
+        open_: list[Candidate] = []
+        for candidate in self._left:
+            (open_ if self._circuits.is_open(candidate.reference.domain, now) else closed).append(candidate)
+        if not closed:
+            return tuple(self._left)
+        for candidate in open_:
+            self.skip(candidate, Reason.CIRCUIT_OPEN, f"{candidate.reference.domain} is down for other images")
+        return tuple(closed)
+
+    def yields(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether a rate limit is to end the run, because one of `candidates` has not limited us yet."""
+        return len(candidates) > 1 and any(candidate not in self._limited for candidate in candidates[1:])
+
+    def record(self, provenance: Provenance, now: float) -> None:
+        """Take what a run has shown. A fault of the destination costs no candidate."""
+        for attempt in provenance.attempts:
+            candidate, host = attempt.candidate, attempt.candidate.reference.domain
+            if attempt.outcome is Outcome.SERVED:
+                self._circuits.answered(host)
+                continue
+            self.attempts.append(attempt)
+            if attempt.reason is Reason.DESTINATION or attempt.reason is None:
+                continue
+            if attempt.reason in HOST_IS_DOWN:
+                self._circuits.failed(host, self._image, now)
+            else:
+                self._circuits.answered(host)
+            self._drop(candidate, attempt.reason, was_yielded=provenance.yielded)
+        self._retry_after = max(self._retry_after, provenance.retry_after)
+
+    def skip(self, candidate: Candidate, reason: Reason, why: str) -> None:
+        """Take note, once, that a candidate is not tried."""
+        attempt = Attempt(candidate=candidate, outcome=Outcome.SKIPPED, reason=reason, detail=why)
+        if attempt not in self.attempts:
+            self.attempts.append(attempt)
+
+    def begin_again(self, random: Callable[[], float]) -> float | None:
+        """Start another round with those that failed for a passing reason; the seconds to wait before it.
+
+        None when there is none, or when all rounds are used up.
+        """
+        passing = [candidate for candidate in self._all if self._failed.get(candidate) in PASSING]
+        if self._rounds_left <= 0 or not passing:
+            return None
+        pause = backoff(self._round, random, self._retry_after)
+        self._rounds_left -= 1
+        self._round += 1
+        self._left = passing
+        self._limited.clear()
+        self._failed.clear()
+        self._retry_after = 0.0
+        return pause
+
+    def _drop(self, candidate: Candidate, reason: Reason, *, was_yielded: bool) -> None:
+        if candidate not in self._left:
+            return
+        self._left.remove(candidate)
+        if reason is Reason.RATE_LIMITED and was_yielded:
+            self._limited.append(candidate)
+            self._left.append(candidate)
+        else:
+            self._failed[candidate] = reason

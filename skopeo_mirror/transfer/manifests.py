@@ -1,0 +1,52 @@
+"""Manifests, read from whichever candidate gives them: for tags, for plans, for catalogs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.transfer.failover import Tries
+
+if TYPE_CHECKING:
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
+    from skopeo_mirror.transfer.circuits import Circuits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestReader:
+    """Reads manifests through scoped configurations, failing over as a copy does."""
+
+    scoped: ScopedSkopeo
+    circuits: Circuits
+    retries: int
+
+    def tries(self, image: Reference, candidates: tuple[Candidate, ...]) -> Tries:
+        """The candidates of an image at the start."""
+        return Tries(str(image), candidates, self.circuits, self.retries)
+
+    def read(self, image: Reference, tries: Tries) -> Probe | None:
+        """The manifest of `image` from the first candidate that gives it; None when each had its turn and none did.
+
+        A probe without manifest has a fault that is no candidate's.
+        """
+        while candidates := tries.next(time.monotonic()):
+            probe = self.scoped.probe(
+                image, candidates, access=self.scoped.settings.source, yields=tries.yields(candidates)
+            )
+            tries.record(probe.provenance, time.monotonic())
+            if probe.manifest or probe.provenance.fault is not None:
+                return probe
+            if probe.provenance.doubt is not None:
+                return None
+        return None
+
+    def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> bytes | None:
+        """The manifest of an image of an index, from the candidates that are left; what fails here costs none."""
+        candidates = tuple(
+            replace(candidate, reference=candidate.reference.pin(digest)) for candidate in tries.next(time.monotonic())
+        )
+        child = index.without_tag().pin(digest)
+        return self.scoped.probe(child, candidates, access=self.scoped.settings.source).manifest or None

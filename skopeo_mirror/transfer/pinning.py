@@ -1,0 +1,69 @@
+"""`pin`: tags resolved to digests, through the candidates that a copy would use."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.files import private_directory
+from skopeo_mirror.registries_conf.scoping import physical_repositories
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.explaining import nobody_served
+from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.run import audit, temporary_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.transfer.preparing import Sourcing
+
+
+def pin_all(
+    images: Sequence[Reference],
+    *,
+    skopeo: Skopeo,
+    settings: Settings,
+    sourcing: Sourcing,
+    jobs: int,
+    retries: int,
+) -> Iterator[tuple[Reference, str | None]]:
+    """Yield, in order, each image with its digest, or as it was given with what went wrong."""
+    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo)
+    with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
+        reader = ManifestReader(
+            scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),
+            circuits=Circuits(),
+            retries=retries,
+        )
+        yield from pool.map(lambda image: _pin(image, reader, sourcing), images)
+
+
+def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[Reference, str | None]:
+    if image.digest is not None:
+        return image, None
+    try:
+        sources = sourcing.sources(image)
+    except Unroutable as error:
+        return image, str(error)
+    tries = reader.tries(image, sources.candidates)
+    while True:
+        probe = reader.read(sources.reference, tries)
+        if probe is not None:
+            if probe.provenance.fault is not None:
+                return image, probe.provenance.fault.detail
+            return sources.reference.pin(probe.digest), None
+        pause = tries.begin_again(random.random)
+        if pause is None or reader.scoped.skopeo.runs.stopping.wait(pause):
+            return image, nobody_served([*sources.skipped, *tries.attempts], sourcing.mirrors_only)
+
+
+def _prefixes_of(image: Reference, sourcing: Sourcing) -> list[str]:
+    try:
+        return [image.name, *physical_repositories(sourcing.sources(image).candidates, None)]
+    except Unroutable:
+        return []

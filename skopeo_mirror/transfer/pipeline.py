@@ -1,0 +1,298 @@
+"""One image on its way: resolve, look whether it is there, plan, copy, fail over, confirm.
+
+`look` does all that comes before the copy, `copy` the rest. They run on worker threads; what is shared between images
+(circuits, destination, skopeo) is safe for that, a journey belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from skopeo_mirror.errors import DestinationRefused, Unroutable
+from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
+from skopeo_mirror.skopeo.provenance import Fault, Outcome
+from skopeo_mirror.transfer.destination.place import NotPublished
+from skopeo_mirror.transfer.explaining import nobody_served, temporary_trouble
+from skopeo_mirror.transfer.failover import backoff
+from skopeo_mirror.transfer.plan import Plan, plan_of
+from skopeo_mirror.transfer.results import ImageResult, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.skopeo.provenance import Attempt, Provenance
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.failover import Tries
+    from skopeo_mirror.transfer.manifests import ManifestReader
+    from skopeo_mirror.transfer.preparing import Job, Sourcing
+
+
+@dataclass(kw_only=True, slots=True)
+class Journey:
+    """What is known of an image so far. `destination_rounds` counts the retries that the destination has cost."""
+
+    job: Job
+    started: float
+    before: list[Attempt] = field(default_factory=list)
+    resolving: Tries | None = None
+    pinned: PinnedReference | None = None
+    absent: bool = False
+    tries: Tries | None = None
+    server: Candidate | None = None
+    plan: Plan | None = None
+    destination_rounds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """An image that can be copied now; `layers` are the digests of what it brings."""
+
+    journey: Journey
+    layers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """An image that is worth another try in `pause` seconds; `copying` where it had come as far as that."""
+
+    journey: Journey
+    pause: float
+    copying: bool
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """An image at its end. `destination_lost`: nothing answers at the destination, whatever the image."""
+
+    journey: Journey
+    result: ImageResult
+    destination_lost: bool = False
+
+
+Step = Ready | Again | Done
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The steps of an image. `plans`: whether manifests are read ahead; `retries`: more rounds for passing faults."""
+
+    reader: ManifestReader
+    sourcing: Sourcing
+    destination: Destination
+    retries: int = 2
+    plans: bool = True
+    dry_run: bool = False
+
+    @property
+    def scoped(self) -> ScopedSkopeo:
+        """The skopeo that reads and copies."""
+        return self.reader.scoped
+
+    def begin(self, job: Job) -> Journey:
+        """Set out."""
+        return Journey(job=job, started=time.monotonic())
+
+    def look(self, journey: Journey) -> Step:
+        """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
+        try:
+            step = self._resolve(journey) or self._compare(journey) or self._plan(journey)
+        except Unroutable as error:
+            return self._fail(journey, str(error))
+        except OSError as error:
+            return self._fail(journey, temporary_trouble(error))
+        if step is not None:
+            return step
+        layers = frozenset(journey.plan.blobs) if journey.plan is not None else frozenset()
+        return Ready(journey=journey, layers=layers)
+
+    def copy(self, journey: Journey, on_event: Callable[[Event], None] | None = None) -> Step:
+        """Copy, dropping one candidate after the other that skopeo cannot get past, and confirm who served."""
+        pinned, tries = _known(journey.pinned), _known(journey.tries)
+        place = journey.job.place
+        while candidates := tries.next(time.monotonic()):
+            try:
+                with self.destination.writing(place, pinned.digest) as target:
+                    provenance = self.scoped.copy(
+                        pinned, candidates, target, yields=tries.yields(candidates), on_event=on_event
+                    )
+                    if provenance.server is None or provenance.doubt is not None:
+                        raise NotPublished  # noqa: TRY301 - it leaves the block that would publish
+            except NotPublished:
+                pass
+            except (DestinationRefused, OSError) as error:
+                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
+            provenance = self._judge_stall(journey, provenance)
+            tries.record(provenance, time.monotonic())
+            if provenance.doubt is not None:
+                return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance)
+            if provenance.server is not None:
+                return self._finish(journey, Status.COPIED, provenance)
+            if provenance.fault is not None:
+                return self._fault(journey, provenance)
+        return self._again_or_fail(journey, tries, copying=True)
+
+    def _resolve(self, journey: Journey) -> Step | None:
+        """Give a tag its digest, through the same mirrors that the copy will use."""
+        image = journey.job.wanted.image
+        if journey.pinned is not None:
+            return None
+        if image.digest is not None:
+            journey.pinned = image.pin(image.digest)
+            return None
+        sources = self.sourcing.sources(image, journey.job.place)
+        if journey.resolving is None:
+            journey.resolving = self.reader.tries(image, sources.candidates)
+        probe = self.reader.read(sources.reference, journey.resolving)
+        journey.before = list(journey.resolving.attempts)
+        if probe is None:
+            return self._again_or_fail(journey, journey.resolving, copying=False)
+        if probe.provenance.fault is not None:
+            return self._fault(journey, probe.provenance)
+        journey.pinned = image.pin(probe.digest)
+        return None
+
+    def _compare(self, journey: Journey) -> Step | None:
+        """Look whether the destination has the image, at its digest."""
+        pinned, place = _known(journey.pinned), journey.job.place
+        if journey.absent:
+            return None
+        there = self.destination.holds(place, pinned.digest)
+        if there is None:
+            digest, trouble = self.ask_destination(place.repository)
+            if trouble is not None and (reason_of(trouble) in PASSING):
+                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=trouble))
+            there = digest == pinned.digest
+        if there:
+            return self._finish(journey, Status.PRESENT, None)
+        journey.absent = True
+        return None
+
+    def ask_destination(self, repository: Reference | None) -> tuple[Digest | None, str | None]:
+        """The digest that a name has at the destination, or skopeo's words on why that cannot be told.
+
+        A scoped file of its own, without mirrors: with one configured for the destination, skopeo would read that.
+        """
+        repository = _known(repository)
+        candidate = Candidate(
+            reference=repository,
+            location=repository.domain,
+            insecure=not self.destination.verifies(repository),
+            blocked=False,
+            kind=Kind.ORIGIN,
+        )
+        probe = self.scoped.probe(repository, [candidate], access=self.scoped.settings.destination)
+        if probe.manifest:
+            return probe.digest, None
+        found = probe.provenance
+        attempt = found.attempts[-1] if found.attempts else None
+        if attempt is not None and attempt.reason in {Reason.NOT_FOUND, Reason.CORRUPT}:
+            return None, None
+        return None, attempt.detail if attempt is not None else _known(found.fault).detail
+
+    def _plan(self, journey: Journey) -> Step | None:
+        """Read the manifests ahead, from the candidates that the copy will use; who fails here is not asked again."""
+        pinned = _known(journey.pinned)
+        if journey.tries is None:
+            sources = self.sourcing.sources(pinned, journey.job.place)
+            journey.before += sources.skipped
+            journey.tries = self.reader.tries(pinned, sources.candidates)
+        if not (self.plans or self.dry_run):
+            return None
+        tries = journey.tries
+        probe = self.reader.read(pinned.without_tag(), tries)
+        if probe is None:
+            return self._again_or_fail(journey, tries, copying=False)
+        if probe.provenance.fault is not None:
+            return self._fault(journey, probe.provenance)
+        journey.server = probe.provenance.server
+        journey.plan = plan_of(probe.manifest, lambda digest: self.reader.read_child(pinned, digest, tries))
+        if self.dry_run:
+            return self._finish(journey, Status.WOULD_COPY, probe.provenance)
+        return None
+
+    def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
+        """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault."""
+        if not provenance.uncertain or self.scoped.skopeo.runs.stopping.is_set():
+            return provenance
+        _, trouble = self.ask_destination(journey.job.place.repository)
+        if trouble is None or reason_of(trouble) not in PASSING:
+            return provenance
+        return provenance.blaming_destination(trouble)
+
+    def _fault(self, journey: Journey, provenance: Provenance) -> Step:
+        """End, or put off, an image that failed on no candidate's side."""
+        fault = _known(provenance.fault)
+        if fault.reason is Reason.DESTINATION:
+            return self._destination_failed(journey, fault)
+        return self._fail(journey, fault.detail, provenance)
+
+    def _destination_failed(self, journey: Journey, fault: Fault) -> Step:
+        if reason_of(fault.detail) in PASSING and journey.destination_rounds < self.retries and not self._stopping():
+            pause = backoff(journey.destination_rounds, random.random)
+            journey.destination_rounds += 1
+            return Again(
+                journey=journey, pause=pause, copying=journey.tries is not None and journey.absent, why=fault.detail
+            )
+        failed = self._fail(journey, f"{self.destination.name}: {fault.detail}")
+        return Done(
+            journey=journey,
+            result=failed.result,
+            destination_lost=connection_lost(fault.detail) and not self._stopping(),
+        )
+
+    def _again_or_fail(self, journey: Journey, tries: Tries, *, copying: bool) -> Step:
+        pause = None if self._stopping() else tries.begin_again(random.random)
+        if pause is not None:
+            return Again(journey=journey, pause=pause, copying=copying, why="every candidate failed")
+        return self._fail(journey, nobody_served([*journey.before, *tries.attempts], self.sourcing.mirrors_only))
+
+    def _stopping(self) -> bool:
+        return self.scoped.skopeo.runs.stopping.is_set()
+
+    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None) -> Done:
+        return Done(journey=journey, result=self._result(journey, status, provenance))
+
+    def _fail(self, journey: Journey, error: str, provenance: Provenance | None = None) -> Done:
+        return Done(journey=journey, result=self._result(journey, Status.FAILED, provenance, error))
+
+    def _result(
+        self, journey: Journey, status: Status, provenance: Provenance | None, error: str | None = None
+    ) -> ImageResult:
+        wanted, pinned = journey.job.wanted, journey.pinned
+        served = [a for a in provenance.attempts if a.outcome is Outcome.SERVED] if provenance is not None else []
+        failed = journey.tries.attempts if journey.tries is not None else []
+        return ImageResult(
+            image=wanted.image,
+            digest=wanted.image.digest if pinned is None else pinned.digest,
+            destination=journey.job.place.name,
+            status=status,
+            confirmed=error is None,
+            served_by=provenance.server if provenance is not None and error is None else None,
+            attempts=(*journey.before, *failed, *served),
+            bytes=_bytes_pulled(journey.plan, provenance) if error is None else 0,
+            seconds=time.monotonic() - journey.started,
+            error=error,
+            resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
+            wanted_by=wanted.wanted_by,
+        )
+
+
+def _bytes_pulled(plan: Plan | None, provenance: Provenance | None) -> int:
+    """What an image cost its source: the manifests, and the blobs that were not at the destination already."""
+    if plan is None or provenance is None:
+        return 0
+    return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in provenance.pulled)
+
+
+def _known(value: _T | None) -> _T:
+    assert value is not None  # noqa: S101 - an earlier step has set it
+    return value

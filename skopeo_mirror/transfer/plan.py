@@ -1,0 +1,50 @@
+"""What a copy will have to bring, read from the image's manifests before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.manifest import InvalidManifest, parse_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skopeo_mirror.reference import Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests."""
+
+    blobs: dict[str, int]
+    manifests: int
+
+    @property
+    def bytes(self) -> int:
+        """All of it."""
+        return self.manifests + sum(self.blobs.values())
+
+
+def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | None:
+    """The plan of the image whose manifest is `content`; `read` fetches the manifests of an index's images.
+
+    None where one of them cannot be read: then the copy will show what is wrong.
+    """
+    blobs: dict[str, int] = {}
+    total = 0
+    contents: list[bytes] = [content]
+    while contents:
+        content = contents.pop()
+        total += len(content)
+        try:
+            manifest = parse_manifest(content)
+        except InvalidManifest:
+            return None
+        blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
+        for child in manifest.children:
+            found = read(child.digest)
+            if found is None:
+                return None
+            contents.append(found)
+    return Plan(blobs=blobs, manifests=total)

@@ -1,0 +1,83 @@
+"""What a run did, as frozen values: everything that is printed or written is a view of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.provenance import Attempt
+
+
+class Status(StrEnum):
+    """What became of an image."""
+
+    COPIED = "copied"
+    PRESENT = "present"
+    FAILED = "failed"
+    WOULD_COPY = "would-copy"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedBy:
+    """Who asked for an image: a bundle of a channel of a package of an operator catalog."""
+
+    catalog: str
+    package: str
+    channel: str
+    bundle: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageResult:
+    """One image's end. `image` is the reference as asked for, `bytes` what its manifests say it weighs.
+
+    `confirmed`: the digest was compared and, where this run copied it, it is proven who served (`served_by`).
+    `error` is set exactly where `status` is failed.
+    """
+
+    image: Reference
+    digest: Digest | None
+    destination: str
+    status: Status
+    confirmed: bool
+    served_by: Candidate | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bytes: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    resolved_from: Reference | None = None
+    wanted_by: tuple[WantedBy, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResult:
+    """A whole run. `started` is in UTC; `stopped` says why it ended before every image had its turn."""
+
+    images: tuple[ImageResult, ...]
+    destination: str
+    destination_tls_verify: bool
+    dry_run: bool
+    started: datetime
+    seconds: float
+    skopeo_path: str
+    skopeo_version: str
+    configuration_files: tuple[str, ...] = ()
+    configuration_sha256: str = ""
+    stopped: str | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def failed(self) -> bool:
+        """Whether any image did not end as asked."""
+        return self.stopped is not None or any(image.status is Status.FAILED for image in self.images)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything at the destination changed (under a dry run: would change)."""
+        return any(image.status in {Status.COPIED, Status.WOULD_COPY} for image in self.images)

@@ -1,0 +1,142 @@
+"""One run, from what was asked for to its result: prepare, audit, open, bring every image to its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.errors import SkopeoMirrorError, Unroutable
+from skopeo_mirror.files import private_directory
+from skopeo_mirror.reference import Digest
+from skopeo_mirror.registries_conf.ambient import check_dropins
+from skopeo_mirror.registries_conf.host import ambient_dropins
+from skopeo_mirror.registries_conf.scoping import physical_repositories
+from skopeo_mirror.skopeo.logs import LogDirectory
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.engine import Engine
+from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.pipeline import Pipeline
+from skopeo_mirror.transfer.preparing import prepare
+from skopeo_mirror.transfer.results import RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from skopeo_mirror.registries_conf.model import Configuration
+    from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.preparing import Job, Sourcing, Wanted
+    from skopeo_mirror.transfer.stopping import Stop
+
+
+_ANY_DIGEST: Final = Digest(algorithm="sha256", hex="0" * 64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """All that a run needs to know."""
+
+    wanted: Sequence[Wanted]
+    skopeo: Skopeo
+    settings: Settings
+    configuration: Configuration
+    sourcing: Sourcing
+    destination: Destination
+    jobs: int = 8
+    retries: int = 2
+    plans: bool = True
+    dry_run: bool = False
+    fail_fast: bool = False
+    log_dir: Path | None = None
+
+
+def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunResult:
+    """Copy every image. Raises SkopeoMirrorError for what is found before anything is copied."""
+    started, clock = dt.datetime.now(dt.UTC), time.monotonic()
+    destination = request.destination
+    jobs = prepare(request.wanted, request.sourcing, destination)
+    audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo)
+    if not request.dry_run:
+        destination.open()
+    try:
+        with private_directory(temporary_directory()) as directory:
+            engine = Engine(
+                pipeline=Pipeline(
+                    reader=ManifestReader(
+                        scoped=ScopedSkopeo(
+                            skopeo=request.skopeo,
+                            directory=directory,
+                            settings=request.settings,
+                            logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
+                        ),
+                        circuits=Circuits(),
+                        retries=request.retries,
+                    ),
+                    sourcing=request.sourcing,
+                    destination=destination,
+                    retries=request.retries,
+                    plans=request.plans,
+                    dry_run=request.dry_run,
+                ),
+                jobs=request.jobs,
+                stop=stop,
+                tell=tell,
+                fail_fast=request.fail_fast,
+            )
+            images = engine.run(jobs)
+    finally:
+        if not request.dry_run:
+            destination.close()
+    return RunResult(
+        images=tuple(images),
+        destination=destination.name,
+        destination_tls_verify=destination.tls_verify,
+        dry_run=request.dry_run,
+        started=started,
+        seconds=time.monotonic() - clock,
+        skopeo_path=request.skopeo.path,
+        skopeo_version=request.skopeo.version,
+        configuration_files=request.configuration.files,
+        configuration_sha256=request.configuration.sha256,
+        stopped=stop.why,
+    )
+
+
+def audit(prefixes: set[str], skopeo: Skopeo) -> None:
+    """Refuse ambient drop-ins that no scoped file can outrank. Raises InvalidConfiguration."""
+    environment = skopeo.environment
+    home = Path(environment.get("HOME") or Path.home())
+    files = ambient_dropins(home=home, version=skopeo.version_info, environment=environment)
+    check_dropins(files, prefixes)
+
+
+def temporary_directory() -> Path:
+    """Where temporary files go (TMPDIR). Raises SkopeoMirrorError where nothing can be written there."""
+    directory = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        raise SkopeoMirrorError(f"{directory}: temporary files cannot be written there; set TMPDIR to a directory")
+    return directory
+
+
+def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing) -> set[str]:
+    """Every prefix that a scoped file of this run will have."""
+    return {prefix for job in jobs for prefix in _prefixes_of(job, sourcing)}
+
+
+def _prefixes_of(job: Job, sourcing: Sourcing) -> Iterator[str]:
+    """A tag is routed as such, and as the digest that it turns out to have: mirrors can be for one of them only."""
+    image = job.wanted.image
+    yield image.name
+    for routed in (image, image.pin(image.digest or _ANY_DIGEST)):
+        try:
+            candidates = sourcing.sources(routed, job.place).candidates
+        except Unroutable:
+            candidates = ()
+        yield from physical_repositories(candidates, job.place.repository)
