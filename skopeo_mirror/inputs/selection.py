@@ -164,9 +164,9 @@ def _ranges(package: Package, selection: PackageSelection | None, *, full: bool)
 def _bundles(package: Package, channel: Channel, bounds: VersionBounds, *, full: bool) -> list[str]:
     """Select the bundles of one channel; raise BrokenChannel for a channel whose head is not clear."""
     versions = bundle_versions(package)
-    entries = {entry.name: None for entry in channel.entries}
+    entries = [entry.name for entry in channel.entries]
     if full:
-        names = list(entries)
+        names = entries
     elif not bounds:
         names = [update_graph(channel, versions).head]
     else:
@@ -174,10 +174,9 @@ def _bundles(package: Package, channel: Channel, bounds: VersionBounds, *, full:
         if unversioned:
             raise BrokenChannel(f"no range can be told, for these have no semantic version: {', '.join(unversioned)}")
         names = bundles_in_range(channel, bounds, versions)
-    missing = [name for name in names if name in entries and name not in package.bundles]
-    if missing:
+    if missing := [name for name in names if name not in package.bundles]:
         raise BrokenChannel(f"the catalog has no bundle for {', '.join(missing)}")
-    return [name for name in names if name in package.bundles]  # what an entry replaces may be long gone
+    return names
 
 
 def _surprises(

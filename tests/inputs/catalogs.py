@@ -92,6 +92,35 @@ def sample(registry: str = "quay.io/op") -> list[Document]:
     ]
 
 
+def write_large(layout: Path, form: str, bundles: int = 10_000, size: int = 20_000) -> Path:
+    """Make `layout` hold 100 packages with `bundles` bundles of `size` bytes each, in one `json` or `yaml` file.
+
+    What fills the bundles is what fills real ones: keys and short texts, and manifests in base64.
+    """
+    texts = [{"kind": f"Kind{number}", "name": f"kinds{number}.example.com", "version": "v1"} for number in range(50)]
+    description = "\n".join(f"line {number}: of 'a' description" for number in range(50))
+    filler = [
+        {
+            "type": "olm.csv.metadata",
+            "value": {"description": description, "customresourcedefinitions": {"owned": texts}},
+        },
+        {"type": "olm.bundle.object", "value": {"data": "eyJh" * (size // 8)}},
+    ]
+    write = {"json": as_json, "yaml": as_yaml}[form]
+    template = bundle("PACKAGE", "1.NUMBER.0", [f"quay.io/op/related{number}:1.NUMBER.0" for number in range(6)])
+    template["properties"] += filler
+    template["properties"] += filler[:1] * max(0, (size - len(write([template]))) // len(write([filler[0]])))
+    text = write([template])
+    per_package = bundles // 100
+    content = bytearray()
+    for name in (f"package{number}" for number in range(100)):
+        versions = [f"1.{number}.0" for number in range(per_package)]
+        content += write([package(name, "stable"), channel(name, "stable", *line(name, *versions))])
+        for number in range(per_package):
+            content += text.replace(b"PACKAGE", name.encode()).replace(b"NUMBER", str(number).encode())
+    return write_catalog(layout, layer(Member(name=f"configs/catalog.{form}", content=bytes(content))))
+
+
 def as_json(documents: Iterable[Document]) -> bytes:
     return b"".join(json.dumps(document, indent=4).encode() + b"\n" for document in documents)
 

@@ -17,6 +17,7 @@ from tests.inputs.catalogs import (
     line,
     package,
     write_catalog,
+    write_large,
     write_sample,
 )
 
@@ -107,6 +108,13 @@ def test_a_bundle_without_version_or_image(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, documents: list[Document], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         read(tmp_path, *documents)
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_large_catalog(tmp_path: Path, form: str) -> None:
+    catalog = read_catalog(write_large(tmp_path / "layout", form, bundles=200))
+    assert len(catalog.packages) == 100
+    assert len(catalog.packages["package7"].bundles["package7.v1.1.0"].related_images) == 7
 
 
 def test_nothing_is_written(tmp_path: Path) -> None:

@@ -49,11 +49,11 @@ class File:
     path = "/configs/x"
 
     def __init__(self, content: bytes, step: int = 1 << 18) -> None:
-        self._content = io.BytesIO(content)
+        self.content = io.BytesIO(content)
         self._step = step
 
     def read(self, size: int) -> bytes:
-        return self._content.read(min(size, self._step))
+        return self.content.read(min(size, self._step))
 
 
 def read(content: bytes | str, step: int = 1 << 18) -> list[dict[str, Any]]:
@@ -171,13 +171,18 @@ def test_an_alias_bomb_is_refused_in_little_memory(content: str) -> None:
 )
 def test_a_document_too_large_is_refused(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "_LARGEST_DOCUMENT", 1 << 20)
-    filler = {"json-list": "1,", "blanks": " "}.get(start, "x" * 50 + " ")
-    with pytest.raises(InvalidInput, match=r"larger than 1 MiB|no JSON"):
-        read(start + filler * (60_000 if len(filler) > 2 else 2_000_000))
+    filler = {'{"a": [': b"1,", "a:\n": b" "}.get(start, b"x" * 50 + b" ")
+    file = File(start.encode() + filler * (8 << 20 >> len(filler).bit_length() - 1))
+    with pytest.raises(InvalidInput, match=r"larger than 1 MiB"):
+        list(read_documents(file))
+    assert file.content.tell() < 4 << 20
 
 
 @pytest.mark.parametrize("written", [as_json, as_yaml], ids=["json", "yaml"])
-def test_a_large_file_takes_the_memory_of_a_window(written: Callable[[list[dict[str, Any]]], bytes]) -> None:
+def test_a_large_file_takes_the_memory_of_a_window(
+    written: Callable[[list[dict[str, Any]]], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "_LARGEST_DOCUMENT", 1 << 20)
     filler = {"type": "olm.csv.metadata", "value": {"description": "text " * 20_000}}
     content = written([{**BUNDLE, "properties": [filler]}]) * 100
     assert len(content) > 9 << 20

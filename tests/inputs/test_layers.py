@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+SPARSE = {"GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,0", "GNU.sparse.name": "configs/d"}
 LINK, HARD_LINK, DIRECTORY = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 
 
@@ -210,6 +211,7 @@ def test_a_hard_link_reaches_the_layer_below(tmp_path: Path) -> None:
         pytest.param([Member(name="configs/d", type=tarfile.BLKTYPE)], "'configs/d' is a device", id="block-device"),
         pytest.param([Member(name="configs/d", type=tarfile.FIFOTYPE)], "'configs/d' is a named pipe", id="named-pipe"),
         pytest.param([Member(name="configs/d", type=b"Z")], "unknown type", id="unknown-type"),
+        pytest.param([Member(name="configs/d", headers=SPARSE)], "'configs/d' is a sparse file", id="sparse-file"),
         pytest.param([Member(name="x", headers={"path": "configs/a\0b"})], "has a NUL in it", id="nul-in-a-name"),
         pytest.param(
             [Member(name="configs/a", type=LINK, headers={"linkpath": "x\0y"})], "with a NUL in it", id="nul-in-a-link"

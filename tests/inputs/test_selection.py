@@ -143,8 +143,8 @@ INVERTED = package({"stable": line("1.0.0", "3.0.0", "2.0.0")})
         ),
         pytest.param(
             TWO,
-            wanted(channel("stable"), minimum="2.0.0"),
-            {"stable": ["2.0.0"]},
+            wanted(channel("stable"), minimum="1.2.0"),
+            {"stable": ["2.0.0", "1.2.0"]},
             id="package-range-for-named-channels",
         ),
         pytest.param(
@@ -166,6 +166,7 @@ INVERTED = package({"stable": line("1.0.0", "3.0.0", "2.0.0")})
             {"stable": ["1.2.0", "1.1.0", "1.0.0"]},
             id="skips-kept-by-what-skips-them",
         ),
+        pytest.param(SKIPS, wanted(minimum="1.1.0", maximum="1.1.0"), {"stable": ["1.1.0"]}, id="one-skipped-version"),
         pytest.param(
             INVERTED,
             wanted(minimum="1.0.0", maximum="2.0.0"),
@@ -204,10 +205,22 @@ INVERTED = package({"stable": line("1.0.0", "3.0.0", "2.0.0")})
             id="skip-range-in-the-range",
         ),
         pytest.param(
+            package({"stable": (Entry(name="1.0.0"), Entry(name="1.1.0", skip_range="<=1.1.0"))}),
+            wanted(),
+            {"stable": ["1.1.0"]},
+            id="skip-range-that-holds-its-own-entry",
+        ),
+        pytest.param(
             package({"stable": (Entry(name="1.0.0", skip_range="<9.0.0"), Entry(name="1.1.0", replaces="1.0.0"))}),
             wanted(),
             {"stable": ["1.1.0"]},
             id="skip-range-never-outranks-replaces",
+        ),
+        pytest.param(
+            package({"stable": (Entry(name="1.0.0", skip_range="<9.0.0"), Entry(name="1.1.0", replaces="1.0.0"))}),
+            wanted(minimum="1.0.0"),
+            {"stable": ["1.1.0", "1.0.0"]},
+            id="skip-range-never-outranks-replaces-in-a-range",
         ),
         pytest.param(
             package({"stable": (Entry(name="1.1.0", replaces="1.0.0", skips=("0.9.0",)),)}, versions=["1.0.0"]),
@@ -418,7 +431,7 @@ def test_a_bad_image_is_an_error_that_names_its_bundle() -> None:
     package = Package(
         name="op",
         default_channel="a",
-        channels={"a": Channel(name="a", entries=line("1.0.0"))},
+        channels={name: Channel(name=name, entries=line("1.0.0")) for name in "ab"},
         bundles={"1.0.0": bundle},
     )
     with pytest.raises(InvalidInput) as caught:
