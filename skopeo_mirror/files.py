@@ -40,8 +40,13 @@ def private_directory(parent: Path) -> Iterator[Path]:
 def write_atomically(path: Path, content: bytes, *, via: Path | None = None) -> None:
     """Write a file so that readers see the old one or the new one, whole, also after a crash.
 
-    `via` is a directory on the same file system for the unfinished file (default: beside it). Raises OSError.
+    What is no regular file (/dev/stdout, a FIFO) is written to directly; of a link the target is replaced. `via` is a
+    directory on the same file system for the unfinished file (default: beside it). Raises OSError.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=via or path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

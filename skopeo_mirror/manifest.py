@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidReference
 from skopeo_mirror.reference import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class InvalidManifest(ValueError):  # noqa: N818 - reads better where it is caught
@@ -55,25 +58,22 @@ def parse_manifest(content: bytes) -> Manifest:
     media_type = document.get("mediaType")
     media_type = media_type if isinstance(media_type, str) else ""
     if "manifests" in document:
-        return Manifest(media_type=media_type, children=_descriptors(document, "manifests"))
+        return Manifest(media_type=media_type, children=tuple(_descriptors(document, "manifests")))
     if "config" not in document:
         raise InvalidManifest("is no image manifest: it has neither config nor manifests")
     config = _descriptor(document["config"], "config")
-    return Manifest(media_type=media_type, blobs=(config, *_descriptors(document, "layers")))
+    # A layer with URLs lives elsewhere, and skopeo leaves it there.
+    layers = _descriptors(document, "layers", but_not=lambda entry: isinstance(entry, dict) and bool(entry.get("urls")))
+    return Manifest(media_type=media_type, blobs=(config, *layers))
 
 
-def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
-    found = document.get(key)
-    if found is None:
-        return ()
+def _descriptors(
+    document: dict[str, Any], key: str, *, but_not: Callable[[object], bool] = lambda _: False
+) -> Iterator[Descriptor]:
+    found = document.get(key) or []
     if not isinstance(found, list):
         raise InvalidManifest(f"is no image manifest: {key} is no list")
-    return tuple(_descriptor(entry, f"{key}[{index}]") for index, entry in enumerate(found) if not _is_foreign(entry))
-
-
-def _is_foreign(entry: object) -> bool:
-    """Whether a layer lives elsewhere, by its URLs: skopeo leaves such layers where they are."""
-    return isinstance(entry, dict) and bool(entry.get("urls"))
+    return (_descriptor(entry, f"{key}[{index}]") for index, entry in enumerate(found) if not but_not(entry))
 
 
 def _descriptor(entry: object, where: str) -> Descriptor:

@@ -130,7 +130,7 @@ LogDir = Annotated[
 Quiet = Annotated[bool, _flag("-q", "--quiet", panel=_OUT, help="Only failures.")]
 Verbose = Annotated[bool, _flag("-v", "--verbose", panel=_OUT, help="Every attempt.")]
 
-_SECRET: Final = re.compile(r"creds|password|token|username|passphrase(?!-file)")
+_SECRET: Final = re.compile(r"(?<!no-)creds|password|token|username|passphrase(?!-file)")
 _OWNED: Final = frozenset(
     {
         *("a", "all", "multi-arch", "preserve-digests", "digestfile", "f", "format", "additional-tag"),

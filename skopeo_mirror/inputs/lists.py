@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ def parse_line(text: str) -> Listed:
     """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
     source, separator, destination = text.partition("=")
     reference = Reference.parse(source.strip())
+    if reference.tag is None and reference.digest is None:
+        reference = replace(reference, tag="latest")  # as skopeo does; `app` and `app:latest` are one image
     if not separator:
         return Listed(text=source.strip(), reference=reference)
     destination = destination.strip().removeprefix("docker://")
@@ -70,7 +72,7 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """Read `I/N`. Raises UsageError."""
-        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise UsageError(f"--shard {shown(text)}: write I/N with 1 <= I <= N, for instance 2/3")
         return cls(index=int(match[1]), count=int(match[2]))

@@ -21,7 +21,7 @@ class Console:
 
     def result(self, line: str) -> None:
         """Print a result."""
-        self._print(sys.stdout, line)
+        self._print(sys.stdout, "\n".join(printable(part) for part in line.split("\n")))
 
     def note(self, line: str) -> None:
         """Say something that is no result; not with `--quiet`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.text import attempt_lines, image_line, summary_lines
-from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying
+from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Printer:
                 self._image(result)
             case Retrying(job=job, pause=pause, why=why):
                 self._console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
+            case Warned(text=text):
+                self._console.warning(text)
             case Planned() | Copying():
                 pass
 

@@ -23,7 +23,7 @@ def image_line(image: ImageResult) -> str:
     head = f"{image.status} {image.image}"
     match image.status:
         case Status.FAILED:
-            return printable(f"{head}: {image.error}")
+            return f"{head}: {' '.join((image.error or '').split())}"
         case Status.PRESENT:
             return f"{head} at {image.destination}"
         case _:
@@ -38,7 +38,7 @@ def attempt_lines(image: ImageResult) -> list[str]:
             where = f"{attempt.candidate.kind} {attempt.candidate.reference.name}"
             lines.append(f"  {where}: served in {attempt.seconds:.1f} s")
         else:
-            lines.append(printable(f"  {describe(attempt)}"))
+            lines.append(f"  {describe(attempt)}")
     return lines
 
 
@@ -46,16 +46,16 @@ def summary_lines(run: RunResult) -> list[str]:
     """The end of a run: how many of each, who served, and why it ended early if it did."""
     counts = {status: sum(image.status is status for image in run.images) for status in Status}
     told = [f"{count} {status}" for status, count in counts.items() if count]
-    lines = [f"{len(run.images)} images: {', '.join(told) or 'none'} in {run.seconds:.1f} s"]
+    lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
     served: dict[str, tuple[int, int]] = {}
     for image in run.images:
         if image.served_by is not None:
             name = f"{location_of(image.served_by)} ({image.served_by.kind})"
             images, size = served.get(name, (0, 0))
             served[name] = (images + 1, size + image.bytes)
-    lines += [f"  {name}: {images} images, {human_bytes(size)}" for name, (images, size) in sorted(served.items())]
+    lines += [f"  {name}: {_images(images)}, {human_bytes(size)}" for name, (images, size) in sorted(served.items())]
     if run.stopped is not None:
-        lines.append(printable(f"stopped early: {run.stopped}"))
+        lines.append(f"stopped early: {run.stopped}")
     return lines
 
 
@@ -72,3 +72,7 @@ def _source(image: ImageResult) -> str:
     if image.served_by is None:
         return "nowhere"
     return f"{image.served_by.reference.name} ({image.served_by.kind})"
+
+
+def _images(number: int) -> str:
+    return f"{number} image" if number == 1 else f"{number} images"

@@ -65,12 +65,13 @@ class Lines:
 
     def _keys_after(self, start: int) -> dict[str, int]:
         found: dict[str, int] = {}
-        for number, line in enumerate(self._lines[start:], start + 1):
+        for index in range(start, len(self._lines)):
+            line = self._lines[index]
             if "[" in line and _HEADER.match(line.rstrip("\r")):
                 break
             key, equals, _ = line.partition("=")
             if equals:
-                found.setdefault(fold(key.strip().strip("\"'")), number)
+                found.setdefault(fold(key.strip().strip("\"'")), index + 1)
         return found
 
 

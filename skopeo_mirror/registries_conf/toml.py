@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes; a file of 100,000 entries has half of that."""
 
-TOML_1_1_LIMIT = 1024 * 1024
-"""Bytes; a longer file must be plain TOML 1.0, for which there is a faster reader."""
+TOML_1_1_LIMIT = 64 * 1024
+"""Characters; a longer file must be plain TOML 1.0, for tomlkit takes minutes for some files of a megabyte."""
 
-_NESTING_LIMIT = 10_000
+NESTING_LIMIT = 10_000
+"""Levels of arrays and inline tables in each other."""
+
+DOT_LIMIT = 50_000_000
+"""Sum over the lines of the dots in each, squared: the standard reader takes that long for dotted keys (3 s)."""
+
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
@@ -68,11 +73,13 @@ def parse(text: str) -> dict[str, Any]:
     The standard library reads TOML 1.0 and is fast; tomlkit reads what 1.1 adds (newlines and trailing commas in inline
     tables, `\e`, `\xHH`, times without seconds), and its errors are worded better.
     """
+    if sum(line.count(".") ** 2 for line in text.split("\n")) > DOT_LIMIT:
+        raise TomlError("there are lines with thousands of dots in them, more than is read")
     try:
         with _deep_recursion():
             values = tomllib.loads(text, parse_float=_float)
     except RecursionError as error:
-        raise TomlError(f"nested deeper than {_NESTING_LIMIT} levels") from error
+        raise TomlError(f"nested deeper than {NESTING_LIMIT} levels") from error
     except ValueError as error:
         values = _parse_1_1(text, str(error))
     _check_integers(values)
@@ -80,34 +87,39 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _parse_1_1(text: str, complaint: str) -> dict[str, Any]:
+    """Read with tomlkit what the standard library refused with `complaint`."""
+    reason, line, column = _taken_apart(complaint, text)
     if len(text) > TOML_1_1_LIMIT:
-        raise TomlError(f"not plain TOML 1.0, which a file longer than {TOML_1_1_LIMIT} bytes must be: {complaint}")
+        limit = TOML_1_1_LIMIT // 1024
+        raise TomlError(f"{reason}, in plain TOML 1.0, which a file of more than {limit} KiB must be", line, column)
     try:
-        tomlkit.parse(_WIDE_BLANK.sub("x", text))
+        if _WIDE_BLANK.search(text):
+            tomlkit.parse(_WIDE_BLANK.sub("x", text))
         values = tomlkit.parse(text).unwrap()
     except ParseError as error:
-        raise _worded(error, text, complaint) from error
+        named = str(error).rpartition(" at line ")[0].removesuffix(".") or str(error)
+        if "already exists" in named:  # its place is after the key
+            raise TomlError(named, line, column) from error
+        if "'\\x00'" in named:
+            raise TomlError("the file ends within a value or a header", *_place(text, len(text.rstrip()))) from error
+        if "use \\u000" in named:
+            named = "a string does not end on its line"
+        raise TomlError(named, error.line, error.col + 1) from error
     except (TOMLKitError, RecursionError, ValueError) as error:
-        raise TomlError(str(error) or complaint) from error
+        raise TomlError(str(error) or reason, line, column) from error
     if _has_infinity(values) and not re.search(r"\binf\b", text):
         raise TomlError("a float is out of range")
     return values
 
 
-def _worded(error: ParseError, text: str, complaint: str) -> TomlError:
-    """Put tomlkit's complaint into words for people.
-
-    It does not tell where a text ends, and it tells of a key that stands twice only after it.
-    """
-    reason = (str(error).rpartition(" at line ")[0] or str(error)).removesuffix(".")
-    place = re.search(r"\(at line (\d+), column (\d+)\)$", complaint)
-    if "already exists" in reason and place is not None:
-        return TomlError(reason, int(place[1]), int(place[2]))
-    if "'\\x00'" in reason:
-        return TomlError("the file ends within a value or a header", *_place(text, len(text.rstrip())))
-    if "use \\u000" in reason:
-        reason = "a string does not end on its line"
-    return TomlError(reason, error.line, error.col + 1)
+def _taken_apart(complaint: str, text: str) -> tuple[str, int | None, int | None]:
+    """Take reason, line and column from what the standard library says."""
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", complaint, re.DOTALL)
+    if match is None:
+        return complaint, None, None
+    if match[2] is None:
+        return match[1], *_place(text, len(text.rstrip()))
+    return match[1], int(match[2]), int(match[3])
 
 
 def _float(text: str) -> float:
@@ -150,7 +162,7 @@ def _place(text: str, index: int) -> tuple[int, int]:
 def _deep_recursion() -> Iterator[None]:
     """Let the reader, which recurses in plain Python, go as deep as a file nests."""
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 4 * _NESTING_LIMIT))
+    sys.setrecursionlimit(max(before, 4 * NESTING_LIMIT))
     try:
         yield
     finally:

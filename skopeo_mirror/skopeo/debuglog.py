@@ -70,11 +70,13 @@ class Died:
 
 Event = Tried | Refused | Requested | Waiting | Retried | Died
 
-_LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)')
+_LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
 _TRIED: Final = re.compile(r"Trying to access (?P<reference>\".*\")", re.DOTALL)
 _REFUSED: Final = re.compile(r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)", re.DOTALL)
 _REQUESTED: Final = re.compile(r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE) (?P<url>https?://\S+)")
-_WAITING: Final = re.compile(r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>[0-9.]+) seconds")
+_WAITING: Final = re.compile(
+    r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>\d{1,6}(?:\.\d{1,9})?) seconds"
+)
 _RETRIED: Final = re.compile(r"Failed, retrying in ")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -93,13 +95,13 @@ class LogReader:
 
     def feed(self, chunk: bytes, at: float) -> list[Event]:
         """Take the next bytes, read at `at` (seconds on any one clock); return the events that they completed."""
-        known = len(self.events)
+        found: list[Event] = []
         *complete, rest = chunk.split(b"\n")
         for part in complete:
             self._extend(part)
-            self._end_line(at)
+            found += self._end_line(at)
         self._extend(rest)
-        return self.events[known:]
+        return found
 
     def close(self, at: float) -> None:
         """Take what was read of an unfinished last line."""
@@ -110,19 +112,21 @@ class LogReader:
         if len(self._line) < LONGEST_LINE:
             self._line += part[: LONGEST_LINE - len(self._line)]
 
-    def _end_line(self, at: float) -> None:
+    def _end_line(self, at: float) -> list[Event]:
         line = self._line.decode(errors="replace").rstrip("\r")
         self._line.clear()
         message = parse_line(line)
         if message is None:
             if line.strip():
                 self.tail = [*self.tail[-19:], line[:LONGEST_TEXT]]
-            return
+            return []
         event = interpret(*message, at)
-        if event is not None:
-            if len(self.events) >= MOST_EVENTS:
-                del self.events[MOST_EVENTS // 2]
-            self.events.append(event)
+        if event is None:
+            return []
+        if len(self.events) >= MOST_EVENTS:
+            del self.events[MOST_EVENTS // 2]
+        self.events.append(event)
+        return [event]
 
 
 def parse_line(line: str) -> tuple[str, str] | None:
@@ -144,11 +148,11 @@ def interpret(level: str, message: str, at: float) -> Event | None:
     if match := _REQUESTED.match(message):
         return Requested(at=at, method=match["method"], url=match["url"][:LONGEST_TEXT])
     if match := _TRIED.match(message):
-        return Tried(at=at, reference=unquote(match["reference"]))
+        return Tried(at=at, reference=unquote(match["reference"])[:LONGEST_TEXT])
     if match := _REFUSED.match(message):
-        return Refused(at=at, reference=unquote(match["reference"]), error=match["error"][:LONGEST_TEXT])
+        return Refused(at=at, reference=unquote(match["reference"])[:LONGEST_TEXT], error=match["error"][:LONGEST_TEXT])
     if match := _WAITING.match(message):
-        return Waiting(at=at, url=match["url"], seconds=float(match["seconds"]))
+        return Waiting(at=at, url=match["url"][:LONGEST_TEXT], seconds=float(match["seconds"]))
     if _RETRIED.match(message):
         return Retried(at=at)
     return None

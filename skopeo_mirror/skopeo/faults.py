@@ -76,25 +76,31 @@ _TABLE: Final = tuple((re.compile("|".join(words), re.IGNORECASE), reason) for r
 
 # Said by the code that writes, whatever was wrong with what it read from the source at that moment.
 _WRITING: Final = re.compile(
-    r"writing blob|writing manifest|writing signatures|uploading |initiating layer upload|initializing destination"
-    r"|trying to reuse blob|checking whether a blob|committing|storing |no space left|read-only file system"
-    r"|disk quota|copying config to destination|determining upload URL|mount",
+    r"writing (blob|manifest|signatures|image)|uploading |initiating layer upload|initializing destination"
+    r"|trying to reuse blob|checking whether a blob|committing the finished|determining upload URL"
+    r"|Instructed to preserve digests"
 )
-_SOURCE_WHILE_WRITING: Final = re.compile(
-    r"happened during read|Digest did not match|reading blob|fetching blob|unexpected EOF.*\(source\)"
-)
+_SOURCE_WHILE_WRITING: Final = re.compile(r"happened during read|Digest did not match|reading blob|fetching blob")
 _READING_BLOB: Final = re.compile(
-    r"happened during read|reading blob|fetching blob|reading config|parsing image conf", re.IGNORECASE
+    r"happened during read|Digest did not match|reading blob|fetching blob|reading config|parsing image conf",
+    re.IGNORECASE,
 )
 _LOCAL: Final = re.compile(
-    r"no space left on device|read-only file system|disk quota exceeded|permission denied", re.IGNORECASE
+    r"no space left on device|read-only file system|disk quota exceeded"
+    r"|(open|mkdir|rename|write|mkdirat) /\S+: permission",
+    re.IGNORECASE,
+)
+# What an image is called says nothing about what is wrong: `…/x509-exporter: manifest unknown` is no TLS error.
+_NAMES: Final = re.compile(
+    r"(?:[\w-]+(?:\.[\w-]+)+|localhost|[\w.-]+:\d+)(?::\d+)?/\S*|/v2/\S+|\b[a-z0-9]+:[0-9a-f]{32,}"
 )
 
 
 def reason_of(error: str) -> Reason:
     """The reason that an error text gives."""
+    words = _without_names(error)
     for pattern, reason in _TABLE:
-        if pattern.search(error):
+        if pattern.search(words):
             return reason
     return Reason.OTHER
 
@@ -104,9 +110,10 @@ def blames_destination(error: str) -> bool:
 
     A corrupt source is worded as a failure of the destination: `happened during read` marks it (observed, both ways).
     """
-    if _SOURCE_WHILE_WRITING.search(error):
-        return bool(_LOCAL.search(error))
-    return bool(_WRITING.search(error) or _LOCAL.search(error))
+    words = _without_names(error)
+    if _LOCAL.search(error):
+        return True
+    return bool(_WRITING.search(words)) and not _SOURCE_WHILE_WRITING.search(words)
 
 
 def stage_of(error: str, *, opened: bool) -> Stage:
@@ -115,11 +122,16 @@ def stage_of(error: str, *, opened: bool) -> Stage:
         return Stage.MANIFEST
     if blames_destination(error):
         return Stage.WRITE
-    if _READING_BLOB.search(error):
+    words = _without_names(error)
+    if _READING_BLOB.search(words):
         return Stage.BLOB
-    return Stage.MANIFEST if "anifest" in error else Stage.BLOB
+    return Stage.MANIFEST if "anifest" in words else Stage.BLOB
 
 
 def connection_lost(error: str) -> bool:
     """Whether the destination could not be reached at all, as against one that answered with an error."""
     return reason_of(error) in {Reason.CONNECTION, Reason.TIMEOUT} and "happened during read" not in error
+
+
+def _without_names(error: str) -> str:
+    return _NAMES.sub("…", error)

@@ -16,12 +16,13 @@ _SECRETS: Final = (
     (re.compile(rb"(https?://)[^/\s\"@]+@"), rb"\1***@"),
     (
         re.compile(
-            rb"([?&][\w-]*(?:token|secret|password|signature|credential|sig|key|_state)[\w-]*=)[^&\s\"\\]+", _ANY_CASE
+            rb"([?&][\w-]{0,64}(?:token|secret|password|signature|credential|sig|key|_state)[\w-]{0,64}=)[^&\s\"\\]+",
+            _ANY_CASE,
         ),
         rb"\1***",
     ),
     (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
-    (re.compile(rb'(\\?"(?:auth|password|\w*token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
+    (re.compile(rb'(\\?"(?:auth|password|\w{0,64}token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
 )
 _LONGEST_LINE: Final = 1024 * 1024
 

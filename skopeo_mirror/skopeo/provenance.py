@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Tried, Waiting
 from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
@@ -230,7 +230,7 @@ class _Walk:
         """Whether the last thing that skopeo did was to talk to the destination."""
         if self._destination is None or not isinstance(self._last, Requested):
             return False
-        url = urlsplit(self._last.url)
+        url = _split(self._last.url)
         if url.netloc != _host(self._destination):
             return False
         return self._last.method != "GET" or url.path.startswith(f"/v2/{self._destination.path}/") or url.path == "/v2/"
@@ -278,9 +278,17 @@ def _host(reference: Reference) -> str:
     return DOCKER_HUB.get(reference.domain, reference.domain)
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; of none of it where it is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _content_of(url: str) -> tuple[str, str, str, str] | None:
     """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
-    parts = urlsplit(url)
+    parts = _split(url)
     for kind in ("manifests", "blobs"):
         repository, found, what = parts.path.removeprefix("/v2/").rpartition(f"/{kind}/")
         if found and parts.path.startswith("/v2/") and not what.startswith("uploads"):

@@ -18,6 +18,7 @@ class _Circuit:
     images: set[str] = field(default_factory=set)
     open_until: float | None = None
     pause: float = PAUSE
+    on_trial: bool = False
 
 
 class Circuits:
@@ -36,13 +37,15 @@ class Circuits:
             if now < circuit.open_until:
                 return True
             circuit.open_until = now + circuit.pause
+            circuit.on_trial = True
             return False
 
     def failed(self, host: str, image: str, now: float) -> None:
         """Take note that `host` was down for `image`."""
         with self._lock:
             circuit = self._circuits.setdefault(host, _Circuit())
-            if circuit.open_until is not None:
+            if circuit.on_trial:
+                circuit.on_trial = False
                 circuit.pause = min(circuit.pause * 2, LONGEST_PAUSE)
             circuit.images.add(image)
             if len(circuit.images) >= IMAGES:

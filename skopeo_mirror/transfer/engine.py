@@ -55,6 +55,13 @@ class Retrying:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Warned:
+    """News: something that people should know."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
     """News: an image is at its end."""
 
@@ -62,7 +69,7 @@ class Finished:
     result: ImageResult
 
 
-News = Planned | Copying | Retrying | Finished
+News = Planned | Copying | Retrying | Warned | Finished
 _Message = Step | Copying | BaseException | None
 
 
@@ -96,9 +103,7 @@ class Engine:
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)
                 self._take(self._next_message())
-        for job in jobs:
-            if job.number not in self._results:
-                self._end(job, _not_started(job, self.stop.why or "the run was stopped"))
+        self._abandon_the_rest(jobs)
         return [self._results[job.number] for job in jobs]
 
     def _has_work(self) -> bool:
@@ -183,19 +188,16 @@ class Engine:
             self._copying.remove(number)
             self._schedule.finished(number, arrived=arrived)
 
+    def _abandon_the_rest(self, jobs: Sequence[Job]) -> None:
+        """Give every image that the stop has left on its way, or at the start, its result."""
+        why = self.stop.why or "the run was stopped"
+        on_their_way = dict(self._ready)
+        on_their_way |= {number: again.journey for _, number, again in self._later}
+        for job in jobs:
+            if job.number not in self._results:
+                journey = on_their_way.get(job.number)
+                self._end(job, self.pipeline.abandon(journey or self.pipeline.begin(job), why))
+
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result
         self.tell(Finished(job=job, result=result))
-
-
-def _not_started(job: Job, why: str) -> ImageResult:
-    image = job.wanted.image
-    return ImageResult(
-        image=image,
-        digest=image.digest,
-        destination=job.place.name,
-        status=Status.FAILED,
-        confirmed=False,
-        error=f"not started: {why}",
-        wanted_by=job.wanted.wanted_by,
-    )

@@ -15,7 +15,7 @@ from skopeo_mirror.errors import DestinationRefused, Unroutable
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
-from skopeo_mirror.transfer.destination.place import NotPublished
+from skopeo_mirror.transfer.destination.place import Damaged, NotPublished
 from skopeo_mirror.transfer.explaining import nobody_served, temporary_trouble
 from skopeo_mirror.transfer.failover import backoff
 from skopeo_mirror.transfer.plan import Plan, plan_of
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, slots=True)
 class Journey:
-    """What is known of an image so far. `destination_rounds` counts the retries that the destination has cost."""
+    """What is known of an image so far.
+
+    `destination_rounds` counts the retries that the destination has cost; `mended` is set once something damaged was
+    found there and moved away.
+    """
 
     job: Job
     started: float
@@ -48,6 +52,7 @@ class Journey:
     server: Candidate | None = None
     plan: Plan | None = None
     destination_rounds: int = 0
+    mended: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +106,10 @@ class Pipeline:
         """Set out."""
         return Journey(job=job, started=time.monotonic())
 
+    def abandon(self, journey: Journey, why: str) -> ImageResult:
+        """The result of an image that the end of the run has left where it was."""
+        return self._result(journey, Status.FAILED, None, f"not copied: {why}")
+
     def look(self, journey: Journey) -> Step:
         """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
         try:
@@ -128,6 +137,11 @@ class Pipeline:
                         raise NotPublished  # noqa: TRY301 - it leaves the block that would publish
             except NotPublished:
                 pass
+            except Damaged as error:
+                if not journey.mended:
+                    journey.mended = True
+                    continue
+                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
             except (DestinationRefused, OSError) as error:
                 return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
             provenance = self._judge_stall(journey, provenance)
@@ -215,6 +229,9 @@ class Pipeline:
             return self._fault(journey, probe.provenance)
         journey.server = probe.provenance.server
         journey.plan = plan_of(probe.manifest, lambda digest: self.reader.read_child(pinned, digest, tries))
+        complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
+        if complaint is not None:
+            return self._fail(journey, f"{self.destination.name}: {complaint}")
         if self.dry_run:
             return self._finish(journey, Status.WOULD_COPY, probe.provenance)
         return None

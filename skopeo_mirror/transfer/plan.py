@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests."""
+    """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests.
+
+    `media_types` are those of the manifests.
+    """
 
     blobs: dict[str, int]
     manifests: int
+    media_types: frozenset[str]
 
     @property
     def bytes(self) -> int:
@@ -32,6 +36,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
     None where one of them cannot be read: then the copy will show what is wrong.
     """
     blobs: dict[str, int] = {}
+    media_types: set[str] = set()
     total = 0
     contents: list[bytes] = [content]
     while contents:
@@ -41,10 +46,11 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
             manifest = parse_manifest(content)
         except InvalidManifest:
             return None
+        media_types.add(manifest.media_type)
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
         for child in manifest.children:
             found = read(child.digest)
             if found is None:
                 return None
             contents.append(found)
-    return Plan(blobs=blobs, manifests=total)
+    return Plan(blobs=blobs, manifests=total, media_types=frozenset(media_types))

@@ -84,6 +84,8 @@ def prepare(wanted: Iterable[Wanted], sourcing: Sourcing, destination: Destinati
             continue
         seen.add((one.image, one.destination))
         try:
+            if not one.image.domain:
+                raise DestinationRefused(f"{one.image}: its first part is no registry host")  # noqa: TRY301
             place = destination.place(one.image, one.destination)
             destination.check(place)
             _check_sources(one.image, sourcing, place)

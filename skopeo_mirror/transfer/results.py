@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,6 @@ class RunResult:
     configuration_files: tuple[str, ...] = ()
     configuration_sha256: str = ""
     stopped: str | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def failed(self) -> bool:

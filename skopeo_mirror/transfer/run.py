@@ -19,7 +19,7 @@ from skopeo_mirror.registries_conf.scoping import physical_repositories
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.circuits import Circuits
-from skopeo_mirror.transfer.engine import Engine
+from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.preparing import prepare
@@ -62,6 +62,9 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     started, clock = dt.datetime.now(dt.UTC), time.monotonic()
     destination = request.destination
     jobs = prepare(request.wanted, request.sourcing, destination)
+    for job in jobs:
+        if job.place.warning is not None:
+            tell(Warned(text=job.place.warning))
     audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo)
     if not request.dry_run:
         destination.open()

@@ -18,7 +18,7 @@ from skopeo_mirror.transfer.destination.place import NotPublished, Place
 from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from skopeo_mirror.reference import Digest, Reference
@@ -85,6 +85,10 @@ class DirectoryDestination:
         """Whether the manifest has that digest and every file that it refers to is there, with its size."""
         assert place.path is not None  # noqa: S101 - `place` made it
         return _is_whole(place.path, place.path / "manifest.json", digest)
+
+    def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
+        """Every kind of image can be kept here."""
+        return None
 
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Target]:

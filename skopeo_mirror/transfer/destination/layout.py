@@ -16,16 +16,17 @@ from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.place import NotPublished, Place
+from skopeo_mirror.transfer.destination.place import Damaged, NotPublished, Place
 from skopeo_mirror.transfer.destination.staging import Staging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from skopeo_mirror.reference import Digest, Reference
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+_DOCKER: Final = "application/vnd.docker."
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _EMPTY_INDEX: Final = {
     "schemaVersion": 2,
@@ -64,7 +65,10 @@ class LayoutDestination:
         """The image's normalized reference is its name in the layout."""
         if own is not None:
             raise DestinationRefused(f"{image}: names a destination of its own ({own}), which an oci: layout has not")
-        return Place(name=f"oci:{self.directory}:{image}", entry=str(image))
+        warning = None
+        if not is_addressable(str(image)):
+            warning = f"oci:{self.directory}: skopeo's oci: transport cannot address the name {image}; it is kept"
+        return Place(name=f"oci:{self.directory}:{image}", entry=str(image), warning=warning)
 
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
         """Refuse a directory that holds something else than a layout."""
@@ -83,15 +87,31 @@ class LayoutDestination:
         entry = self._load().get(place.entry or "")
         return entry is not None and entry.get("digest") == str(digest) and self._is_whole(digest, entry.get("size"))
 
+    def cannot_hold(self, media_types: Collection[str]) -> str | None:
+        """A Docker image would have to become an OCI image, with another digest."""
+        if not any(media_type.startswith(_DOCKER) for media_type in media_types):
+            return None
+        return (
+            "it is a Docker image (schema 2), which an OCI layout cannot hold without changing its digest; "
+            "copy it to a registry (docker://) or to directories (dir:)"
+        )
+
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Target]:
-        """Give skopeo a staged layout, then merge its entry into the index."""
+        """Give skopeo a staged layout, then merge its entry into the index.
+
+        skopeo takes a blob that is there for whole, whatever its size (observed): what is damaged is moved away.
+        """
         with self._staging.area() as area:
             try:
                 yield Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
             except NotPublished:
                 return
             entry = _staged_entry(area, digest)
+            if not self._is_whole(digest, entry.get("size")):
+                for damaged in self._damaged(digest):
+                    damaged.unlink(missing_ok=True)
+                raise Damaged(f"oci:{self.directory}: blobs of {place.entry} were damaged")
             entry.setdefault("annotations", {})[REF_NAME] = place.entry
             self._publish(entry)
 
@@ -121,6 +141,21 @@ class LayoutDestination:
         if whole:
             self._whole.add(str(digest))
         return whole
+
+    def _damaged(self, digest: Digest) -> Iterator[Path]:
+        """The files below a manifest that are not what their descriptors say."""
+        try:
+            content = self._blob(digest).read_bytes()
+            manifest = parse_manifest(content)
+        except (OSError, InvalidManifest):
+            yield self._blob(digest)
+            return
+        if digest_of(content, digest.algorithm) != digest:
+            yield self._blob(digest)
+            return
+        yield from (self._blob(blob.digest) for blob in manifest.blobs if not self._has(blob.digest, blob.size))
+        for child in manifest.children:
+            yield from self._damaged(child.digest)
 
     def _has(self, digest: Digest, size: int) -> bool:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -18,13 +19,14 @@ class Place:
     """One image's place. `name` is what people read, with the transport; two images with one name collide.
 
     `repository` is the image's reference in a registry, with its tag; `path` its directory; `entry` its name in a
-    layout.
+    layout. `warning` is something that people should know of it.
     """
 
     name: str
     repository: Reference | None = None
     path: Path | None = None
     entry: str | None = None
+    warning: str | None = None
 
 
 class Destination(Protocol):
@@ -56,8 +58,15 @@ class Destination(Protocol):
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the image is there, whole, at this digest; None where only the registry can tell."""
 
+    def cannot_hold(self, media_types: Collection[str]) -> str | None:
+        """Why an image with manifests of these types cannot be kept here, in words for people."""
+
     def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Target]:
         """Give skopeo something to write to; publish it where the block ends without an exception."""
+
+
+class Damaged(Exception):  # noqa: N818
+    """Something at the destination was damaged and is out of the way now: the copy is to be made again."""
 
 
 class NotPublished(Exception):  # noqa: N818 - reads better where it is raised

@@ -13,7 +13,7 @@ from skopeo_mirror.transfer.destination.naming import NamingRules, repository_pa
 from skopeo_mirror.transfer.destination.place import NotPublished, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.routing import Router
@@ -96,6 +96,10 @@ class RegistryDestination:
 
     def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
         """Only the registry can tell."""
+        return None
+
+    def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
+        """Every kind of image can be kept here."""
         return None
 
     @contextmanager

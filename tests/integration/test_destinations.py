@@ -1,0 +1,277 @@
+"""What arrives at the three kinds of destination: whole, readable by other tools, and never half there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, pin_tag
+from tests.integration.bench.faults import Fault, Place
+from tests.integration.bench.faulty import FaultyRegistry
+from tests.integration.bench.images import digest_of, make_image, make_multi_architecture, make_random_layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.bench.images import Image
+    from tests.integration.bench.program import Program
+    from tests.integration.bench.registry import Registry
+    from tests.integration.conftest import Podman
+
+OCI_FORMS = [
+    pytest.param(make_image("one"), id="oci"),
+    pytest.param(make_multi_architecture("many"), id="oci-index"),
+]
+DOCKER_FORMS = [
+    pytest.param(make_image("one", docker=True), id="docker"),
+    pytest.param(make_multi_architecture("many", docker=True), id="docker-list"),
+]
+FORMS = OCI_FORMS + DOCKER_FORMS
+DIRECTORIES = [pytest.param("oci:images", id="oci"), pytest.param("dir:images", id="dir")]
+
+
+def raw_manifest(source: str, *options: str, directory: Path | None = None) -> bytes:
+    """Let skopeo alone read a manifest."""
+    return subprocess.run(
+        ["skopeo", "inspect", "--raw", *options, source], cwd=directory, capture_output=True, check=True
+    ).stdout
+
+
+def blobs_below(layout: Path) -> dict[str, bytes]:
+    """Return the blobs of an OCI layout by digest."""
+    return {f"{file.parent.name}:{file.name}": file.read_bytes() for file in layout.glob("blobs/*/*")}
+
+
+def names_in(layout: Path) -> list[str]:
+    """Return the names in a layout's index, sorted."""
+    index = json.loads((layout / "index.json").read_bytes())
+    return sorted(entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"])
+
+
+class TestWhole:
+    """Every form of image arrives with all architectures and the digest that was asked for."""
+
+    @pytest.mark.parametrize("made", FORMS)
+    def test_in_a_registry(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry, podman: Podman, made: Image
+    ) -> None:
+        mirror.push("ns/app", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        wanted = f"prod.invalid/ns/app@{made.digest}"
+        assert only(copy(skopeo_mirror, wanted, f"docker://{destination.host}/copied"))["digest"] == made.digest
+        for part in made.walk():
+            assert destination.manifest("copied/ns/app", part.digest) == part.manifest
+        assert holds(destination, "copied/ns/app", pin_tag(made), made)
+        there = f"docker://{destination.host}/copied/ns/app@{made.digest}"
+        assert raw_manifest(there, "--tls-verify=false") == made.manifest
+        pulled = podman("pull", "--quiet", "--tls-verify=false", there)
+        assert pulled.returncode == 0, pulled.stderr
+        assert f"sha256:{pulled.stdout.strip()}" in {part.config_digest for part in made.walk()}
+
+    @pytest.mark.parametrize("made", OCI_FORMS)
+    def test_in_a_layout(self, skopeo_mirror: Program, mirror: Registry, podman: Podman, made: Image) -> None:
+        mirror.push("ns/app", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        tagged, pinned = f"prod.invalid/ns/app:v1@{made.digest}", f"prod.invalid/ns/app@{made.digest}"
+        copy(skopeo_mirror, tagged, pinned, "oci:images")
+        layout = skopeo_mirror.directory / "images"
+        assert names_in(layout) == sorted([tagged, pinned])
+        assert blobs_below(layout) == {
+            **made.blobs,
+            **{part.digest: part.manifest for part in made.walk()},
+        }
+        for name in (tagged, pinned):
+            assert raw_manifest(f"oci:images:{name}", directory=skopeo_mirror.directory) == made.manifest
+        pulled = podman("pull", "--quiet", f"oci:{layout}:{tagged}")
+        assert pulled.returncode == 0, pulled.stderr
+
+    @pytest.mark.parametrize("made", FORMS)
+    def test_in_a_directory(self, skopeo_mirror: Program, mirror: Registry, made: Image) -> None:
+        mirror.push("ns/app", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        wanted = [f"prod.invalid/ns/app:v1@{made.digest}", f"prod.invalid/ns/app@{made.digest}"]
+        copy(skopeo_mirror, *wanted, "dir:images")
+        for tag in ("v1", pin_tag(made)):
+            directory = skopeo_mirror.directory / "images/ns/app" / tag
+            assert raw_manifest(f"dir:{directory}") == made.manifest
+            assert {digest_of(file.read_bytes()) for file in directory.iterdir()} > set(made.blobs) | {
+                part.digest for part in made.walk()
+            }
+
+    @pytest.mark.parametrize("made", DOCKER_FORMS)
+    def test_a_docker_image_is_kept_in_a_layout_with_a_warning(
+        self, skopeo_mirror: Program, mirror: Registry, made: Image
+    ) -> None:
+        """As in a registry, its digest unchanged; but skopeo's `oci:` finds only OCI's own types by name."""
+        mirror.push("ns/app", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        wanted = f"prod.invalid/ns/app@{made.digest}"
+        run = skopeo_mirror("copy", "-r", "registries.conf", wanted, "oci:images")
+        assert run.status == 0, run.stderr
+        [warning] = [line for line in run.stderr.splitlines() if line.startswith("warning:")]
+        assert wanted in warning
+        layout = skopeo_mirror.directory / "images"
+        [described] = json.loads((layout / "index.json").read_bytes())["manifests"]
+        assert (described["digest"], described["mediaType"]) == (made.digest, made.media_type)
+        assert blobs_below(layout) == {
+            **made.blobs,
+            **{part.digest: part.manifest for part in made.walk()},
+        }
+        assert only(copy(skopeo_mirror, wanted, "oci:images"))["status"] == "present"
+
+
+@pytest.mark.parametrize("target", DIRECTORIES)
+def test_nothing_but_the_images_is_left(skopeo_mirror: Program, mirror: Registry, image: Image, target: str) -> None:
+    mirror.push("ns/app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    copy(skopeo_mirror, f"prod.invalid/ns/app@{image.digest}", target)
+    assert {path.name for path in (skopeo_mirror.directory / "images").iterdir()} == (
+        {"blobs", "index.json", "oci-layout"} if target.startswith("oci:") else {"ns"}
+    )
+
+
+def test_twenty_images_at_once_into_one_layout(skopeo_mirror: Program, mirror: Registry) -> None:
+    """Parallel copies of skopeo alone into one layout lose entries."""
+    shared = make_random_layer("shared", 50_000)
+    made = [make_image(f"app-{n}", layers=[shared, make_random_layer(f"own-{n}", 1000)]) for n in range(20)]
+    for number, image in enumerate(made):
+        mirror.push(f"ns/app-{number}", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    wanted = [f"prod.invalid/ns/app-{number}@{image.digest}" for number, image in enumerate(made)]
+    (skopeo_mirror.directory / "images.txt").write_text("\n".join(wanted))
+    arguments = ["-j", "8", "-f", "images.txt", "oci:images"]
+    assert copy(skopeo_mirror, *arguments)["summary"]["copied"] == 20
+
+    layout = skopeo_mirror.directory / "images"
+    assert names_in(layout) == sorted(wanted)
+    assert blobs_below(layout) == {
+        digest: blob for image in made for digest, blob in {**image.blobs, image.digest: image.manifest}.items()
+    }
+    mirror.forget()
+    second = copy(skopeo_mirror, *arguments)
+    assert (second["changed"], second["summary"]["present"]) == (False, 20)
+    assert asked(mirror) == []
+
+
+@pytest.mark.parametrize("target", DIRECTORIES)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(place=Place.MANIFEST, kind="404"), id="no-manifest"),
+        pytest.param(Fault(place=Place.CONNECT, kind="refuse"), id="no-registry"),
+        pytest.param(Fault(place=Place.LAYER, kind="404"), id="no-layer"),
+        pytest.param(Fault(place=Place.LAYER, kind="truncated"), id="half-a-layer"),
+    ],
+)
+def test_a_copy_that_fails_leaves_what_was_there_whole(
+    skopeo_mirror: Program, image: Image, target: str, fault: Fault
+) -> None:
+    with FaultyRegistry() as source:
+        source.serve("ns/app", image, "v1")
+        configure(skopeo_mirror, entry("prod.invalid", source.host))
+        copy(skopeo_mirror, "prod.invalid/ns/app:v1", target)
+        directory = skopeo_mirror.directory / "images"
+        before = files_below(directory)
+
+        successor = make_image("successor")
+        source.serve("ns/app", successor, "v1")
+        source.fault = fault
+        if fault.kind == "refuse":
+            source.stop_listening()
+        again = f"prod.invalid/ns/app:v1@{successor.digest}"
+        failed = only(copy(skopeo_mirror, "--retries=0", "--mirrors-only", again, target, status=1))
+        assert (failed["status"], failed["digest"]) == ("failed", successor.digest)
+        after = files_below(directory)
+        assert {path: after[path] for path in before} == before  # of a layout the blobs that arrived may stay
+
+        source.heal()
+        copy(skopeo_mirror, again, target)
+        source_of = f"{target}/ns/app/v1" if target.startswith("dir:") else f"{target}:{again}"
+        assert raw_manifest(source_of, directory=skopeo_mirror.directory) == successor.manifest
+
+
+@pytest.mark.parametrize("target", DIRECTORIES)
+@pytest.mark.parametrize("harm", ["missing", "cut"])
+def test_an_image_that_was_damaged_is_not_present(
+    skopeo_mirror: Program, mirror: Registry, image: Image, target: str, harm: str
+) -> None:
+    mirror.push("ns/app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    arguments = [f"prod.invalid/ns/app@{image.digest}", target]
+    copy(skopeo_mirror, *arguments)
+    directory = skopeo_mirror.directory / "images"
+    before = files_below(directory)
+    [layer, _] = [digest for digest in image.blobs if digest != image.config_digest]
+    [file] = directory.rglob(layer.removeprefix("sha256:"))
+    if harm == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    assert only(copy(skopeo_mirror, *arguments))["status"] == "copied"
+    assert files_below(directory) == before
+
+
+def test_a_layout_keeps_what_others_put_there(skopeo_mirror: Program, mirror: Registry, image: Image) -> None:
+    other = make_image("other")
+    mirror.push("ns/app", image)
+    mirror.push("ns/other", other)
+    layout = skopeo_mirror.directory / "images"
+    subprocess.run(
+        ["skopeo", "copy", "--src-tls-verify=false", f"docker://{mirror.host}/ns/other@{other.digest}",
+         f"oci:{layout}:mine"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    wanted = f"prod.invalid/ns/app@{image.digest}"
+    copy(skopeo_mirror, wanted, "oci:images")
+    assert names_in(layout) == ["mine", wanted]
+    assert raw_manifest(f"oci:{layout}:mine") == other.manifest
+
+
+def test_a_name_that_skopeo_cannot_address_is_kept_with_a_warning(
+    skopeo_mirror: Program, mirror: Registry, image: Image
+) -> None:
+    mirror.push("ns/a__b", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    wanted = f"prod.invalid/ns/a__b@{image.digest}"
+    run = skopeo_mirror("copy", "-r", "registries.conf", wanted, "oci:images")
+    assert run.status == 0, run.stderr
+    assert names_in(skopeo_mirror.directory / "images") == [wanted]
+    [warning] = [line for line in run.stderr.splitlines() if line.startswith("warning:")]
+    assert "a__b" in warning
+
+
+@pytest.mark.parametrize(
+    ("target", "file", "words"),
+    [
+        pytest.param("oci:images", "images/holiday.jpg", "holiday.jpg", id="oci-directory-of-something-else"),
+        pytest.param("oci:images", "images/index.json", "index.json", id="oci-broken-index"),
+        pytest.param("oci:images", "images", "is no directory", id="oci-file"),
+        pytest.param("oci:images/deeper", "images", "images", id="oci-below-a-file"),
+        pytest.param("dir:images", "images", "is no directory", id="dir-file"),
+        pytest.param("dir:images", "images/ns/app/v1/holiday.jpg", "holiday.jpg", id="dir-something-else"),
+        pytest.param("dir:images", "images/ns/app/v1", "is no directory", id="dir-file-at-the-image"),
+        pytest.param("dir:images", "images/ns/app", "is no directory", id="dir-file-on-the-way"),
+        pytest.param("dir:images", "images/ns/app/manifest.json", "inside the image directory", id="dir-in-an-image"),
+    ],
+)
+def test_what_is_not_ours_is_refused(
+    skopeo_mirror: Program, mirror: Registry, image: Image, target: str, file: str, words: str
+) -> None:
+    mirror.push("ns/app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    path = skopeo_mirror.directory / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("precious")
+    before = files_below(skopeo_mirror.directory)
+    wanted = f"prod.invalid/ns/app:v1@{image.digest}"
+    run = skopeo_mirror("copy", "-r", "registries.conf", PLAIN, wanted, target)
+    assert run.status == 2
+    [line] = run.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+    assert files_below(skopeo_mirror.directory) == before
+    assert asked(mirror) == []

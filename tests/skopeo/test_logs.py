@@ -1,0 +1,121 @@
+"""`--log-dir`: what is kept, and that no secret is in it."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skopeo_mirror.skopeo.logs import LogDirectory, without_secrets
+from tests.skopeo.golden import log_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = b"hunter2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"GET https://user:hunter2@a.test/v2/", id="url-password"),
+        pytest.param(b"GET https://hunter2@a.test/v2/", id="url-user"),
+        pytest.param(b"GET https://a.test/token?service=x&refresh_token=hunter2&scope=y", id="query-token"),
+        pytest.param(b"GET https://s3.test/b?X-Amz-Signature=hunter2&X-Amz-Date=1", id="s3-signature"),
+        pytest.param(b"GET https://s3.test/b?X-Amz-Credential=hunter2", id="s3-credential"),
+        pytest.param(b"GET https://s3.test/b?X-Amz-Security-Token=hunter2", id="s3-token"),
+        pytest.param(b"GET https://blob.test/b?sv=1&sig=hunter2&se=2", id="azure"),
+        pytest.param(b"PATCH https://d.test/v2/x/blobs/uploads/1?_state=hunter2", id="upload-state"),
+        pytest.param(b"Authorization: Bearer hunter2", id="bearer"),
+        pytest.param(b'"Authorization": "Basic hunter2"', id="basic-in-json"),
+        pytest.param(b"authorization=hunter2", id="authorization"),
+        pytest.param(b'{"auth": "hunter2"}', id="auth-file"),
+        pytest.param(b'msg="{\\"access_token\\":\\"hunter2\\"}"', id="escaped-json"),
+        pytest.param(b'{"password" : "hunter2"}', id="password"),
+    ],
+)
+def test_removes_a_secret(line: bytes) -> None:
+    cleaned = without_secrets(line)
+    assert SECRET not in cleaned
+    assert b"***" in cleaned
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"GET https://a.test/v2/ns/app/manifests/sha256:5e06", id="url"),
+        pytest.param(b"reading manifest in a.test/app@sha256:5e06: manifest unknown", id="digest"),
+        pytest.param(b"No credentials for a.test/app found", id="no-credentials"),
+        pytest.param(b"unauthorized: authentication required", id="unauthorized"),
+        pytest.param(b"GET https://a.test/v2/?ns=docker.io", id="query"),
+    ],
+)
+def test_leaves_the_rest_alone(line: bytes) -> None:
+    assert without_secrets(line) == line
+
+
+def test_finds_each_of_several_secrets() -> None:
+    line = b'GET https://u:hunter2@a.test/?token=hunter2&a=b&password=hunter2 {"auth":"hunter2"}'
+    assert without_secrets(line) == b'GET https://***@a.test/?token=***&a=b&password=*** {"auth":"***"}'
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(b"token", id="query-name"),
+        pytest.param(b"http://", id="scheme"),
+        pytest.param(b"authorization", id="header"),
+        pytest.param(b'"auth', id="json"),
+        pytest.param(b"?key", id="question-marks"),
+    ],
+)
+def test_the_cost_of_a_line_does_not_explode(piece: bytes) -> None:
+    """A mirror can make skopeo log a megabyte: this would take minutes if the cost grew with its square."""
+    line = b"GET https://a.test/?" + piece * (500_000 // len(piece))
+    assert without_secrets(line) == line
+
+
+@given(st.binary(max_size=300))
+def test_no_line_is_an_exception(line: bytes) -> None:
+    without_secrets(line)
+
+
+def test_keeps_a_log_without_its_secrets(tmp_path: Path) -> None:
+    logs = LogDirectory(tmp_path, tmp_path)
+    with logs.begin() as log:
+        log.write(log_of("1.9.3", "served-by-third") + b"GET https://user:hunter2@a.test/\n")
+        path = logs.keep(log, "a.test/ns/app@sha256:5e06")
+    kept = path.read_bytes()
+    assert kept.startswith(b'time="2026-11-24')
+    assert SECRET not in kept
+    assert b"_state=***" in kept
+    assert kept.count(b"\n") == log_of("1.9.3", "served-by-third").count(b"\n") + 1
+
+
+def test_names_a_log_so_that_it_is_found(tmp_path: Path) -> None:
+    logs = LogDirectory(tmp_path, tmp_path)
+    names = []
+    for _ in range(2):
+        with logs.begin() as log:
+            names.append(logs.keep(log, "a.test:5000/ns/app@sha256:5e06").name)
+    assert names == ["a.test_5000_ns_app@sha256_5e06.1.log", "a.test_5000_ns_app@sha256_5e06.2.log"]
+
+
+def test_no_name_leaves_the_directory(tmp_path: Path) -> None:
+    logs = LogDirectory(tmp_path / "logs", tmp_path)
+    (tmp_path / "logs").mkdir()
+    with logs.begin() as log:
+        path = logs.keep(log, "../../" + "x" * 500 + "/é\n\x1b[31m")
+    assert path.parent == tmp_path / "logs"
+    assert len(path.name) < 255
+    assert path.name.isascii()
+    assert path.name.isprintable()
+
+
+def test_nothing_is_left_of_a_log_that_is_not_kept(tmp_path: Path) -> None:
+    with LogDirectory(tmp_path, tmp_path).begin() as log:
+        log.write(b"x")
+        assert not any(stat.S_ISREG(path.stat().st_mode) for path in tmp_path.iterdir())

@@ -1,0 +1,376 @@
+"""Who served: real logs of both old and new skopeos, and logs that prove less than they seem to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from skopeo_mirror.reference import Reference
+from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Tried, Waiting
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.provenance import Ending, Fault, Outcome, Provenance, trace
+from tests.skopeo.golden import CONFIG, DIGEST, LAYER, VERSIONS, events_of, log_of
+from tests.values import D1, candidate, origin
+
+A = candidate(f"a.test/x/app@{D1}")
+B = candidate(f"b.test/y/app@{D1}")
+O = origin(f"prod.test/app@{D1}")  # noqa: E741 - the origin, beside A and B
+ROUTE = (A, B, O)
+DESTINATION = Reference.parse("d.test/m/app:pin")
+DONE = Ending(at=9.0, status=0)
+FATAL = Ending(at=9.0, status=1)
+SIGNALLED = -15
+
+DEAD = candidate(f"127.0.0.1:5699/dead/tiny@{DIGEST}")
+EMPTY = candidate(f"127.0.0.1:5603/empty/tiny@{DIGEST}")
+HEALTHY = candidate(f"127.0.0.1:5602/ns/tiny@{DIGEST}")
+HEALTHY_ORIGIN = origin(f"127.0.0.1:5601/ns/tiny@{DIGEST}")
+
+
+def tried(name: object, at: float = 0.0) -> Tried:
+    return Tried(at=at, reference=str(name))
+
+
+def refused(name: object, error: str = "manifest unknown", at: float = 0.0) -> Refused:
+    return Refused(at=at, reference=str(name), error=error)
+
+
+def asked(path: str, host: str = "a.test", method: str = "GET") -> Requested:
+    return Requested(at=0.0, method=method, url=f"https://{host}/v2/{path}")
+
+
+MANIFEST_OF_A = asked(f"x/app/manifests/{D1}")
+MANIFEST_OF_B = asked(f"y/app/manifests/{D1}", "b.test")
+BLOB_OF_A = asked("x/app/blobs/sha256:aa")
+UPLOAD = asked("m/app/blobs/uploads/1", "d.test", "PATCH")
+
+
+def traced(*events: Event, ending: Ending = DONE, tail: tuple[str, ...] = ()) -> Provenance:
+    return trace(events, tail, candidates=ROUTE, ending=ending, digest=D1, destination=DESTINATION)
+
+
+def told(provenance: Provenance) -> list[tuple[object, ...]]:
+    return [(one.candidate, one.outcome, one.stage, one.reason) for one in provenance.attempts]
+
+
+def faulty(place: str, port: int = 5610) -> Reference:
+    return Reference.parse(f"127.0.0.1:{port}/{place}/tiny@{DIGEST}")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_log_shows_that_the_third_served(version: str) -> None:
+    destination = Reference.parse(f"127.0.0.1:5603/out/tiny{'9' if version == '1.9.3' else 'm'}:v1")
+    found = trace(
+        events_of(log_of(version, "served-by-third")),
+        (),
+        candidates=(DEAD, EMPTY, HEALTHY),
+        ending=DONE,
+        digest=DIGEST,
+        destination=destination,
+    )
+    assert found.server == HEALTHY
+    assert found.doubt is None
+    assert found.fault is None
+    assert told(found) == [
+        (DEAD, Outcome.FAILED, Stage.MANIFEST, Reason.CONNECTION),
+        (EMPTY, Outcome.FAILED, Stage.MANIFEST, Reason.NOT_FOUND),
+        (HEALTHY, Outcome.SERVED, None, None),
+    ]
+    assert set(found.pulled) == {CONFIG, LAYER}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("case", "first", "reason", "retry_after"),
+    [
+        pytest.param("hangsec", "127.0.0.1:5611/h/tiny", Reason.TIMEOUT, 0.0, id="never-answers-tls"),
+        pytest.param("m429", "127.0.0.1:5610/m429/tiny", Reason.RATE_LIMITED, 16.0, id="429"),
+        pytest.param("m429ra", "127.0.0.1:5610/m429ra/tiny", Reason.RATE_LIMITED, 1.0, id="429-retry-after"),
+    ],
+)
+def test_a_real_log_shows_that_the_second_served(
+    version: str, case: str, first: str, reason: Reason, retry_after: float
+) -> None:
+    mirror = candidate(f"{first}@{DIGEST}")
+    candidates = (mirror, HEALTHY, HEALTHY_ORIGIN)
+    found = trace(events_of(log_of(version, case)), (), candidates=candidates, ending=DONE, digest=DIGEST)
+    assert found.server == HEALTHY
+    assert found.doubt is None
+    assert told(found) == [
+        (mirror, Outcome.FAILED, Stage.MANIFEST, reason),
+        (HEALTHY, Outcome.SERVED, None, None),
+    ]
+    assert found.retry_after == retry_after
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("case", "first", "stage"),
+    [
+        pytest.param("hang", "127.0.0.1:5611/h/tiny", Stage.MANIFEST, id="never-speaks"),
+        pytest.param("mhang", "127.0.0.1:5610/mhang/tiny", Stage.MANIFEST, id="manifest-hangs"),
+        pytest.param("bhang", "127.0.0.1:5610/bhang/tiny", Stage.BLOB, id="blob-hangs"),
+    ],
+)
+def test_a_real_log_shows_who_stalled(version: str, case: str, first: str, stage: Stage) -> None:
+    mirror = candidate(f"{first}@{DIGEST}")
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.STALLED, complaint="nothing moved for 3 s")
+    found = trace(events_of(log_of(version, case)), (), candidates=(mirror, HEALTHY), ending=ending, digest=DIGEST)
+    assert told(found) == [(mirror, Outcome.FAILED, stage, Reason.STALLED)]
+    assert found.attempts[0].detail == "nothing moved for 3 s"
+    assert found.server is None
+    assert found.fault is None
+    assert not found.uncertain
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_log_shows_a_rate_limit_on_a_blob(version: str) -> None:
+    mirror = candidate(f"127.0.0.1:5610/b429/tiny@{DIGEST}")
+    log = events_of(log_of(version, "b429"))
+    found = trace(log, (), candidates=(mirror, HEALTHY), ending=FATAL, digest=DIGEST)
+    assert told(found) == [(mirror, Outcome.FAILED, Stage.BLOB, Reason.RATE_LIMITED)]
+    assert found.attempts[0].detail.startswith(f"reading blob {LAYER}: ")
+    assert found.retry_after == 16.0
+    assert not found.yielded
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_log_shows_that_nobody_served(version: str) -> None:
+    hanging = candidate(f"127.0.0.1:5611/h/tiny@{DIGEST}")
+    candidates = (hanging, HEALTHY, HEALTHY_ORIGIN)
+    found = trace(events_of(log_of(version, "ct")), (), candidates=candidates, ending=FATAL, digest=DIGEST)
+    assert told(found) == [(one, Outcome.FAILED, Stage.MANIFEST, Reason.TIMEOUT) for one in candidates]
+    assert found.server is None
+    assert found.fault is None
+
+
+def test_the_first_may_serve() -> None:
+    found = traced(tried(A.reference, at=2.0), MANIFEST_OF_A, BLOB_OF_A, BLOB_OF_A, UPLOAD)
+    assert found.server == A
+    assert found.doubt is None
+    assert found.pulled == ("sha256:aa",)
+    assert [one.seconds for one in found.attempts] == [7.0]
+    assert not found.failed
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param((), id="empty-log"),
+        pytest.param((MANIFEST_OF_A,), id="nobody-tried"),
+        pytest.param((tried(A.reference), MANIFEST_OF_A, refused(A.reference)), id="the-last-one-failed"),
+        pytest.param((tried(f"evil.test/app@{D1}"), MANIFEST_OF_A), id="server-not-in-the-route"),
+        pytest.param((tried(A.reference), MANIFEST_OF_A, Retried(at=0.0)), id="begun-again"),
+    ],
+)
+def test_success_alone_proves_no_server(events: tuple[Event, ...]) -> None:
+    found = traced(*events)
+    assert found.server is None
+    assert found.doubt is not None
+    assert found.failed
+
+
+@pytest.mark.parametrize(
+    ("events", "doubt"),
+    [
+        pytest.param((), "shows no request for the manifest", id="no-request"),
+        pytest.param((BLOB_OF_A,), "shows no request for the manifest", id="blobs-only"),
+        pytest.param((asked("x/app/manifests/v1"),), "shows no request for the manifest", id="another-manifest"),
+        pytest.param((asked(f"x/app/manifests/{D1}", method="HEAD"),), "no request for the manifest", id="asked-only"),
+        pytest.param((MANIFEST_OF_B,), "shows no request for the manifest", id="asked-another-candidate"),
+        pytest.param(
+            (asked(f"x/other/manifests/{D1}"),), "a.test/x/other, which is not in the route", id="another-repository"
+        ),
+        pytest.param(
+            (MANIFEST_OF_A, asked("x/app/blobs/sha256:aa", "cdn.test")),
+            "sha256:aa from cdn.test/x/app, which is not in the route",
+            id="a-blob-from-a-stranger",
+        ),
+        pytest.param(
+            (asked(f"x/app/manifests/{D1}", "a.test:8443"),), "a.test:8443/x/app, which is not in", id="another-port"
+        ),
+    ],
+)
+def test_requests_that_do_not_fit_are_a_doubt(events: tuple[Event, ...], doubt: str) -> None:
+    found = traced(tried(A.reference), *events)
+    assert found.doubt is not None
+    assert doubt in found.doubt
+    assert found.failed
+
+
+def test_requests_to_the_destination_are_no_doubt() -> None:
+    to_destination = (
+        asked("", "d.test"),
+        asked("m/app/blobs/sha256:aa", "d.test", "HEAD"),
+        asked("m/app/manifests/pin", "d.test", "PUT"),
+    )
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, *to_destination, UPLOAD)
+    assert found.doubt is None
+
+
+def test_what_was_asked_of_a_failed_candidate_proves_nothing() -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, refused(A.reference), tried(B.reference))
+    assert found.server == B
+    assert found.doubt is not None
+
+
+def test_a_tag_is_proven_by_the_request_for_the_tag() -> None:
+    tagged = candidate("a.test/x/app:v1")
+    events = (tried("a.test/x/app:v1"), asked("x/app/manifests/v1"))
+    assert trace(events, (), candidates=[tagged], ending=DONE, digest=None).doubt is None
+    other = (tried("a.test/x/app:v1"), asked("x/app/manifests/v2"))
+    assert trace(other, (), candidates=[tagged], ending=DONE, digest=None).doubt is not None
+
+
+def test_docker_hub_answers_from_another_host() -> None:
+    hub = origin(f"docker.io/library/app@{D1}")
+    events = (tried(hub.reference), asked(f"library/app/manifests/{D1}", "registry-1.docker.io"))
+    assert trace(events, (), candidates=[hub], ending=DONE, digest=D1).doubt is None
+
+
+def test_two_mirrors_may_yield_one_reference() -> None:
+    twin = candidate(f"a.test/x/app@{D1}", insecure=True)
+    route = (A, twin, O)
+    events = (tried(A.reference), refused(A.reference), tried(A.reference), MANIFEST_OF_A)
+    found = trace(events, (), candidates=route, ending=DONE, digest=D1)
+    assert found.server is not None
+    assert found.server.insecure
+    assert told(found) == [
+        (A, Outcome.FAILED, Stage.MANIFEST, Reason.NOT_FOUND),
+        (twin, Outcome.SERVED, None, None),
+    ]
+
+
+def test_skopeos_own_retry_begins_with_the_first() -> None:
+    twin = candidate(f"a.test/x/app@{D1}", insecure=True)
+    once = (tried(A.reference), refused(A.reference), tried(A.reference), refused(A.reference))
+    events = (*once, Retried(at=0.0), tried(A.reference), MANIFEST_OF_A)
+    found = trace(events, (), candidates=(A, twin), ending=DONE, digest=D1)
+    assert found.server == A
+    assert found.doubt is None
+
+
+def test_attempts_stand_in_the_order_of_the_route() -> None:
+    events = [event for one in ROUTE for event in (tried(one.reference), refused(one.reference))]
+    found = traced(*events, Died(at=0.0, error="initializing source"), ending=FATAL)
+    assert [one.candidate for one in found.attempts] == list(ROUTE)
+    assert found.fault is None
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "reason"),
+    [
+        pytest.param("Manifest does not match provided manifest digest", Stage.MANIFEST, Reason.CORRUPT, id="manifest"),
+        pytest.param(
+            'writing blob: Patch "http://d.test/x": happened during read: Digest did not match',
+            Stage.BLOB,
+            Reason.CORRUPT,
+            id="blob",
+        ),
+        pytest.param("something that no skopeo has said yet", Stage.BLOB, Reason.OTHER, id="unknown"),
+    ],
+)
+def test_a_fault_of_the_source_costs_the_candidate(error: str, stage: Stage, reason: Reason) -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, Died(at=0.0, error=error), ending=FATAL)
+    assert told(found) == [(A, Outcome.FAILED, stage, reason)]
+    assert found.attempts[0].detail == error
+    assert found.fault is None
+
+
+def test_a_fault_of_the_destination_is_nobodys() -> None:
+    error = "writing blob: initiating layer upload to /v2/m/app/blobs/uploads/ in d.test: unauthorized"
+    found = traced(tried(A.reference), MANIFEST_OF_A, Died(at=0.0, error=error), ending=FATAL)
+    assert told(found) == [(A, Outcome.FAILED, Stage.WRITE, Reason.DESTINATION)]
+    assert found.fault == Fault(reason=Reason.DESTINATION, detail=error)
+
+
+def test_what_fails_before_any_candidate_is_nobodys() -> None:
+    found = traced(Died(at=0.0, error="trust policy: no such file"), ending=FATAL)
+    assert found.attempts == ()
+    assert found.fault == Fault(reason=Reason.POLICY, detail="trust policy: no such file")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        pytest.param(2, "exit status 2", id="exit"),
+        pytest.param(-9, "signal 9", id="killed"),
+    ],
+)
+def test_a_silent_end_is_told(status: int, words: str) -> None:
+    ending = Ending(at=9.0, status=status)
+    found = traced(tried(A.reference), MANIFEST_OF_A, ending=ending, tail=("panic: x", "goroutine 1"))
+    assert words in found.attempts[0].detail
+    assert "panic: x\ngoroutine 1" in found.attempts[0].detail
+
+
+@pytest.mark.parametrize(
+    ("last", "uncertain"),
+    [
+        pytest.param(UPLOAD, True, id="while-uploading"),
+        pytest.param(asked("m/app/manifests/pin", "d.test", "PUT"), True, id="while-writing-the-manifest"),
+        pytest.param(BLOB_OF_A, False, id="while-pulling"),
+        pytest.param(MANIFEST_OF_A, False, id="while-reading-the-manifest"),
+    ],
+)
+def test_a_stall_while_uploading_is_uncertain(last: Event, uncertain: bool) -> None:
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.STALLED, complaint="nothing moved")
+    assert traced(tried(A.reference), MANIFEST_OF_A, last, ending=ending).uncertain is uncertain
+
+
+def test_the_destination_can_be_found_guilty_afterwards() -> None:
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.STALLED, complaint="nothing moved")
+    found = traced(tried(A.reference), MANIFEST_OF_A, UPLOAD, ending=ending).blaming_destination("it does not answer")
+    assert told(found) == [(A, Outcome.FAILED, Stage.WRITE, Reason.DESTINATION)]
+    assert found.fault == Fault(reason=Reason.DESTINATION, detail="it does not answer")
+    assert not found.uncertain
+
+
+def test_a_run_that_was_ended_at_a_rate_limit_has_yielded() -> None:
+    waiting = Waiting(at=0.0, url=MANIFEST_OF_A.url, seconds=2.0)
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.RATE_LIMITED, complaint="too many requests")
+    found = traced(tried(A.reference), MANIFEST_OF_A, waiting, ending=ending)
+    assert told(found) == [(A, Outcome.FAILED, Stage.MANIFEST, Reason.RATE_LIMITED)]
+    assert found.yielded
+    assert found.retry_after == 2.0
+
+
+def test_status_0_of_a_run_that_was_ended_is_no_success() -> None:
+    ending = Ending(at=9.0, status=0, reason=Reason.TIMEOUT, complaint="not done after 1 s")
+    assert traced(tried(A.reference), MANIFEST_OF_A, ending=ending).server is None
+
+
+NO_URL = Requested(at=0.0, method="PUT", url="http://[/v2/x/manifests/y")
+EVENTS = st.sampled_from(
+    [
+        *(tried(one.reference) for one in ROUTE),
+        *(refused(one.reference) for one in ROUTE),
+        tried("evil.test/app:v1"),
+        refused("evil.test/app:v1"),
+        MANIFEST_OF_A,
+        BLOB_OF_A,
+        UPLOAD,
+        NO_URL,
+        Waiting(at=0.0, url="http://[", seconds=2.0),
+        Retried(at=0.0),
+        Died(at=0.0, error="x"),
+    ]
+)
+ENDINGS = st.sampled_from([DONE, FATAL, Ending(at=9.0, status=-9, reason=Reason.STALLED, complaint="x")])
+
+
+@given(st.lists(EVENTS, max_size=12), ENDINGS)
+@example([tried(A.reference), MANIFEST_OF_A, NO_URL], DONE)
+@example([tried(A.reference), MANIFEST_OF_A, NO_URL], FATAL)
+def test_every_log_has_one_outcome(events: list[Event], ending: Ending) -> None:
+    """Somebody served, or it is said why not: a doubt, a fault, or a failed attempt."""
+    found = traced(*events, ending=ending)
+    if ending == DONE:
+        assert (found.server is not None) or (found.doubt is not None)
+    else:
+        assert found.server is None
+        assert found.fault is not None or any(one.outcome is Outcome.FAILED for one in found.attempts)
+    if found.server is not None and found.doubt is None:
+        assert found.server in ROUTE
+        assert found.attempts[[one.candidate for one in found.attempts].index(found.server)].outcome is Outcome.SERVED

@@ -1,0 +1,266 @@
+"""`oci:DIR` without skopeo: what is present, what is refused, what is merged."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from skopeo_mirror.errors import DestinationRefused
+from skopeo_mirror.files import write_atomically
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.reference import Reference
+from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination, is_addressable, read_index
+from skopeo_mirror.transfer.destination.place import Damaged, NotPublished
+from tests.values import D1, described, hex_of, image_index, image_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.skopeo.scoped import Target
+
+IMAGE = Reference.parse("quay.io/foo/app:v1")
+MANIFEST = image_manifest(b"config", b"layer")
+INDEX = image_index(MANIFEST)
+DIGEST = digest_of(MANIFEST)
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Iterator[LayoutDestination]:
+    one = LayoutDestination(tmp_path / "images")
+    one.open()
+    yield one
+    one.close()
+
+
+def again(destination: LayoutDestination) -> LayoutDestination:
+    """The same layout, as another run finds it."""
+    return LayoutDestination(destination.directory)
+
+
+def pretend_skopeo(target: Target, manifest: bytes = MANIFEST, *more: bytes) -> None:
+    """Write what skopeo writes: blobs to the shared directory, the entry to the staged index."""
+    blobs = Path(target.options[target.options.index("--dest-shared-blob-dir") + 1]) / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    for content in (manifest, b"config", b"layer", *more):
+        if not (blobs / hex_of(content)).exists():
+            write_atomically(blobs / hex_of(content), content)
+    staged = Path(target.name.removeprefix("oci:"))
+    index = {"schemaVersion": 2, "manifests": [described(manifest) | {"mediaType": "x"}]}
+    (staged / "index.json").write_text(json.dumps(index))
+
+
+def copy(destination: LayoutDestination, image: Reference = IMAGE, manifest: bytes = MANIFEST, *more: bytes) -> None:
+    with destination.writing(destination.place(image), digest_of(manifest)) as target:
+        pretend_skopeo(target, manifest, *more)
+
+
+def blob(destination: LayoutDestination, content: bytes) -> Path:
+    return destination.directory / "blobs/sha256" / hex_of(content)
+
+
+def entries(destination: LayoutDestination) -> dict[str, Any]:
+    index = json.loads((destination.directory / "index.json").read_bytes())
+    return {entry.get("annotations", {}).get(REF_NAME): entry for entry in index["manifests"]}
+
+
+def test_an_image_is_named_by_its_normalized_reference(destination: LayoutDestination) -> None:
+    assert destination.place(Reference.parse("alpine:3")).entry == "docker.io/library/alpine:3"
+    assert destination.place(Reference.parse(f"a.test/b@{D1}")).entry == f"a.test/b@{D1}"
+
+
+def test_an_images_own_destination_is_refused(destination: LayoutDestination) -> None:
+    with pytest.raises(DestinationRefused, match="destination of its own"):
+        destination.place(IMAGE, "d.test/app:v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "addressable"),
+    [
+        pytest.param("quay.io/foo/app:v1", True, id="tag"),
+        pytest.param(f"a.test:5000/b@{D1}", True, id="digest"),
+        pytest.param("a.test/b--c", True, id="two-dashes"),
+        pytest.param("a.test/a__b", False, id="two-underscores"),
+        pytest.param("a.test/a---b", False, id="three-dashes"),
+    ],
+)
+def test_knows_which_names_skopeo_can_address(destination: LayoutDestination, name: str, addressable: bool) -> None:
+    assert is_addressable(name) is addressable
+    assert (destination.place(Reference.parse(name)).warning is None) is addressable
+
+
+def test_a_path_with_a_colon_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DestinationRefused, match="colon"):
+        LayoutDestination(tmp_path / "a:b")
+
+
+def test_an_image_is_there_once_it_is_published(destination: LayoutDestination) -> None:
+    place = destination.place(IMAGE)
+    assert not destination.holds(place, DIGEST)
+    copy(destination)
+    for run in (destination, again(destination)):
+        assert run.holds(place, DIGEST)
+        assert not run.holds(place, D1)
+        assert not run.holds(run.place(Reference.parse("quay.io/foo/app:v2")), DIGEST)
+
+
+def test_an_index_is_there_with_all_its_images(destination: LayoutDestination) -> None:
+    copy(destination, IMAGE, INDEX, MANIFEST)
+    assert again(destination).holds(destination.place(IMAGE), digest_of(INDEX))
+    blob(destination, MANIFEST).unlink()
+    assert not again(destination).holds(destination.place(IMAGE), digest_of(INDEX))
+
+
+@pytest.mark.parametrize("damaged", [MANIFEST, b"config", b"layer"], ids=["manifest", "config", "layer"])
+@pytest.mark.parametrize("how", [pytest.param(None, id="missing"), pytest.param(b"x", id="cut")])
+def test_a_damaged_image_is_not_there(destination: LayoutDestination, damaged: bytes, how: bytes | None) -> None:
+    copy(destination)
+    blob(destination, damaged).unlink()
+    if how is not None:
+        blob(destination, damaged).write_bytes(how)
+    assert not again(destination).holds(destination.place(IMAGE), DIGEST)
+
+
+def test_a_blob_that_is_damaged_is_moved_away_and_nothing_published(destination: LayoutDestination) -> None:
+    blob(destination, b"layer").parent.mkdir(parents=True)
+    blob(destination, b"layer").write_bytes(b"x")
+    with pytest.raises(Damaged):
+        copy(destination)
+    assert not blob(destination, b"layer").exists()
+    assert blob(destination, b"config").exists()
+    assert not (destination.directory / "index.json").exists()
+    copy(destination)
+    assert destination.holds(destination.place(IMAGE), DIGEST)
+
+
+def test_the_layout_is_one_that_other_tools_read(destination: LayoutDestination) -> None:
+    copy(destination)
+    destination.close()
+    assert {path.name for path in destination.directory.iterdir()} == {"blobs", "index.json", "oci-layout"}
+    assert json.loads((destination.directory / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
+    index = json.loads((destination.directory / "index.json").read_bytes())
+    assert index["schemaVersion"] == 2
+    assert index["manifests"] == [
+        described(MANIFEST) | {"mediaType": "x", "annotations": {REF_NAME: "quay.io/foo/app:v1"}}
+    ]
+
+
+def test_a_name_that_moves_has_one_entry(destination: LayoutDestination) -> None:
+    other = Reference.parse("quay.io/foo/other:v1")
+    newer = image_manifest(b"config")
+    copy(destination)
+    copy(destination, other)
+    copy(destination, IMAGE, newer)
+    assert {name: entry["digest"] for name, entry in entries(destination).items()} == {
+        str(other): str(DIGEST),
+        str(IMAGE): str(digest_of(newer)),
+    }
+    assert destination.holds(destination.place(IMAGE), digest_of(newer))
+
+
+def test_what_others_wrote_is_kept(destination: LayoutDestination) -> None:
+    strange = [{"digest": "sha256:nobody", "note": 1}, {"annotations": None}, {"annotations": {REF_NAME: "latest"}}, 7]
+    index = {"schemaVersion": 2, "annotations": {"a": "b"}, "manifests": strange}
+    (destination.directory / "index.json").write_text(json.dumps(index))
+    copy(destination)
+    written = json.loads((destination.directory / "index.json").read_bytes())
+    assert written["manifests"][:4] == strange
+    assert written["annotations"] == {"a": "b"}
+
+
+def test_what_another_run_published_meanwhile_is_kept(destination: LayoutDestination) -> None:
+    other = Reference.parse("quay.io/foo/other:v1")
+    destination.check(destination.place(IMAGE))
+    second = again(destination)
+    second.open()
+    copy(second, other)
+    copy(destination)
+    second.close()
+    assert set(entries(destination)) == {str(IMAGE), str(other)}
+
+
+def test_many_at_once_lose_nothing(destination: LayoutDestination) -> None:
+    images = [Reference.parse(f"quay.io/foo/app:v{number}") for number in range(20)]
+    second = again(destination)
+    second.open()
+    threads = [
+        threading.Thread(target=copy, args=(run, image))
+        for run, part in ((destination, images[::2]), (second, images[1::2]))
+        for image in part
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    second.close()
+    assert set(entries(destination)) == {str(image) for image in images}
+
+
+@pytest.mark.parametrize("error", [NotPublished, KeyboardInterrupt])
+def test_a_copy_that_fails_leaves_what_was_there(destination: LayoutDestination, error: type[BaseException]) -> None:
+    copy(destination)
+    before = (destination.directory / "index.json").read_bytes()
+
+    def fail(digest: Digest) -> None:
+        with destination.writing(destination.place(IMAGE), digest) as target:
+            pretend_skopeo(target, image_manifest(b"config"))
+            raise error
+
+    if error is NotPublished:
+        fail(D1)
+    else:
+        with pytest.raises(error):
+            fail(D1)
+    assert (destination.directory / "index.json").read_bytes() == before
+    assert destination.holds(destination.place(IMAGE), DIGEST)
+
+
+def test_a_layout_of_another_image_is_not_published(destination: LayoutDestination) -> None:
+    def copy_another() -> None:
+        with destination.writing(destination.place(IMAGE), D1) as target:
+            pretend_skopeo(target)
+
+    with pytest.raises(DestinationRefused, match="nothing was published"):
+        copy_another()
+    assert not (destination.directory / "index.json").exists()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("{", id="no-json"),
+        pytest.param("[]", id="list"),
+        pytest.param('"manifests"', id="string"),
+        pytest.param("{}", id="no-manifests"),
+        pytest.param('{"manifests": null}', id="null"),
+        pytest.param('{"manifests": 3}', id="number"),
+        pytest.param("\xff", id="no-text"),
+    ],
+)
+def test_refuses_an_index_that_it_cannot_read(destination: LayoutDestination, index: str) -> None:
+    (destination.directory / "index.json").write_bytes(index.encode("latin-1"))
+    with pytest.raises(DestinationRefused, match=r"index\.json cannot be read"):
+        destination.check(destination.place(IMAGE))
+    assert (destination.directory / "index.json").read_bytes() == index.encode("latin-1")
+
+
+def test_refuses_a_directory_that_holds_something_else(destination: LayoutDestination) -> None:
+    (destination.directory / "notes.txt").write_text("x")
+    with pytest.raises(DestinationRefused, match=r"is not empty and no OCI layout \(it holds 'notes\.txt'\)"):
+        destination.check(destination.place(IMAGE))
+
+
+@pytest.mark.parametrize("there", ["blobs", "oci-layout", ".lost+found"])
+def test_an_interrupted_layout_is_taken_up_again(destination: LayoutDestination, there: str) -> None:
+    (destination.directory / there).mkdir()
+    destination.check(destination.place(IMAGE))
+
+
+def test_there_may_be_nothing_yet(tmp_path: Path) -> None:
+    assert read_index(tmp_path / "nothing") is None
+    assert read_index(tmp_path) is None

@@ -1,0 +1,71 @@
+"""A fault costs once: when a host is left alone, and when it is tried again. The clock is a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from skopeo_mirror.transfer.circuits import IMAGES, LONGEST_PAUSE, PAUSE, Circuits
+
+
+def opened() -> Circuits:
+    """Circuits in which `a.test` was down for enough images, the last at second 0."""
+    circuits = Circuits()
+    for number in range(IMAGES):
+        circuits.failed("a.test", f"image-{number}", 0.0)
+    return circuits
+
+
+def test_a_host_is_tried_until_it_failed_for_enough_images() -> None:
+    circuits = Circuits()
+    for number in range(IMAGES):
+        assert not circuits.is_open("a.test", 0.0)
+        circuits.failed("a.test", f"image-{number}", 0.0)
+    assert circuits.is_open("a.test", 0.0)
+
+
+def test_one_image_alone_opens_no_circuit() -> None:
+    circuits = Circuits()
+    for _ in range(10):
+        circuits.failed("a.test", "image", 0.0)
+    assert not circuits.is_open("a.test", 0.0)
+
+
+def test_other_hosts_are_not_touched() -> None:
+    assert not opened().is_open("b.test", 0.0)
+    assert not opened().is_open("a.test:8443", 0.0)
+
+
+def test_after_the_pause_one_image_tries() -> None:
+    circuits = opened()
+    assert circuits.is_open("a.test", PAUSE - 0.1)
+    assert not circuits.is_open("a.test", PAUSE)
+    assert circuits.is_open("a.test", PAUSE)
+    assert circuits.is_open("a.test", PAUSE + 1)
+
+
+def test_a_host_that_answers_is_back() -> None:
+    circuits = opened()
+    circuits.answered("a.test")
+    assert not circuits.is_open("a.test", 0.0)
+    circuits.failed("a.test", "image", 0.0)
+    assert not circuits.is_open("a.test", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("trials", "pause"),
+    [
+        pytest.param(0, PAUSE, id="at-first"),
+        pytest.param(1, PAUSE * 2, id="one-trial"),
+        pytest.param(2, PAUSE * 4, id="two-trials"),
+        pytest.param(20, LONGEST_PAUSE, id="capped"),
+    ],
+)
+def test_each_failed_trial_doubles_the_pause(trials: int, pause: float) -> None:
+    circuits = opened()
+    now = 0.0
+    for number in range(trials):
+        now += LONGEST_PAUSE
+        assert not circuits.is_open("a.test", now)
+        circuits.failed("a.test", f"trial-{number}", now)
+    assert circuits.is_open("a.test", now + pause - 0.1)
+    assert not circuits.is_open("a.test", now + pause)

@@ -1,0 +1,58 @@
+"""Values that many tests need: references, candidates, digests, manifests, results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.reference import Digest, Reference
+from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
+
+D1 = Digest(algorithm="sha256", hex="1" * 64)
+D2 = Digest(algorithm="sha256", hex="2" * 64)
+
+
+def candidate(text: str, *, insecure: bool = False, blocked: bool = False, kind: Kind = Kind.MIRROR) -> Candidate:
+    reference = Reference.parse_canonical(text)
+    return Candidate(reference=reference, location=reference.domain, insecure=insecure, blocked=blocked, kind=kind)
+
+
+def origin(text: str, *, insecure: bool = False, blocked: bool = False) -> Candidate:
+    return candidate(text, insecure=insecure, blocked=blocked, kind=Kind.ORIGIN)
+
+
+def served(by: Candidate) -> Attempt:
+    return Attempt(candidate=by, outcome=Outcome.SERVED)
+
+
+def failed(who: Candidate, reason: Reason, stage: Stage = Stage.MANIFEST, detail: str = "") -> Attempt:
+    return Attempt(candidate=who, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=detail)
+
+
+def run_of(*attempts: Attempt, yielded: bool = False, retry_after: float = 0.0) -> Provenance:
+    """What a run proves whose attempts are these; the last one served, or nobody did."""
+    last = attempts[-1]
+    server = last.candidate if last.outcome is Outcome.SERVED else None
+    return Provenance(attempts=attempts, server=server, yielded=yielded, retry_after=retry_after)
+
+
+def described(content: bytes) -> dict[str, Any]:
+    """The descriptor of some content, as manifests have it."""
+    return {"digest": f"sha256:{hashlib.sha256(content).hexdigest()}", "size": len(content)}
+
+
+def image_manifest(config: bytes, *layers: bytes) -> bytes:
+    document = {"schemaVersion": 2, "config": described(config), "layers": [described(layer) for layer in layers]}
+    return json.dumps(document).encode()
+
+
+def image_index(*manifests: bytes) -> bytes:
+    return json.dumps({"schemaVersion": 2, "manifests": [described(manifest) for manifest in manifests]}).encode()
+
+
+def hex_of(content: bytes) -> str:
+    return digest_of(content).hex
