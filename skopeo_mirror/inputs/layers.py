@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LARGEST_READ = 1 << 18  # bytes at once; extended tar headers, which tarfile reads whole, are never longer
 _LARGEST_TREE = 2 << 30  # bytes of all files below the directory
-_LARGEST_LISTING = 16 << 20  # characters of all paths and links below the directory, and _PER_MEMBER for each
+_LARGEST_LISTING = 16 << 20  # characters of all paths, links and ignore files, and _PER_MEMBER for each member
 _PER_MEMBER = 128
 _DEEPEST_PATH = 20  # components, of what lies in the directory
 _MOST_LINKS = 40  # followed for one path, as on Linux
@@ -153,10 +153,11 @@ def _scan(path: Path, number: int, root: Parts, below: Mapping[Parts, _Node], al
             parts = _parts(member.name, _name(path))
             if not _on_the_way(parts, root):
                 continue
-            changes.listed += len(member.name) + len(member.linkname) + _PER_MEMBER
+            *above, name = parts or ("",)
+            kept = member.size if name == indexignore.FILENAME else 0
+            changes.listed += len(member.name) + len(member.linkname) + kept + _PER_MEMBER
             if changes.listed > allowance or len(parts) > _DEEPEST_PATH:
                 raise InvalidInput([f"{_shown(root)} holds too many files, or too deep directories: {_shown(parts)}"])
-            *above, name = parts or ("",)
             if name == _OPAQUE:
                 changes.emptied.add(tuple(above))
             elif name.startswith(_WHITEOUT):

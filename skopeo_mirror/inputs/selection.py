@@ -69,7 +69,9 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     images = _images(catalog, bundles, problems)
     if problems:
         raise InvalidInput(problems)
-    return Selection(bundles=tuple(bundles), images=images, warnings=tuple(warnings))
+    return Selection(
+        bundles=tuple(bundles), images=images, warnings=tuple(f"{wanted.catalog}: {warning}" for warning in warnings)
+    )
 
 
 def merge(selections: Iterable[Selection]) -> tuple[WantedImage, ...]:
@@ -123,8 +125,8 @@ def _select_in(
             warnings.append(
                 f"{where}: taken though outside of {bounds}, for updates within it pass through: {', '.join(taken)}"
             )
-    if not selected and not problems:
-        problems.append("no channel has anything in the range")
+    if not selected and not problems and selection is not None:
+        problems.append("no channel has anything in the range" if ranges else "it has no channels")
     if problems:
         raise InvalidInput(problems)
     return selected

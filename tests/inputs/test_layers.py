@@ -268,6 +268,12 @@ def test_a_tree_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest
         read(tmp_path, *(layer(file(f"configs/{number}")) for number in range(20)))
 
 
+def test_ignore_files_that_take_too_much_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "_LARGEST_LISTING", 20_000)
+    with pytest.raises(InvalidInput, match="too many files"):
+        read(tmp_path, layer(*(file(f"configs/{number}/.indexignore", "#" * 9000) for number in range(3))))
+
+
 def test_a_tree_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "_LARGEST_TREE", 1 << 10)
     with pytest.raises(InvalidInput, match="holds more than"):

@@ -229,6 +229,7 @@ INVERTED = package({"stable": line("1.0.0", "3.0.0", "2.0.0")})
             id="replaced-bundle-that-is-no-entry",
         ),
         pytest.param(package({"a": line("1.0.0")}, default=None), wanted(), {"a": ["1.0.0"]}, id="no-default-channel"),
+        pytest.param(package({}, default=None), ALL_HEADS, {}, id="no-channels-and-not-asked-for"),
     ],
 )
 def test_selected(catalog: Catalog, wanted: OperatorCatalog, expected: dict[str, list[str]]) -> None:
@@ -344,6 +345,7 @@ def test_selected(catalog: Catalog, wanted: OperatorCatalog, expected: dict[str,
             id="entry-twice",
         ),
         pytest.param(package({"stable": ()}), wanted(), "no entries", id="no-entries"),
+        pytest.param(package({}, default=None), wanted(), "package op: it has no channels", id="no-channels"),
         pytest.param(
             package({"stable": line("1.0.0", "latest")}),
             wanted(minimum="1.0.0"),
@@ -387,16 +389,18 @@ def test_an_entry_without_bundle_is_an_error_where_it_is_selected() -> None:
 
 
 def test_pre_releases_that_are_left_out_are_a_warning() -> None:
-    assert [warning.partition(": ")[2] for warning in select(PRE, wanted(minimum="1.0.0")).warnings] == [
-        "channel stable: left out, for they are pre-releases and no bound of >=1.0.0 is one: 1.2.0-rc.1"
-    ]
+    (warning,) = select(PRE, wanted(minimum="1.0.0")).warnings
+    assert warning.startswith("reg.io/cat:v1: package op: channel stable: left out, for they are pre-releases and no ")
+    assert warning.endswith(" bound of >=1.0.0 is one: 1.2.0-rc.1")
     assert select(PRE, wanted(minimum="1.0.0-0")).warnings == ()
 
 
 def test_what_is_kept_outside_of_a_range_is_a_warning() -> None:
-    assert [warning.partition(": ")[2] for warning in select(SKIPS, wanted(maximum="1.1.0")).warnings] == [
-        "channel stable: taken though outside of <=1.1.0, for updates within it pass through: 1.2.0"
-    ]
+    (warning,) = select(SKIPS, wanted(maximum="1.1.0")).warnings
+    assert warning.startswith(
+        "reg.io/cat:v1: package op: channel stable: taken though outside of <=1.1.0, for updates "
+    )
+    assert warning.endswith(" within it pass through: 1.2.0")
 
 
 def test_images_come_once_each_with_all_that_asked_for_them(tmp_path: Path) -> None:
