@@ -13,7 +13,7 @@ from typing import Self
 from skopeo_mirror.errors import InvalidReference
 
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
-_NAME_LIMIT = 255
+NAME_LIMIT = 255
 _TEXT_LIMIT = 1024  # no valid reference is longer: 255 of name, 128 of tag, 128 of digest and their marks
 _SHOWN_LIMIT = 200  # characters of a text in a message
 
@@ -96,10 +96,10 @@ class Reference:
         match = _REFERENCE.fullmatch(f"{domain}/{remainder}")
         if match is None:
             raise InvalidReference(f"{shown(text)} is no image reference: {_blame(text)}")
-        if len(match["name"]) > _NAME_LIMIT:
+        if len(match["name"]) > NAME_LIMIT:
             raise InvalidReference(
                 f"{shown(text)} is no image reference: its name has {len(match['name'])} characters, "
-                f"more than {_NAME_LIMIT}"
+                f"more than {NAME_LIMIT}"
             )
         digest = None if match["digest"] is None else Digest.parse(match["digest"])
         return cls(domain=match["domain"] or "", path=match["path"], tag=match["tag"], digest=digest)
@@ -140,7 +140,7 @@ def split_repository(text: str) -> tuple[str, str]:
     docker/reference's `Parse`, for names that must have neither tag nor digest.
     """
     match = _REFERENCE.fullmatch(text) if len(text) <= _TEXT_LIMIT else None
-    if match is None or len(match["name"]) > _NAME_LIMIT:
+    if match is None or len(match["name"]) > NAME_LIMIT:
         raise InvalidReference(f"{shown(text)} is no repository name")
     if match["tag"] is not None or match["digest"] is not None:
         raise InvalidReference(f"{shown(text)} must have neither tag nor digest")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.report import report_text
-from skopeo_mirror.output.text import attempt_lines, image_line, summary_lines
+from skopeo_mirror.output.text import attempt_lines, failed_line, image_line, summary_lines
 from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
 from skopeo_mirror.transfer.results import Status
 
@@ -48,7 +48,7 @@ class Printer:
         if report is not None:
             write_atomically(report, text.encode())
         if failed_images is not None:
-            lines = [f"{image.image}\n" for image in run.images if image.status is Status.FAILED]
+            lines = [f"{failed_line(image)}\n" for image in run.images if image.status is Status.FAILED]
             write_atomically(failed_images, "".join(lines).encode())
         if self._json:
             self._console.result(text.rstrip("\n"))

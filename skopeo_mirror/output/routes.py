@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skopeo_mirror.registries_conf.routing import Kind
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,7 +37,8 @@ def route_document(images: Iterable[Routed]) -> dict[str, Any]:
 def route_tree(image: Routed) -> str:
     """Return a person's view of one image: the entry that matched, every candidate, every mirror left out."""
     entry = _matched(image)
-    head = image.image if image.image == str(image.reference) else f"{image.image} = {image.reference}"
+    reference = _reference(image)
+    head = image.image if image.image == reference else f"{image.image} = {reference}"
     if image.route is None:
         return _tree(head, [entry, f"no route: {image.error}"])
     route = image.route
@@ -54,7 +53,7 @@ def _entry(image: Routed) -> dict[str, Any]:
     skipped = () if image.route is None else image.route.skipped
     return {
         "image": image.image,
-        "reference": str(image.reference if image.route is None else image.route.reference),
+        "reference": _reference(image),
         "prefix": None if registry is None else registry.prefix,
         "candidates": [
             {
@@ -71,6 +70,10 @@ def _entry(image: Routed) -> dict[str, Any]:
     }
 
 
+def _reference(image: Routed) -> str:
+    return str(image.reference if image.route is None else image.route.reference)
+
+
 def _registry(image: Routed) -> Registry | None:
     return image.registry if image.route is None else image.route.registry
 
@@ -82,16 +85,12 @@ def _matched(image: Routed) -> str:
     place = ""
     if registry.origin is not None:
         line = "" if registry.origin.line is None else f":{registry.origin.line}"
-        place = f" of {registry.origin.file}{line}"
+        place = f" ({registry.origin.file}{line})"
     return f"prefix {registry.prefix}, the longest that matches{place}"
 
 
 def _candidate(candidate: Candidate) -> str:
-    marks = [str(candidate.kind)]
-    if candidate.location:
-        marks.append(candidate.location)
-    elif candidate.kind is Kind.ORIGIN:
-        marks.append("not rewritten")
+    marks = [f"{candidate.kind} {candidate.location}"] if candidate.location else [str(candidate.kind), "not rewritten"]
     if candidate.insecure:
         marks.append("insecure")
     if candidate.blocked:

@@ -25,9 +25,9 @@ def image_line(image: ImageResult) -> str:
         case Status.FAILED:
             return f"{head}: {' '.join((image.error or '').split())}"
         case Status.PRESENT:
-            return f"{head} at {image.destination}"
+            return printable(f"{head} at {image.destination}")
         case _:
-            return f"{head} from {_source(image)} to {image.destination}"
+            return printable(f"{head} from {_source(image)} to {image.destination}")
 
 
 def attempt_lines(image: ImageResult) -> list[str]:
@@ -40,6 +40,11 @@ def attempt_lines(image: ImageResult) -> list[str]:
         else:
             lines.append(f"  {describe(attempt)}")
     return lines
+
+
+def failed_line(image: ImageResult) -> str:
+    """A failed image as a line of a list, so that `-f` asks for the same again."""
+    return str(image.image) if image.own_destination is None else f"{image.image}={image.own_destination}"
 
 
 def summary_lines(run: RunResult) -> list[str]:

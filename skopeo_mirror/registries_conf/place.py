@@ -61,7 +61,8 @@ class Lines:
             return None
         if start not in self._keys:
             self._keys[start] = self._keys_after(start)
-        return self._keys[start].get(fold(name), start or None)
+        found = self._keys[start]
+        return found.get(name) or found.get(fold(name)) or start or None
 
     def _keys_after(self, start: int) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -71,7 +72,9 @@ class Lines:
                 break
             key, equals, _ = line.partition("=")
             if equals:
-                found.setdefault(fold(key.strip().strip("\"'")), index + 1)
+                name = key.strip().strip("\"'")
+                found.setdefault(fold(name), index + 1)
+                found.setdefault(name, index + 1)
         return found
 
 

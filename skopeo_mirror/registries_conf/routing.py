@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidReference, Unroutable
-from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.reference import NAME_LIMIT, Reference, shown
 from skopeo_mirror.registries_conf.model import PullFromMirror
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Router:
 
         containers/image's `FindRegistry`: at equal length the wildcard wins (it sorts first).
         """
+        if len(name) > NAME_LIMIT:
+            return None
         for prefix in _prefixes(name):
             registry = self._registries.get(prefix)
             if registry is not None:
@@ -97,9 +99,8 @@ class Router:
         return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
 
     def _unmatched(self, reference: Reference) -> Candidate:
-        return Candidate(
-            reference=reference, location=reference.domain, insecure=False, blocked=False, kind=Kind.ORIGIN
-        )
+        location = reference.name.partition("/")[0]
+        return Candidate(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
 
     def _mirror(self, reference: Reference, registry: Registry, index: int) -> Candidate:
         mirror = registry.mirrors[index]
@@ -144,10 +145,15 @@ def _prefixes(name: str) -> list[str]:
     """
     ends = [index for index, character in enumerate(name) if character in "/:"]
     plain = [name, *(name[:end] for end in reversed(ends))]
-    host = name[: ends[0]] if ends else name
+    host = _host(name)
     suffixes = [host[index:] for index, character in enumerate(host) if character == "."]
     wildcards = [f"*{suffix}" for suffix in suffixes if host.find(suffix) == len(host) - len(suffix)]
     return sorted([*wildcards, *plain], key=len, reverse=True)
+
+
+def _host(name: str) -> str:
+    """Return the host without its port, also where it passes for a component of the path (`my_host.test/img`)."""
+    return name.partition("/")[0].partition(":")[0]
 
 
 def _why_skipped(registry: Registry, mirror: Mirror, *, digested: bool) -> str | None:
@@ -163,7 +169,7 @@ def _why_skipped(registry: Registry, mirror: Mirror, *, digested: bool) -> str |
 def _rewrite(reference: Reference, registry: Registry, location: str, key: str) -> Reference:
     """`location` in place of the matched prefix; raises Unroutable where that is no reference."""
     prefix = registry.prefix
-    matched = len(reference.domain.partition(":")[0]) if prefix.startswith("*.") else len(prefix)
+    matched = len(_host(reference.name)) if prefix.startswith("*.") else len(prefix)
     text = f"{location}{str(reference)[matched:]}"
     try:
         return Reference.parse_canonical(text)

@@ -98,7 +98,7 @@ def _parse_1_1(text: str, complaint: str) -> dict[str, Any]:
         values = tomlkit.parse(text).unwrap()
     except ParseError as error:
         named = str(error).rpartition(" at line ")[0].removesuffix(".") or str(error)
-        if "already exists" in named:  # its place is after the key
+        if "already exists" in named or (error.line, error.col) == (1, 0):  # its place is behind, or not known
             raise TomlError(named, line, column) from error
         if "'\\x00'" in named:
             raise TomlError("the file ends within a value or a header", *_place(text, len(text.rstrip()))) from error

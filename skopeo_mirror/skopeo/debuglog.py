@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from skopeo_mirror.skopeo.secrets import told
+
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of one log line that are looked at; the rest of a longer line is dropped."""
 LONGEST_TEXT: Final = 4096
@@ -118,7 +120,7 @@ class LogReader:
         message = parse_line(line)
         if message is None:
             if line.strip():
-                self.tail = [*self.tail[-19:], line[:LONGEST_TEXT]]
+                self.tail = [*self.tail[-19:], told(line, LONGEST_TEXT)]
             return []
         event = interpret(*message, at)
         if event is None:
@@ -144,13 +146,15 @@ def parse_line(line: str) -> tuple[str, str] | None:
 def interpret(level: str, message: str, at: float) -> Event | None:
     """What a message says, if it is one of those that matter."""
     if level == "fatal":
-        return Died(at=at, error=message[:LONGEST_TEXT])
+        return Died(at=at, error=told(message, LONGEST_TEXT))
     if match := _REQUESTED.match(message):
         return Requested(at=at, method=match["method"], url=match["url"][:LONGEST_TEXT])
     if match := _TRIED.match(message):
         return Tried(at=at, reference=unquote(match["reference"])[:LONGEST_TEXT])
     if match := _REFUSED.match(message):
-        return Refused(at=at, reference=unquote(match["reference"])[:LONGEST_TEXT], error=match["error"][:LONGEST_TEXT])
+        return Refused(
+            at=at, reference=unquote(match["reference"])[:LONGEST_TEXT], error=told(match["error"], LONGEST_TEXT)
+        )
     if match := _WAITING.match(message):
         return Waiting(at=at, url=match["url"][:LONGEST_TEXT], seconds=float(match["seconds"]))
     if _RETRIED.match(message):

@@ -47,6 +47,8 @@ HOST_IS_DOWN: Final = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.TLS, 
 """Reasons that hold for a whole host, whatever the image."""
 
 _WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
+    (Reason.STALLED, (r"^nothing moved for \d",)),  # our own words, where a run was ended from here
+    (Reason.TIMEOUT, (r"^not done after \d",)),
     (Reason.BLOCKED, (r"is blocked in ",)),
     (Reason.POLICY, (r"Source image rejected", r"trust policy", r"policy\.json", r"signature .* required")),
     (Reason.RATE_LIMITED, (r"toomanyrequests", r"too many requests", r"status(code)?:? 429")),
@@ -130,7 +132,9 @@ def stage_of(error: str, *, opened: bool) -> Stage:
 
 def connection_lost(error: str) -> bool:
     """Whether the destination could not be reached at all, as against one that answered with an error."""
-    return reason_of(error) in {Reason.CONNECTION, Reason.TIMEOUT} and "happened during read" not in error
+    return (
+        reason_of(error) in {Reason.CONNECTION, Reason.TIMEOUT, Reason.STALLED} and "happened during read" not in error
+    )
 
 
 def _without_names(error: str) -> str:

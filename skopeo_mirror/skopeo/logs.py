@@ -7,23 +7,11 @@ import re
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from skopeo_mirror.skopeo.secrets import without_secrets
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ANY_CASE: Final = re.IGNORECASE
-# What a debug log can hold of a secret: credentials in a URL, tokens and signatures in its query, headers.
-_SECRETS: Final = (
-    (re.compile(rb"(https?://)[^/\s\"@]+@"), rb"\1***@"),
-    (
-        re.compile(
-            rb"([?&][\w-]{0,64}(?:token|secret|password|signature|credential|sig|key|_state)[\w-]{0,64}=)[^&\s\"\\]+",
-            _ANY_CASE,
-        ),
-        rb"\1***",
-    ),
-    (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
-    (re.compile(rb'(\\?"(?:auth|password|\w{0,64}token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
-)
 _LONGEST_LINE: Final = 1024 * 1024
 
 
@@ -48,10 +36,3 @@ class LogDirectory:
             while line := log.readline(_LONGEST_LINE):
                 file.write(without_secrets(line))
         return path
-
-
-def without_secrets(line: bytes) -> bytes:
-    """`line` with every known form of a secret replaced by `***`."""
-    for pattern, replacement in _SECRETS:
-        line = pattern.sub(replacement, line)
-    return line

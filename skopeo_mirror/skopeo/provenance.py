@@ -30,7 +30,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One candidate, once. `stage` and `reason` are None where it served; `detail` is in skopeo's own words."""
+    """One candidate, once. `stage` and `reason` are None where it served; `detail` is in skopeo's own words.
+
+    `log` is where skopeo's debug log of it was kept (`--log-dir`).
+    """
 
     candidate: Candidate
     outcome: Outcome
@@ -38,6 +41,7 @@ class Attempt:
     reason: Reason | None = None
     detail: str = ""
     seconds: float = 0.0
+    log: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +74,6 @@ class Provenance:
     was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
     `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
     server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate.
-    `log` is where the log was kept.
     """
 
     attempts: tuple[Attempt, ...]
@@ -81,12 +84,19 @@ class Provenance:
     yielded: bool = False
     retry_after: float = 0.0
     pulled: tuple[str, ...] = ()
-    log: str | None = None
 
     @property
     def failed(self) -> bool:
         """Whether anything went wrong, also where another candidate served in the end."""
         return self.server is None or self.doubt is not None or len(self.attempts) > 1
+
+    def logged_in(self, log: str) -> Provenance:
+        """The same run, its log kept."""
+        attempts = tuple(
+            replace(attempt, log=log) if attempt.outcome is Outcome.FAILED else attempt for attempt in self.attempts
+        )
+        fault = None if self.fault is None else replace(self.fault, detail=f"{self.fault.detail} [log: {log}]")
+        return replace(self, attempts=attempts, fault=fault)
 
     def blaming_destination(self, why: str) -> Provenance:
         """The same run, its failure found to be the destination's: the candidate is cleared."""
@@ -207,6 +217,9 @@ class _Walk:
                 self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at
             )
             return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
+        if ending.reason is not None and self._destination_owes_an_answer():
+            self._fail(self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
+            return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
         opened = any(_content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
         stage = stage_of(error, opened=opened) if ending.reason is None else Stage.BLOB if opened else Stage.MANIFEST
         self._fail(self._current, stage, reason, error, ending.at)
@@ -225,6 +238,15 @@ class _Walk:
 
     def _waits_for_manifest(self) -> bool:
         return isinstance(self._last, Requested | Waiting) and "/manifests/" in self._last.url
+
+    def _destination_owes_an_answer(self) -> bool:
+        """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that."""
+        if self._destination is None:
+            return False
+        uploads = f"{_host(self._destination)}/v2/{self._destination.path}/blobs/uploads/"
+        asked = [event for event in self._requests if uploads in event.url and "mount=" not in event.url]
+        announced = sum(event.method == "POST" for event in asked)
+        return announced > sum(event.method == "PATCH" for event in asked)
 
     def _was_uploading(self) -> bool:
         """Whether the last thing that skopeo did was to talk to the destination."""

@@ -114,14 +114,15 @@ class ScopedSkopeo:
         *,
         access: Access,
         yields: bool = False,
+        keeps_log: bool = True,
     ) -> Probe:
         """Read the manifest of `image` from the first of `candidates` that has it (`skopeo inspect --raw`).
 
-        With `yields` the run is ended at the first rate limit, because other candidates are left.
+        With `yields` the run is ended at the first rate limit, because other candidates are left. `keeps_log`: whether
+        a failure is one that `--log-dir` is for.
         """
-        run, provenance = self._run(
-            image, candidates, ["inspect", "--raw", *access.options(), f"docker://{image}"], yields=yields
-        )
+        arguments = ["inspect", "--raw", *access.options(), f"docker://{image}"]
+        run, provenance = self._run(image, candidates, arguments, yields=yields, keeps_log=keeps_log)
         if provenance.server is None or provenance.doubt is not None:
             return Probe(manifest=b"", provenance=provenance)
         wrong = _what_is_wrong(run.output, image.digest)
@@ -172,9 +173,10 @@ class ScopedSkopeo:
         *,
         writes_to: Reference | None = None,
         yields: bool = False,
+        keeps_log: bool = True,
         on_event: Callable[[Event], None] | None = None,
     ) -> tuple[Run, Provenance]:
-        log = None if self.logs is None else self.logs.begin()
+        log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
         with self._private_file("registries-", scope(image, candidates, writes_to=writes_to)) as configuration:
             run = self.skopeo.run(
@@ -194,7 +196,7 @@ class ScopedSkopeo:
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
-                    provenance = replace(provenance, log=str(self.logs.keep(log, str(image))))
+                    provenance = provenance.logged_in(str(self.logs.keep(log, str(image))))
         return run, provenance
 
     @contextmanager

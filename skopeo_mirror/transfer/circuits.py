@@ -16,9 +16,10 @@ LONGEST_PAUSE: Final = 300.0
 @dataclass(kw_only=True, slots=True)
 class _Circuit:
     images: set[str] = field(default_factory=set)
+    blobs: bool = False
     open_until: float | None = None
     pause: float = PAUSE
-    on_trial: bool = False
+    trial: str | None = None
 
 
 class Circuits:
@@ -28,30 +29,33 @@ class Circuits:
         self._circuits: dict[str, _Circuit] = {}
         self._lock = threading.Lock()
 
-    def is_open(self, host: str, now: float) -> bool:
-        """Whether `host` is to be left alone; when its pause is over, the one who asks first is to try."""
+    def is_open(self, host: str, image: str, now: float) -> bool:
+        """Whether `host` is to be left alone; when its pause is over, the image that asks first is to try."""
         with self._lock:
             circuit = self._circuits.get(host)
-            if circuit is None or circuit.open_until is None:
+            if circuit is None or circuit.open_until is None or circuit.trial == image:
                 return False
             if now < circuit.open_until:
                 return True
             circuit.open_until = now + circuit.pause
-            circuit.on_trial = True
+            circuit.trial = image
             return False
 
-    def failed(self, host: str, image: str, now: float) -> None:
-        """Take note that `host` was down for `image`."""
+    def failed(self, host: str, image: str, now: float, *, blobs: bool = False) -> None:
+        """Take note that `host` was down for `image`; with `blobs`, after it had given the manifest."""
         with self._lock:
             circuit = self._circuits.setdefault(host, _Circuit())
-            if circuit.on_trial:
-                circuit.on_trial = False
+            if circuit.trial is not None:
+                circuit.trial = None
                 circuit.pause = min(circuit.pause * 2, LONGEST_PAUSE)
             circuit.images.add(image)
+            circuit.blobs |= blobs
             if len(circuit.images) >= IMAGES:
                 circuit.open_until = now + circuit.pause
 
-    def answered(self, host: str) -> None:
-        """Take note that `host` is up."""
+    def answered(self, host: str, *, blobs: bool = True) -> None:
+        """Take note that `host` is up. A manifest (not `blobs`) says nothing of one that hung over a blob."""
         with self._lock:
-            self._circuits.pop(host, None)
+            circuit = self._circuits.get(host)
+            if circuit is not None and (blobs or not circuit.blobs):
+                del self._circuits[host]

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, Tried
-from skopeo_mirror.transfer.pipeline import Again, Done, Journey, Pipeline, Ready, Step
+from skopeo_mirror.transfer.pipeline import Again, Done, Journey, Left, Pipeline, Ready, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
 
@@ -89,6 +89,7 @@ class Engine:
     _ready: dict[int, Journey] = field(default_factory=dict)
     _copying: set[int] = field(default_factory=set)
     _later: list[tuple[float, int, Again]] = field(default_factory=list)
+    _left: dict[int, Journey] = field(default_factory=dict)
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> list[ImageResult]:
@@ -168,6 +169,9 @@ class Engine:
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
                 self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why))
+            case Left(journey=journey):
+                self._put_down(journey, arrived=False)
+                self._left[journey.job.number] = journey
             case Done(journey=journey, result=result):
                 self._put_down(journey, arrived=result.status is Status.COPIED)
                 self._end(journey.job, result)
@@ -191,7 +195,7 @@ class Engine:
     def _abandon_the_rest(self, jobs: Sequence[Job]) -> None:
         """Give every image that the stop has left on its way, or at the start, its result."""
         why = self.stop.why or "the run was stopped"
-        on_their_way = dict(self._ready)
+        on_their_way = self._ready | self._left
         on_their_way |= {number: again.journey for _, number, again in self._later}
         for job in jobs:
             if job.number not in self._results:

@@ -27,7 +27,8 @@ def describe(attempt: Attempt) -> str:
     """One attempt in one line: where, what, and skopeo's own words."""
     where = f"{attempt.candidate.kind} {attempt.candidate.reference.name}"
     what = "skipped" if attempt.outcome is Outcome.SKIPPED else attempt.reason or "failed"
-    return f"{where}: {what} ({_one_line(attempt.detail)})"
+    log = "" if attempt.log is None else f" [log: {attempt.log}]"
+    return f"{where}: {what} ({_one_line(attempt.detail)}){log}"
 
 
 def temporary_trouble(error: OSError) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, PASSING, Reason
+from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, PASSING, Reason, Stage
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Tries:
         closed: list[Candidate] = []
         open_: list[Candidate] = []
         for candidate in self._left:
-            (open_ if self._circuits.is_open(candidate.reference.domain, now) else closed).append(candidate)
+            is_open = self._circuits.is_open(candidate.reference.domain, self._image, now)
+            (open_ if is_open else closed).append(candidate)
         if not closed:
             return tuple(self._left)
         for candidate in open_:
@@ -70,15 +71,16 @@ class Tries:
         for attempt in provenance.attempts:
             candidate, host = attempt.candidate, attempt.candidate.reference.domain
             if attempt.outcome is Outcome.SERVED:
-                self._circuits.answered(host)
+                self._circuits.answered(host, blobs=bool(provenance.pulled))
                 continue
             self.attempts.append(attempt)
             if attempt.reason is Reason.DESTINATION or attempt.reason is None:
                 continue
+            blobs = attempt.stage is Stage.BLOB
             if attempt.reason in HOST_IS_DOWN:
-                self._circuits.failed(host, self._image, now)
+                self._circuits.failed(host, self._image, now, blobs=blobs)
             else:
-                self._circuits.answered(host)
+                self._circuits.answered(host, blobs=blobs)
             self._drop(candidate, attempt.reason, was_yielded=provenance.yielded)
         self._retry_after = max(self._retry_after, provenance.retry_after)
 

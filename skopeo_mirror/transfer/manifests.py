@@ -36,6 +36,8 @@ class ManifestReader:
             probe = self.scoped.probe(
                 image, candidates, access=self.scoped.settings.source, yields=tries.yields(candidates)
             )
+            if self.scoped.skopeo.runs.stopping.is_set():
+                return None
             tries.record(probe.provenance, time.monotonic())
             if probe.manifest or probe.provenance.fault is not None:
                 return probe

@@ -15,7 +15,7 @@ from skopeo_mirror.errors import DestinationRefused, Unroutable
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
-from skopeo_mirror.transfer.destination.place import Damaged, NotPublished
+from skopeo_mirror.transfer.destination.place import Damaged
 from skopeo_mirror.transfer.explaining import nobody_served, temporary_trouble
 from skopeo_mirror.transfer.failover import backoff
 from skopeo_mirror.transfer.plan import Plan, plan_of
@@ -39,7 +39,7 @@ class Journey:
     """What is known of an image so far.
 
     `destination_rounds` counts the retries that the destination has cost; `mended` is set once something damaged was
-    found there and moved away.
+    found there and moved away; `stalled_uploads` counts the runs that stalled while they were uploading.
     """
 
     job: Job
@@ -53,6 +53,7 @@ class Journey:
     plan: Plan | None = None
     destination_rounds: int = 0
     mended: bool = False
+    stalled_uploads: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,14 @@ class Done:
     destination_lost: bool = False
 
 
-Step = Ready | Again | Done
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Left:
+    """An image that the stop of the run has left where it was."""
+
+    journey: Journey
+
+
+Step = Ready | Again | Done | Left
 _T = TypeVar("_T")
 
 
@@ -115,9 +123,11 @@ class Pipeline:
         try:
             step = self._resolve(journey) or self._compare(journey) or self._plan(journey)
         except Unroutable as error:
-            return self._fail(journey, str(error))
+            step = self._fail(journey, str(error))
         except OSError as error:
-            return self._fail(journey, temporary_trouble(error))
+            step = self._fail(journey, temporary_trouble(error))
+        if self._stopping():
+            return step if isinstance(step, Done) and step.result.error is None else Left(journey=journey)
         if step is not None:
             return step
         layers = frozenset(journey.plan.blobs) if journey.plan is not None else frozenset()
@@ -125,25 +135,19 @@ class Pipeline:
 
     def copy(self, journey: Journey, on_event: Callable[[Event], None] | None = None) -> Step:
         """Copy, dropping one candidate after the other that skopeo cannot get past, and confirm who served."""
-        pinned, tries = _known(journey.pinned), _known(journey.tries)
-        place = journey.job.place
+        tries = _known(journey.tries)
         while candidates := tries.next(time.monotonic()):
             try:
-                with self.destination.writing(place, pinned.digest) as target:
-                    provenance = self.scoped.copy(
-                        pinned, candidates, target, yields=tries.yields(candidates), on_event=on_event
-                    )
-                    if provenance.server is None or provenance.doubt is not None:
-                        raise NotPublished  # noqa: TRY301 - it leaves the block that would publish
-            except NotPublished:
-                pass
+                provenance = self._copy_from(candidates, journey, on_event)
             except Damaged as error:
-                if not journey.mended:
-                    journey.mended = True
-                    continue
-                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
+                if journey.mended:
+                    return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
+                journey.mended = True
+                continue
             except (DestinationRefused, OSError) as error:
                 return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
+            if provenance.server is None and self._stopping():
+                return Left(journey=journey)
             provenance = self._judge_stall(journey, provenance)
             tries.record(provenance, time.monotonic())
             if provenance.doubt is not None:
@@ -153,6 +157,18 @@ class Pipeline:
             if provenance.fault is not None:
                 return self._fault(journey, provenance)
         return self._again_or_fail(journey, tries, copying=True)
+
+    def _copy_from(
+        self, candidates: tuple[Candidate, ...], journey: Journey, on_event: Callable[[Event], None] | None
+    ) -> Provenance:
+        """One run of skopeo; what it wrote is published only where it is proven who served."""
+        pinned = _known(journey.pinned)
+        yields = _known(journey.tries).yields(candidates)
+        with self.destination.writing(journey.job.place, pinned.digest) as writing:
+            provenance = self.scoped.copy(pinned, candidates, writing.target, yields=yields, on_event=on_event)
+            if provenance.server is not None and provenance.doubt is None:
+                writing.publish()
+        return provenance
 
     def _resolve(self, journey: Journey) -> Step | None:
         """Give a tag its digest, through the same mirrors that the copy will use."""
@@ -203,7 +219,8 @@ class Pipeline:
             blocked=False,
             kind=Kind.ORIGIN,
         )
-        probe = self.scoped.probe(repository, [candidate], access=self.scoped.settings.destination)
+        access = self.scoped.settings.destination
+        probe = self.scoped.probe(repository, [candidate], access=access, keeps_log=False)
         if probe.manifest:
             return probe.digest, None
         found = probe.provenance
@@ -237,13 +254,19 @@ class Pipeline:
         return None
 
     def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
-        """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault."""
-        if not provenance.uncertain or self.scoped.skopeo.runs.stopping.is_set():
+        """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault.
+
+        Unless it happens again with another candidate: a destination can answer questions and take no upload.
+        """
+        if not provenance.uncertain:
             return provenance
+        journey.stalled_uploads += 1
         _, trouble = self.ask_destination(journey.job.place.repository)
-        if trouble is None or reason_of(trouble) not in PASSING:
-            return provenance
-        return provenance.blaming_destination(trouble)
+        if trouble is not None and reason_of(trouble) in PASSING:
+            return provenance.blaming_destination(trouble)
+        if journey.stalled_uploads > 1:
+            return provenance.blaming_destination("nothing moved, with more than one candidate")
+        return provenance
 
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""
@@ -299,6 +322,7 @@ class Pipeline:
             seconds=time.monotonic() - journey.started,
             error=error,
             resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
+            own_destination=wanted.destination,
             wanted_by=wanted.wanted_by,
         )
 

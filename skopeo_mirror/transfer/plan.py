@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import InvalidManifest, parse_manifest
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skopeo_mirror.reference import Digest
+
+
+MOST_IMAGES: Final = 256
+"""Images of one index that are read ahead; a process each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,12 +37,13 @@ class Plan:
 def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | None:
     """The plan of the image whose manifest is `content`; `read` fetches the manifests of an index's images.
 
-    None where one of them cannot be read: then the copy will show what is wrong.
+    None where one of them cannot be read, or there are more than any image has: then the copy will show what is wrong.
     """
     blobs: dict[str, int] = {}
     media_types: set[str] = set()
     total = 0
     contents: list[bytes] = [content]
+    named: set[Digest] = set()
     while contents:
         content = contents.pop()
         total += len(content)
@@ -48,8 +53,11 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
             return None
         media_types.add(manifest.media_type)
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
-        for child in manifest.children:
-            found = read(child.digest)
+        for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
+            named.add(digest)
+            if len(named) > MOST_IMAGES:
+                return None
+            found = read(digest)
             if found is None:
                 return None
             contents.append(found)

@@ -38,7 +38,7 @@ class ImageResult:
     """One image's end. `image` is the reference as asked for, `bytes` what its manifests say it weighs.
 
     `confirmed`: the digest was compared and, where this run copied it, it is proven who served (`served_by`).
-    `error` is set exactly where `status` is failed.
+    `error` is set exactly where `status` is failed. `own_destination` is the one that the image named itself.
     """
 
     image: Reference
@@ -52,6 +52,7 @@ class ImageResult:
     seconds: float = 0.0
     error: str | None = None
     resolved_from: Reference | None = None
+    own_destination: str | None = None
     wanted_by: tuple[WantedBy, ...] = ()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.bench.images import Image
     from tests.integration.conftest import Podman
 
-ENDLESS = {"never-speak", "never-answer", "stall", "trickle", "redirect-loop", "429", "429-retry-after"}
+ENDLESS = {"never-speak", "never-answer", "stall", "trickle", "hold", "redirect-loop", "429", "429-retry-after"}
 """Faults that cost skopeo more than a moment; one test shows that they hold it up."""
 
 

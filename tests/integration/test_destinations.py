@@ -102,25 +102,18 @@ class TestWhole:
             }
 
     @pytest.mark.parametrize("made", DOCKER_FORMS)
-    def test_a_docker_image_is_kept_in_a_layout_with_a_warning(
-        self, skopeo_mirror: Program, mirror: Registry, made: Image
+    def test_a_docker_image_is_refused_by_a_layout_in_words_for_people(
+        self, skopeo_mirror: Program, mirror: Registry, origin: Registry, made: Image
     ) -> None:
-        """As in a registry, its digest unchanged; but skopeo's `oci:` finds only OCI's own types by name."""
+        """Skopeo neither writes a list of them to a layout nor finds any of them in one by name."""
         mirror.push("ns/app", made)
-        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-        wanted = f"prod.invalid/ns/app@{made.digest}"
-        run = skopeo_mirror("copy", "-r", "registries.conf", wanted, "oci:images")
-        assert run.status == 0, run.stderr
-        [warning] = [line for line in run.stderr.splitlines() if line.startswith("warning:")]
-        assert wanted in warning
-        layout = skopeo_mirror.directory / "images"
-        [described] = json.loads((layout / "index.json").read_bytes())["manifests"]
-        assert (described["digest"], described["mediaType"]) == (made.digest, made.media_type)
-        assert blobs_below(layout) == {
-            **made.blobs,
-            **{part.digest: part.manifest for part in made.walk()},
-        }
-        assert only(copy(skopeo_mirror, wanted, "oci:images"))["status"] == "present"
+        origin.push("ns/app", made)
+        configure(skopeo_mirror, entry(origin.host, mirror.host))
+        failed = only(copy(skopeo_mirror, f"{origin.host}/ns/app@{made.digest}", "oci:images", status=1))
+        assert "Docker" in failed["error"]
+        assert "dir:" in failed["error"]
+        assert asked(origin) == asked(mirror, "blobs") == []
+        assert not (skopeo_mirror.directory / "images").exists()
 
 
 @pytest.mark.parametrize("target", DIRECTORIES)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.integration.bench.registry import Registry
 
 # What is slow but alive serves; it is no fault.
-ALIVE = {"slow"}
+ALIVE = {"slow", "hold"}
 # The bench has them, but they take longer than a table can wait; `test_stalls.py` has them.
 SLOW = {"trickle"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -205,7 +206,10 @@ def test_the_last_line_may_lack_its_end() -> None:
 
 
 def test_lines_may_end_as_on_windows() -> None:
-    assert events_of(line("last words", "fatal").replace(b"\n", b"\r\n")) == [Died(at=0.0, error="last words")]
+    reader = LogReader()
+    reader.feed(line("last words", "fatal").replace(b"\n", b"\r\n") + b"panic: x\r\n", 0.0)
+    assert reader.events == [Died(at=0.0, error="last words")]
+    assert reader.tail == ["panic: x"]
 
 
 def test_keeps_the_last_lines_that_are_no_log_lines() -> None:
@@ -245,9 +249,14 @@ def values_of(event: Event) -> list[object]:
 
 def test_memory_is_bounded_for_a_line_without_end() -> None:
     reader = LogReader()
+    chunk = b"x" * LONGEST_LINE
+    tracemalloc.start()
     for _ in range(100):
-        reader.feed(b"x" * LONGEST_LINE, 0.0)
+        reader.feed(chunk, 0.0)
     reader.close(0.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * LONGEST_LINE
     assert reader.tail == ["x" * LONGEST_TEXT]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skopeo_mirror.skopeo.logs import LogDirectory, without_secrets
+from skopeo_mirror.skopeo.logs import LogDirectory
+from skopeo_mirror.skopeo.secrets import without_secrets
 from tests.skopeo.golden import log_of
 
 if TYPE_CHECKING:

@@ -203,16 +203,33 @@ def test_requests_to_the_destination_are_no_doubt() -> None:
     to_destination = (
         asked("", "d.test"),
         asked("m/app/blobs/sha256:aa", "d.test", "HEAD"),
+        asked("m/app/manifests/pin", "d.test"),
+        asked("m/app/blobs/uploads/1", "d.test"),
         asked("m/app/manifests/pin", "d.test", "PUT"),
     )
     found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, *to_destination, UPLOAD)
     assert found.doubt is None
+    assert found.pulled == ("sha256:aa",)
+
+
+def test_a_blob_may_come_from_another_candidate() -> None:
+    """A later skopeo may read single blobs elsewhere than the manifest: within the route that is no doubt."""
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, asked("y/app/blobs/sha256:bb", "b.test"))
+    assert found.server == A
+    assert found.doubt is None
+    assert found.pulled == ("sha256:aa", "sha256:bb")
 
 
 def test_what_was_asked_of_a_failed_candidate_proves_nothing() -> None:
     found = traced(tried(A.reference), MANIFEST_OF_A, refused(A.reference), tried(B.reference))
     assert found.server == B
     assert found.doubt is not None
+    twin = candidate(f"a.test/x/app@{D1}", insecure=True)
+    events = (tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, refused(A.reference), tried(twin.reference))
+    found = trace(events, (), candidates=(A, twin), ending=DONE, digest=D1)
+    assert found.server == twin
+    assert found.doubt is not None
+    assert found.pulled == ()
 
 
 def test_a_tag_is_proven_by_the_request_for_the_tag() -> None:

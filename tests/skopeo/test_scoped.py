@@ -214,10 +214,10 @@ def test_keeps_the_log_of_a_run_in_which_something_failed(tmp_path: Path) -> Non
     failing = ScopedSkopeo(skopeo=golden, directory=tmp_path, settings=Settings(), logs=logs)
     healthy = ScopedSkopeo(skopeo=quiet, directory=tmp_path, settings=Settings(), logs=logs)
     found = failing.copy(image, candidates, TARGET)
-    assert healthy.copy(IMAGE, [MIRROR], TARGET).log is None
+    assert [attempt.log for attempt in healthy.copy(IMAGE, [MIRROR], TARGET).attempts] == [None]
     (kept,) = (tmp_path / "logs").iterdir()
     assert found.server == candidates[1]
-    assert found.log == str(kept)
+    assert [attempt.log for attempt in found.attempts] == [str(kept), None]
     assert kept.read_bytes() == log_of("1.9.3", "hangsec")
 
 

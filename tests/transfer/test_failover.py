@@ -95,7 +95,7 @@ def test_only_some_reasons_tell_of_the_host(reason: Reason) -> None:
     circuits = Circuits()
     for number in range(2):
         Tries(f"image-{number}", ROUTE, circuits, 0).record(run_of(failed(A, reason)), 0.0)
-    assert circuits.is_open("a.test", 0.0) is (reason in HOST_IS_DOWN)
+    assert circuits.is_open("a.test", "other", 0.0) is (reason in HOST_IS_DOWN)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_only_some_reasons_tell_of_the_host(reason: Reason) -> None:
 def test_an_answer_closes_the_circuit(answer: Attempt) -> None:
     circuits = circuit_open("a.test")
     tries(circuits).record(run_of(answer), 0.0)
-    assert not circuits.is_open("a.test", 0.0)
+    assert not circuits.is_open("a.test", "other", 0.0)
 
 
 def circuit_open(*hosts: str) -> Circuits:

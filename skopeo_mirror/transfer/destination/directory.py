@@ -14,7 +14,7 @@ from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import NotPublished, Place
+from skopeo_mirror.transfer.destination.place import Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
 
 if TYPE_CHECKING:
@@ -91,20 +91,19 @@ class DirectoryDestination:
         return None
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Target]:
-        """Give skopeo a staged directory, then put it in place."""
-        assert place.path is not None  # noqa: S101 - `place` made it
+    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
+        """Give skopeo a staged directory, which is then put in place."""
         with self._staging.area() as area:
             staged = area / "image"
-            try:
-                yield Target(name=f"dir:{staged}")
-            except NotPublished:
-                return
-            if not _is_whole(staged, staged / "manifest.json", digest):
-                raise DestinationRefused(f"{place.name}: skopeo wrote an incomplete image; nothing was published")
-            with self._staging.locked():
-                self.check(place)
-                publish_directory(staged, place.path)
+            yield Writing(target=Target(name=f"dir:{staged}"), publish=lambda: self._publish(staged, place, digest))
+
+    def _publish(self, staged: Path, place: Place, digest: Digest) -> None:
+        assert place.path is not None  # noqa: S101 - `place` made it
+        if not _is_whole(staged, staged / "manifest.json", digest):
+            raise DestinationRefused(f"{place.name}: skopeo wrote an incomplete image; nothing was published")
+        with self._staging.locked():
+            self.check(place)
+            publish_directory(staged, place.path)
 
 
 def _is_whole(directory: Path, manifest_file: Path, digest: Digest) -> bool:

@@ -16,7 +16,7 @@ from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.place import Damaged, NotPublished, Place
+from skopeo_mirror.transfer.destination.place import Damaged, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging
 
 if TYPE_CHECKING:
@@ -97,23 +97,21 @@ class LayoutDestination:
         )
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Target]:
-        """Give skopeo a staged layout, then merge its entry into the index.
-
-        skopeo takes a blob that is there for whole, whatever its size (observed): what is damaged is moved away.
-        """
+    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
+        """Give skopeo a staged layout, whose entry is then merged into the index."""
         with self._staging.area() as area:
-            try:
-                yield Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
-            except NotPublished:
-                return
-            entry = _staged_entry(area, digest)
-            if not self._is_whole(digest, entry.get("size")):
-                for damaged in self._damaged(digest):
-                    damaged.unlink(missing_ok=True)
-                raise Damaged(f"oci:{self.directory}: blobs of {place.entry} were damaged")
-            entry.setdefault("annotations", {})[REF_NAME] = place.entry
-            self._publish(entry)
+            target = Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
+            yield Writing(target=target, publish=lambda: self._publish(area, place, digest))
+
+    def _publish(self, area: Path, place: Place, digest: Digest) -> None:
+        """Merge the staged entry. skopeo takes a blob that is there for whole, whatever its size (observed)."""
+        entry = _staged_entry(area, digest)
+        if not self._is_whole(digest, entry.get("size")):
+            for damaged in self._damaged(digest):
+                damaged.unlink(missing_ok=True)
+            raise Damaged(f"oci:{self.directory}: blobs of {place.entry} were damaged")
+        entry.setdefault("annotations", {})[REF_NAME] = place.entry
+        self._merge_with_others(entry)
 
     def _load(self) -> dict[str, dict[str, Any]]:
         """The entries by name, read once; later ones of other runs are found when the index is merged."""
@@ -166,7 +164,7 @@ class LayoutDestination:
     def _blob(self, digest: Digest) -> Path:
         return self.directory / "blobs" / digest.algorithm / digest.hex
 
-    def _publish(self, entry: dict[str, Any]) -> None:
+    def _merge_with_others(self, entry: dict[str, Any]) -> None:
         """Merge an entry, and those of other threads that wait meanwhile, in one writing of the index."""
         with self._lock:
             self._waiting.append(entry)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -27,6 +27,14 @@ class Place:
     path: Path | None = None
     entry: str | None = None
     warning: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Writing:
+    """`target` is what skopeo writes to; `publish` makes of it what is at the place from then on."""
+
+    target: Target
+    publish: Callable[[], None]
 
 
 class Destination(Protocol):
@@ -61,13 +69,12 @@ class Destination(Protocol):
     def cannot_hold(self, media_types: Collection[str]) -> str | None:
         """Why an image with manifests of these types cannot be kept here, in words for people."""
 
-    def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Target]:
-        """Give skopeo something to write to; publish it where the block ends without an exception."""
+    def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Writing]:
+        """Give skopeo something to write to; what was not published when the block ends is gone.
+
+        Publishing raises Damaged, DestinationRefused or OSError.
+        """
 
 
 class Damaged(Exception):  # noqa: N818
     """Something at the destination was damaged and is out of the way now: the copy is to be made again."""
-
-
-class NotPublished(Exception):  # noqa: N818 - reads better where it is raised
-    """Raised inside `writing` to leave what was staged unpublished."""

@@ -10,7 +10,7 @@ from skopeo_mirror.errors import DestinationRefused, InvalidReference
 from skopeo_mirror.reference import Reference, is_domain, shown
 from skopeo_mirror.skopeo.scoped import Access, Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import NotPublished, Place
+from skopeo_mirror.transfer.destination.place import Place, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -103,18 +103,16 @@ class RegistryDestination:
         return None
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Target]:  # noqa: ARG002
+    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
         """Let skopeo push there. `--dest-tls-verify` is always explicit, so that no ambient file decides it."""
         assert place.repository is not None  # noqa: S101 - `place` made it
         verify = str(self.verifies(place.repository)).lower()
-        try:
-            yield Target(
-                name=place.name,
-                repository=place.repository,
-                options=(f"--dest-tls-verify={verify}", *self.access.options("dest-")),
-            )
-        except NotPublished:
-            return
+        target = Target(
+            name=place.name,
+            repository=place.repository,
+            options=(f"--dest-tls-verify={verify}", *self.access.options("dest-")),
+        )
+        yield Writing(target=target, publish=lambda: None)
 
     def verifies(self, repository: Reference) -> bool:
         """What the user said, else what registries.conf says of that repository."""

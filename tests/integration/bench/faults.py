@@ -168,6 +168,12 @@ def trickle(exchange: Exchange) -> None:
     exchange.send_slowly(exchange.truth(), piece=1, pause=1.0)
 
 
+def hold(exchange: Exchange) -> None:
+    """Say nothing until the registry is healed, then give the right answer: a test decides when."""
+    if exchange.registry.wait_until_healed():
+        exchange.send(exchange.truth())
+
+
 def slow(exchange: Exchange) -> None:
     """Send the right answer at `SLOW` bytes a second: it completes."""
     exchange.send_slowly(exchange.truth(), piece=SLOW // 10, pause=0.1)
@@ -219,6 +225,7 @@ SOURCE_FAULTS: dict[str, Callable[[Exchange], None]] = {
     "never-answer": never_answer,
     "trickle": trickle,
     "slow": slow,
+    "hold": hold,
 }
 UPLOAD_FAULTS: dict[str, Callable[[Exchange], None]] = {
     **CONNECT_FAULTS,

@@ -42,6 +42,7 @@ class FaultyRegistry:
         self.tls = tls.server_context() if tls else None
         self.muted = False
         self.closing = threading.Event()
+        self._healed = threading.Event()
         self.unexpected: list[Exception] = []
         self._reservation = reserve_port()
         self.host = f"{LOOPBACK}:{port_of(self._reservation)}"
@@ -59,6 +60,7 @@ class FaultyRegistry:
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
+        self._healed.set()
         self.stop_listening()
         for listener in self._listeners:
             listener.end()
@@ -93,8 +95,14 @@ class FaultyRegistry:
         """Be a healthy registry from now on."""
         self.fault = None
         self.muted = False
+        self._healed.set()
         if self._listener is None:
             self.listen()
+
+    def wait_until_healed(self) -> bool:
+        """Wait for `heal`; whether it was that, and not the end."""
+        self._healed.wait()
+        return not self.closing.is_set()
 
     def listen(self) -> None:
         """Accept connections."""

@@ -11,7 +11,6 @@ from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.destination.place import NotPublished
 from tests.values import D1, hex_of, image_index, image_manifest
 
 if TYPE_CHECKING:
@@ -48,14 +47,6 @@ def test_names_a_directory_an_image(destination: DirectoryDestination) -> None:
     assert destination.place(IMAGE).path == destination.directory / "foo/app/v1"
     assert destination.place(IMAGE).name == f"dir:{destination.directory}/foo/app/v1"
     assert destination.place(pinned).path == destination.directory / f"foo/app/pin-sha256-{D1.hex}"
-
-
-def test_no_image_leaves_the_directory(tmp_path: Path) -> None:
-    scoped = DirectoryDestination(tmp_path, NamingRules(scoped=True))
-    place = scoped.place(Reference.parse("my_host.test/app:v1"))
-    scoped.check(place)
-    assert place.path is not None
-    assert place.path.is_relative_to(tmp_path)
 
 
 def test_an_images_own_destination_is_refused(destination: DirectoryDestination) -> None:
@@ -112,11 +103,12 @@ def test_a_damaged_image_is_not_there(destination: DirectoryDestination, name: s
 
 def test_publishes_what_was_staged(destination: DirectoryDestination) -> None:
     place = destination.place(IMAGE)
-    with destination.writing(place, DIGEST) as target:
-        transport, _, staged = target.name.partition(":")
+    with destination.writing(place, DIGEST) as writing:
+        transport, _, staged = writing.target.name.partition(":")
         write_image(destination.directory / staged)
         assert place.path is not None
         assert not place.path.exists()
+        writing.publish()
     assert transport == "dir"
     assert destination.holds(place, DIGEST)
 
@@ -127,29 +119,20 @@ def test_what_was_there_is_replaced_as_a_whole(destination: DirectoryDestination
     write_image(place.path)
     (place.path / "signature-1").write_bytes(b"of the old one")
     newer = image_manifest(b"config")
-    with destination.writing(place, digest_of(newer)) as target:
-        write_image(destination.directory / target.name.removeprefix("dir:"), newer)
+    with destination.writing(place, digest_of(newer)) as writing:
+        write_image(destination.directory / writing.target.name.removeprefix("dir:"), newer)
         assert destination.holds(place, DIGEST)
+        writing.publish()
     assert destination.holds(place, digest_of(newer))
     assert not (place.path / "signature-1").exists()
 
 
-@pytest.mark.parametrize("error", [NotPublished, KeyboardInterrupt, RuntimeError])
-def test_a_copy_that_fails_leaves_what_was_there(destination: DirectoryDestination, error: type[BaseException]) -> None:
+def test_what_is_not_published_leaves_what_was_there(destination: DirectoryDestination) -> None:
     place = destination.place(IMAGE)
     assert place.path is not None
     write_image(place.path)
-
-    def fail() -> None:
-        with destination.writing(place, D1) as target:
-            write_image(destination.directory / target.name.removeprefix("dir:"), image_manifest(b"config"))
-            raise error
-
-    if error is NotPublished:
-        fail()
-    else:
-        with pytest.raises(error):
-            fail()
+    with destination.writing(place, D1) as writing:
+        write_image(destination.directory / writing.target.name.removeprefix("dir:"), image_manifest(b"config"))
     assert destination.holds(place, DIGEST)
 
 
@@ -157,10 +140,11 @@ def test_an_incomplete_image_is_not_published(destination: DirectoryDestination)
     place = destination.place(IMAGE)
 
     def copy_half() -> None:
-        with destination.writing(place, DIGEST) as target:
-            staged = destination.directory / target.name.removeprefix("dir:")
+        with destination.writing(place, DIGEST) as writing:
+            staged = destination.directory / writing.target.name.removeprefix("dir:")
             write_image(staged)
             (staged / hex_of(b"layer")).unlink()
+            writing.publish()
 
     with pytest.raises(DestinationRefused, match="incomplete"):
         copy_half()
@@ -169,8 +153,9 @@ def test_an_incomplete_image_is_not_published(destination: DirectoryDestination)
 
 
 def test_nothing_but_images_is_left(destination: DirectoryDestination) -> None:
-    with destination.writing(destination.place(IMAGE), DIGEST) as target:
-        write_image(destination.directory / target.name.removeprefix("dir:"))
+    with destination.writing(destination.place(IMAGE), DIGEST) as writing:
+        write_image(destination.directory / writing.target.name.removeprefix("dir:"))
+        writing.publish()
     destination.close()
     assert [path.name for path in destination.directory.iterdir()] == ["foo"]
 
@@ -211,10 +196,11 @@ def test_a_stranger_that_came_meanwhile_is_not_lost(destination: DirectoryDestin
     notes = place.path / "notes.txt"
 
     def copy_while_somebody_writes() -> None:
-        with destination.writing(place, DIGEST) as target:
-            write_image(destination.directory / target.name.removeprefix("dir:"))
+        with destination.writing(place, DIGEST) as writing:
+            write_image(destination.directory / writing.target.name.removeprefix("dir:"))
             notes.parent.mkdir(parents=True)
             notes.write_text("x")
+            writing.publish()
 
     with pytest.raises(DestinationRefused, match="would be lost"):
         copy_while_somebody_writes()

@@ -1,0 +1,181 @@
+"""The report: every one holds to the schema that is shipped, and says what CONTRACT promises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from skopeo_mirror.output.report import SCHEMA, location_of, report_document, report_schema, report_text
+from skopeo_mirror.reference import Reference
+from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WANTED, WOULD_COPY, run_of
+from tests.values import D1, D2, failed
+
+if TYPE_CHECKING:
+    from skopeo_mirror.transfer.results import RunResult
+
+
+def document(run: RunResult) -> dict[str, Any]:
+    """The report as a reader gets it, held against the schema."""
+    text = report_text(run)
+    assert text.isascii()
+    assert text.endswith("}\n")
+    found: dict[str, Any] = json.loads(text)
+    Draft202012Validator(report_schema()).validate(found)
+    return found
+
+
+def test_the_schema_is_one() -> None:
+    schema = report_schema()
+    Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["schema"]["const"] == SCHEMA == "skopeo-mirror/report/v1"
+
+
+def test_the_schema_refuses_what_is_no_report() -> None:
+    validator = Draft202012Validator(report_schema())
+    good = document(run_of(COPIED, PRESENT, FAILED))
+    assert validator.is_valid(good)
+    for key in ("schema", "changed", "failed", "summary", "images", "destination"):
+        assert not validator.is_valid({name: value for name, value in good.items() if name != key}), key
+    assert not validator.is_valid(good | {"schema": "skopeo-mirror/report/v2"})
+    assert not validator.is_valid(good | {"changed": "yes"})
+    assert not validator.is_valid(good | {"images": [good["images"][0] | {"status": "done"}]})
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(run_of(), id="no-image"),
+        pytest.param(run_of(COPIED, PRESENT, FAILED), id="of-each"),
+        pytest.param(run_of(WANTED), id="wanted-by"),
+        pytest.param(run_of(WOULD_COPY, PRESENT, dry_run=True), id="dry-run"),
+        pytest.param(run_of(COPIED, FAILED, stopped="interrupted"), id="interrupted"),
+    ],
+)
+def test_every_report_holds_to_the_schema(run: RunResult) -> None:
+    document(run)
+
+
+def test_says_of_a_run_what_was_promised() -> None:
+    found = document(run_of(COPIED, PRESENT, FAILED))
+    images = found.pop("images")
+    assert [image["status"] for image in images] == ["copied", "present", "failed"]
+    assert found == {
+        "schema": "skopeo-mirror/report/v1",
+        "changed": True,
+        "failed": True,
+        "dry_run": False,
+        "started": "2026-01-01T00:00:00Z",
+        "seconds": 12.346,
+        "skopeo": {"path": "/usr/bin/skopeo", "version": "1.9.3"},
+        "registries_conf": {"files": ["registries.conf"], "sha256": "0" * 64},
+        "destination": "docker://d.test/m",
+        "destination_tls_verify": True,
+        "stopped": None,
+        "summary": {
+            "images": 3,
+            "copied": 1,
+            "present": 1,
+            "failed": 1,
+            "bytes": 1000,
+            "served_by": {"prod.test": {"images": 1, "bytes": 1000}},
+        },
+    }
+
+
+def test_says_of_an_image_what_was_promised() -> None:
+    (found,) = document(run_of(COPIED))["images"]
+    who = {"reference": f"prod.test/app@{D1}", "location": "prod.test", "kind": "origin"}
+    assert found == {
+        "image": f"prod.test/app@{D1}",
+        "digest": str(D1),
+        "destination": f"docker://d.test/m/app:pin-sha256-{D1.hex}",
+        "status": "copied",
+        "confirmed": True,
+        "served_by": who,
+        "attempts": [
+            {
+                "reference": f"a.test/x/app@{D1}",
+                "location": "a.test",
+                "kind": "mirror",
+                "outcome": "failed",
+                "stage": "manifest",
+                "reason": "not-found",
+                "detail": "manifest unknown",
+                "seconds": 0.0,
+            },
+            who | {"outcome": "served", "stage": None, "reason": None, "detail": "", "seconds": 0.0},
+        ],
+        "bytes": 1000,
+        "seconds": 1.235,
+        "error": None,
+    }
+
+
+def test_shows_a_tag_and_what_it_was_resolved_to() -> None:
+    (found,) = document(run_of(PRESENT))["images"]
+    assert found["resolved_from"] == "prod.test/app:v1"
+    assert found["digest"] == str(D2)
+    assert found["served_by"] is None
+    assert found["confirmed"] is True
+
+
+def test_shows_who_wanted_an_image() -> None:
+    (found,) = document(run_of(WANTED))["images"]
+    assert found["wanted_by"] == [{"catalog": "c", "package": "p", "channel": "stable", "bundle": "p.v1"}]
+    assert "wanted_by" not in document(run_of(COPIED))["images"][0]
+
+
+@pytest.mark.parametrize(
+    ("run", "changed", "failed_"),
+    [
+        pytest.param(run_of(), False, False, id="nothing"),
+        pytest.param(run_of(PRESENT), False, False, id="present"),
+        pytest.param(run_of(COPIED), True, False, id="copied"),
+        pytest.param(run_of(FAILED, PRESENT), False, True, id="failed"),
+        pytest.param(run_of(WOULD_COPY, dry_run=True), True, False, id="would-change"),
+        pytest.param(run_of(PRESENT, stopped="interrupted"), False, True, id="stopped"),
+    ],
+)
+def test_changed_and_failed_can_be_believed(run: RunResult, changed: bool, failed_: bool) -> None:
+    found = document(run)
+    assert (found["changed"], found["failed"]) == (changed, failed_)
+
+
+def test_sums_up_by_location() -> None:
+    from_a = replace(COPIED, served_by=MIRROR, bytes=5)
+    summary = document(run_of(from_a, COPIED, from_a))["summary"]
+    assert summary["served_by"] == {"a.test": {"images": 2, "bytes": 10}, "prod.test": {"images": 1, "bytes": 1000}}
+    assert summary["bytes"] == 1010
+
+
+def test_a_wildcard_without_location_stands_for_the_host() -> None:
+    wildcard = Candidate(
+        reference=Reference.parse("x.prod.test/app:1"), location="", insecure=False, blocked=False, kind=Kind.ORIGIN
+    )
+    assert location_of(wildcard) == "x.prod.test"
+
+
+@given(st.sampled_from(Stage), st.sampled_from(Reason), st.text())
+def test_no_words_of_skopeo_break_the_report(stage: Stage, reason: Reason, detail: str) -> None:
+    attempt = failed(MIRROR, reason, stage, detail)
+    (found,) = document(run_of(replace(FAILED, attempts=(attempt,), error=detail)))["images"]
+    assert (found["attempts"][0]["stage"], found["attempts"][0]["reason"]) == (stage.value, reason.value)
+    assert found["attempts"][0]["detail"] == found["error"] == detail
+
+
+def test_a_file_name_that_is_no_text_does_not_break_the_report() -> None:
+    assert "udcff" in report_text(replace(run_of(), configuration_files=("\udcff.conf",)))
+
+
+def test_the_document_is_not_shared() -> None:
+    run = run_of(COPIED)
+    assert report_document(run) == report_document(run)
+    assert report_document(run) is not report_document(run)

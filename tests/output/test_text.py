@@ -1,0 +1,220 @@
+"""What people read: nothing raw to a terminal, results on stdout, the rest on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.printing import Printer
+from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, printable, summary_lines
+from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.transfer.destination.place import Place
+from skopeo_mirror.transfer.engine import Finished, Retrying
+from skopeo_mirror.transfer.preparing import Job, Wanted
+from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WOULD_COPY, run_of
+from tests.values import D1, failed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skopeo_mirror.transfer.results import ImageResult
+
+HOSTILE = "\x1b[2J\x07\r\n\x9b31m\u202e\x00"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("plain, grün and 漢字", "plain, grün and 漢字", id="plain"),
+        pytest.param("\x1b[31mred", r"\x1b[31mred", id="escape-sequence"),
+        pytest.param("a\nb\tc\r", r"a\nb\tc\r", id="newline-tab-return"),
+        pytest.param("\x9b31m", r"\x9b31m", id="eight-bit-escape"),
+        pytest.param("\u202egpj.exe", r"\u202egpj.exe", id="right-to-left"),
+        pytest.param("\u200b\u2028", r"\u200b\u2028", id="invisible"),
+        pytest.param("\udcff", r"\udcff", id="no-text"),
+        pytest.param("[red]x[/red]", "[red]x[/red]", id="markup"),
+    ],
+)
+def test_escapes_what_a_terminal_would_act_upon(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text())
+def test_what_is_printed_is_printable(text: str) -> None:
+    assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("image", "line"),
+    [
+        pytest.param(
+            COPIED,
+            f"copied prod.test/app@{D1} from prod.test/app (origin) to docker://d.test/m/app:pin-sha256-{D1.hex}",
+            id="copied",
+        ),
+        pytest.param(
+            WOULD_COPY,
+            f"would-copy prod.test/app@{D1} from prod.test/app (origin) to docker://d.test/m/app:pin-sha256-{D1.hex}",
+            id="would-copy",
+        ),
+        pytest.param(PRESENT, "present prod.test/app:v1 at docker://d.test/m/app:v1", id="present"),
+        pytest.param(FAILED, "failed prod.test/other:v1: no candidate served it", id="failed"),
+    ],
+)
+def test_one_line_says_what_became_of_an_image(image: ImageResult, line: str) -> None:
+    assert image_line(image) == line
+
+
+def test_an_error_of_many_lines_stands_on_one() -> None:
+    assert image_line(replace(FAILED, error="a\n  b\r\nc")) == "failed prod.test/other:v1: a b c"
+
+
+@pytest.mark.parametrize("image", [COPIED, PRESENT, FAILED], ids=["copied", "present", "failed"])
+def test_nobody_can_forge_a_line(image: ImageResult, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = replace(image, destination="dir:/tmp/x\ncopied y" + HOSTILE, error="x\ncopied y" + HOSTILE)
+    Console().result(image_line(forged))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isprintable()
+
+
+def test_one_line_a_candidate() -> None:
+    assert attempt_lines(COPIED) == [
+        "  mirror a.test/x/app: not-found (manifest unknown)",
+        "  origin prod.test/app: served in 0.0 s",
+    ]
+    assert attempt_lines(FAILED) == ["  mirror a.test/x/app: skipped (it is down)"]
+
+
+def test_sums_up() -> None:
+    again = replace(COPIED, served_by=MIRROR, bytes=2_500_000)
+    assert summary_lines(run_of(COPIED, again, PRESENT, FAILED)) == [
+        "4 images: 2 copied, 1 present, 1 failed in 12.3 s",
+        "  a.test (mirror): 1 image, 2.5 MB",
+        "  prod.test (origin): 1 image, 1.0 kB",
+    ]
+
+
+def test_says_why_a_run_ended_early() -> None:
+    assert summary_lines(run_of(FAILED, stopped="interrupted"))[-1] == "stopped early: interrupted"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        pytest.param(0, "0 B", id="none"),
+        pytest.param(999, "999 B", id="bytes"),
+        pytest.param(1000, "1.0 kB", id="kilo"),
+        pytest.param(123_456_789, "123.5 MB", id="mega"),
+        pytest.param(5e9, "5.0 GB", id="giga"),
+        pytest.param(7e15, "7000.0 TB", id="more"),
+    ],
+)
+def test_says_bytes_as_people_do(number: float, said: str) -> None:
+    assert human_bytes(number) == said
+
+
+@pytest.mark.parametrize("say", [Console().note, Console().warning, Console().error], ids=["note", "warning", "error"])
+def test_words_go_to_stderr_and_nothing_raw(say: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(say)
+    say(f"a {HOSTILE} b")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith(" b\n")
+    assert captured.err.rstrip("\n").isprintable()
+
+
+def test_results_go_to_stdout_and_nothing_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().result(f"a\nb {HOSTILE}")
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith("a\nb ")
+    assert captured.out.replace("\n", "").isprintable()
+
+
+def test_quiet_says_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(quiet=True)
+    console.note("note")
+    console.warning("warning")
+    console.error("error")
+    assert capsys.readouterr().err == "error: error\n"
+
+
+def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        Console().result("a")
+        Console().result("b")
+
+
+def printer(*, json_: bool = False, verbose: bool = False, quiet: bool = False) -> Printer:
+    return Printer(console=Console(quiet=quiet), json=json_, verbose=verbose, quiet=quiet)
+
+
+def finished(image: ImageResult) -> Finished:
+    return Finished(job=Job(number=0, wanted=Wanted(image=image.image), place=Place(name="d")), result=image)
+
+
+def test_tells_each_image_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    printer().hear(finished(PRESENT))
+    captured = capsys.readouterr()
+    assert captured.out == f"{image_line(PRESENT)}\n"
+    assert captured.err == ""
+
+
+def test_with_json_stdout_is_the_document_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    one = printer(json_=True)
+    one.hear(finished(PRESENT))
+    one.finish(run_of(PRESENT), report=None, failed_images=None)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["images"][0]["status"] == "present"
+    assert image_line(PRESENT) in captured.err
+
+
+def test_quiet_tells_only_failures(capsys: pytest.CaptureFixture[str]) -> None:
+    one = printer(quiet=True)
+    one.hear(finished(PRESENT))
+    one.hear(finished(FAILED))
+    one.finish(run_of(PRESENT, FAILED), report=None, failed_images=None)
+    captured = capsys.readouterr()
+    assert captured.out == f"{image_line(FAILED)}\n"
+    assert captured.err == ""
+
+
+def test_verbose_tells_every_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+    printer(verbose=True).hear(finished(COPIED))
+    assert capsys.readouterr().err.splitlines() == attempt_lines(COPIED)
+
+
+def test_tells_of_a_retry(capsys: pytest.CaptureFixture[str]) -> None:
+    printer().hear(Retrying(job=finished(PRESENT).job, pause=2.0, why="every candidate failed"))
+    assert capsys.readouterr().err == "prod.test/app:v1: every candidate failed; trying again in 2 s\n"
+
+
+def test_nothing_that_a_mirror_says_reaches_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = replace(FAILED, error=HOSTILE, attempts=(failed(MIRROR, Reason.OTHER, detail=HOSTILE),))
+    one = printer(verbose=True)
+    one.hear(finished(hostile))
+    one.hear(Retrying(job=finished(hostile).job, pause=2.0, why=HOSTILE))
+    one.finish(run_of(hostile, stopped=HOSTILE), report=None, failed_images=None)
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).replace("\n", "").isprintable()
+
+
+def test_writes_the_report_and_the_failures(tmp_path: Path) -> None:
+    report, failures = tmp_path / "report.json", tmp_path / "failed.txt"
+    printer(quiet=True).finish(run_of(PRESENT, FAILED, FAILED), report=report, failed_images=failures)
+    assert json.loads(report.read_text())["failed"] is True
+    assert failures.read_text() == "prod.test/other:v1\nprod.test/other:v1\n"
+    printer(quiet=True).finish(run_of(PRESENT), report=report, failed_images=failures)
+    assert failures.read_text() == ""
+    assert json.loads(report.read_text())["failed"] is False

@@ -1,0 +1,122 @@
+"""The arrows: who may import whom. The rooms are the folders and modules at the top of the package."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skopeo_mirror
+
+PACKAGE = Path(skopeo_mirror.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# Each room with those that it may import:
+# `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
+# `manifest` and `files` stand beside `reference`, `options` and `wiring` beside `cli`.
+GROUND = {"errors", "reference", "manifest", "files"}
+ARROWS = {
+    "errors": set[str](),
+    "files": {"errors"},
+    "reference": {"errors"},
+    "manifest": {"errors", "reference"},
+    "inputs": GROUND,
+    "registries_conf": GROUND,
+    "skopeo": GROUND | {"registries_conf"},
+    "transfer": GROUND | {"registries_conf", "skopeo"},
+    "output": GROUND | {"registries_conf", "skopeo", "transfer"},
+    "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
+    "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
+    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
+    "__main__": {"cli"},
+    "__init__": set[str](),
+}
+# Values in, values out: no file, process or clock.
+PURE = (
+    "reference",
+    "registries_conf.model",
+    "registries_conf.routing",
+    "registries_conf.scoping",
+    "skopeo.debuglog",
+    "skopeo.faults",
+    "skopeo.provenance",
+    "transfer.explaining",
+    "transfer.failover",
+    "transfer.results",
+    "transfer.schedule",
+    "output.report",
+    "output.text",
+)
+OUTSIDE = {"io", "os", "pathlib", "random", "sh", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "time"}
+
+
+def name_of(file: Path) -> str:
+    """`transfer.destination.naming`; a package is its own name."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every module that a file imports anywhere: at the top, in a function, for types only."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(file)} has a relative import"
+            found.add(str(node.module))
+            if node.module == "skopeo_mirror":
+                found |= {f"skopeo_mirror.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_imported_by(file: Path) -> set[str]:
+    ours = {name.removeprefix("skopeo_mirror.") for name in imports_of(file) if name.startswith("skopeo_mirror.")}
+    return {room_of(name) for name in ours if name != "__version__"} - {room_of(name_of(file))}
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name_of)
+def test_imports_point_down(file: Path) -> None:
+    assert rooms_imported_by(file) <= ARROWS[room_of(name_of(file))]
+
+
+def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None:
+    assert not ARROWS["inputs"] & {"skopeo", "registries_conf", "transfer"}
+    assert not ARROWS["registries_conf"] & {"skopeo", "inputs", "transfer"}
+
+
+def test_nothing_imports_the_command_line() -> None:
+    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "wiring"}}
+    assert importers <= {"cli", "wiring", "__main__"}
+
+
+def test_there_is_one_door_to_the_tool() -> None:
+    assert [name_of(file) for file in MODULES if "sh" in imports_of(file)] == ["skopeo.command"]
+
+
+def test_nobody_starts_a_process_by_another_way() -> None:
+    doors = {"subprocess", "multiprocessing", "pty", "asyncio.subprocess"}
+    assert [name_of(file) for file in MODULES if imports_of(file) & doors] == []
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_touch_nothing_outside(module: str) -> None:
+    file = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    assert not {name.partition(".")[0] for name in imports_of(file)} & OUTSIDE
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name_of)
+def test_every_module_says_first_what_it_is_for(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    told = ast.get_docstring(tree)
+    assert told, f"{name_of(file)} has no docstring"
+    assert told.splitlines()[0].endswith((".", "!", "?", ":", ";", ")", "`"))
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name_of)
+def test_no_module_keeps_what_belongs_nowhere(file: Path) -> None:
+    assert file.stem not in {"common", "helpers", "misc", "util", "utils"}

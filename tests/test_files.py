@@ -1,0 +1,126 @@
+"""Files that are whole or not there, and directories that are gone with the run."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skopeo_mirror import files
+from skopeo_mirror.files import private_directory, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def fail_to_replace(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_writes_a_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "report.json", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"report.json": b"new"}
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").write_bytes(b"")
+    write_atomically(tmp_path / "report.json", b"new")
+    assert mode(tmp_path / "report.json") == mode(tmp_path / "any")
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert mode(path) == 0o640
+
+
+def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        write_atomically(path, b"new")
+        assert reader.read() == b"old"
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fail_to_replace)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"report.json": b"old"}
+
+
+def test_the_unfinished_file_can_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "area").mkdir()
+    seen: list[list[str]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append([path.name for path in tmp_path.iterdir()]))
+    write_atomically(tmp_path / "index.json", b"new", via=tmp_path / "area")
+    assert seen == [["area"]]
+    assert list((tmp_path / "area").iterdir()) == []
+
+
+def test_of_a_link_the_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("deep/real")
+    write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "deep/real").read_bytes() == b"new"
+
+
+def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    """As `--failed-images /dev/null` needs it; a FIFO of our own, so that broken code can break no device."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(fifo, b"new")
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    assert fifo.is_fifo()
+
+
+def test_a_directory_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "nowhere/report.json", b"new")
+
+
+def test_a_private_directory_is_private_and_gone_afterwards(tmp_path: Path) -> None:
+    with private_directory(tmp_path) as directory:
+        (directory / "deep").mkdir()
+        (directory / "deep/file").write_bytes(b"x")
+        assert directory.parent == tmp_path
+        assert mode(directory) == 0o700
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_private_directory_is_gone_after_an_error_too(tmp_path: Path) -> None:
+    def fail() -> None:
+        with private_directory(tmp_path):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_has_left_is_cleared_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".skopeo-mirror-run-killed").mkdir()
+    (tmp_path / "other").mkdir()
+    with private_directory(tmp_path) as one, private_directory(tmp_path) as two:
+        assert {path.name for path in tmp_path.iterdir()} == {one.name, two.name, "other"}
+
+
+def test_the_umask_is_as_it_was() -> None:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    assert mask == files._UMASK  # noqa: SLF001 - it was read by setting it

@@ -1,0 +1,61 @@
+"""What a copy will have to bring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.transfer.plan import plan_of
+from tests.values import hex_of, image_index, image_manifest
+
+if TYPE_CHECKING:
+    from skopeo_mirror.reference import Digest
+
+ONE = image_manifest(b"config 1", b"base", b"layer 1")
+TWO = image_manifest(b"config 2", b"base", b"layer 2")
+INDEX = image_index(ONE, TWO)
+
+
+def nothing(digest: Digest) -> bytes | None:
+    raise AssertionError(str(digest))
+
+
+def test_an_image_brings_its_config_and_its_layers() -> None:
+    plan = plan_of(ONE, nothing)
+    assert plan is not None
+    assert plan.blobs == {f"sha256:{hex_of(blob)}": len(blob) for blob in (b"config 1", b"base", b"layer 1")}
+    assert plan.manifests == len(ONE)
+    assert plan.bytes == len(ONE) + len(b"config 1" + b"base" + b"layer 1")
+
+
+def test_an_index_brings_all_its_images_and_what_they_share_once() -> None:
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO)}
+    plan = plan_of(INDEX, there.get)
+    assert plan is not None
+    assert len(plan.blobs) == 5
+    assert plan.manifests == len(INDEX + ONE + TWO)
+
+
+def test_an_index_in_an_index() -> None:
+    outer = image_index(INDEX)
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO, INDEX)}
+    plan = plan_of(outer, there.get)
+    assert plan is not None
+    assert plan.manifests == len(outer + INDEX + ONE + TWO)
+
+
+def test_without_an_images_manifest_there_is_no_plan() -> None:
+    assert plan_of(INDEX, {digest_of(ONE): ONE}.get) is None
+    assert plan_of(INDEX, {digest_of(ONE): ONE, digest_of(TWO): b"<html>"}.get) is None
+
+
+def test_an_image_that_is_named_twice_is_read_once() -> None:
+    read: list[Digest] = []
+
+    def remember(digest: Digest) -> bytes:
+        read.append(digest)
+        return ONE
+
+    plan = plan_of(image_index(ONE, ONE), remember)
+    assert plan is not None
+    assert read == [digest_of(ONE)]
