@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.inputs.catalog import read_catalog
 from skopeo_mirror.inputs.listing import list_catalog
-from skopeo_mirror.output.catalogs import as_json, as_table
-from tests.inputs.catalogs import Member, channel, entry, layer, package, write_catalog, write_sample
-from tests.inputs.catalogs import as_json as documents_as_json
+from skopeo_mirror.output.catalogs import catalog_document, catalog_table
+from tests.inputs.catalogs import Member, as_json, channel, entry, layer, package, write_catalog, write_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+def listing(layout: Path) -> dict[str, Any]:
+    return catalog_document("quay.io/cat:1", map(asdict, list_catalog(read_catalog(layout))))
+
+
 def test_the_table(tmp_path: Path) -> None:
-    assert as_table(list_catalog(read_catalog(write_sample(tmp_path / "layout")))).splitlines() == [
+    assert catalog_table(listing(write_sample(tmp_path / "layout"))).splitlines() == [
         "PACKAGE  CHANNEL    HEAD          VERSION  DEFAULT",
         "alpha    old        alpha.v1.3.0  1.3.0",
         "alpha    stable     alpha.v2.2.0  2.2.0    default",
@@ -27,41 +31,42 @@ def test_the_table(tmp_path: Path) -> None:
 
 def test_a_broken_channel_and_a_package_without_channels_are_listed(tmp_path: Path) -> None:
     documents = [package("a", ""), package("b", "x"), channel("b", "x", entry("one"), entry("two"))]
-    content = layer(Member(name="configs/x.json", content=documents_as_json(documents)))
-    listing = list_catalog(read_catalog(write_catalog(tmp_path / "layout", content)))
-    assert as_table(listing).splitlines() == [
+    content = layer(Member(name="configs/x.json", content=as_json(documents)))
+    document = listing(write_catalog(tmp_path / "layout", content))
+    assert catalog_table(document).splitlines() == [
         "PACKAGE  CHANNEL  HEAD  VERSION  DEFAULT",
         "a        -        -     -",
         "b        x        (more than one head, for nothing replaces or skips these: one, two)  -        default",
     ]
-    assert as_json(listing, "quay.io/cat:1") == {
+    assert document == {
         "schema": "skopeo-mirror/catalog/v1",
         "catalog": "quay.io/cat:1",
         "packages": [
-            {"name": "a", "default_channel": None, "channels": []},
+            {"name": "a", "default_channel": None, "channels": ()},
             {
                 "name": "b",
                 "default_channel": "x",
-                "channels": [
+                "channels": (
                     {
                         "name": "x",
+                        "default": True,
                         "head": None,
                         "version": None,
                         "entries": 2,
                         "problem": "more than one head, for nothing replaces or skips these: one, two",
-                    }
-                ],
+                    },
+                ),
             },
         ],
     }
 
 
 def test_json_has_every_channel(tmp_path: Path) -> None:
-    listing = list_catalog(read_catalog(write_sample(tmp_path / "layout")))
-    value = json.loads(json.dumps(as_json(listing, "quay.io/cat:1")))
+    value = json.loads(json.dumps(listing(write_sample(tmp_path / "layout"))))
     assert [len(package["channels"]) for package in value["packages"]] == [2, 3, 1]
     assert value["packages"][0]["channels"][1] == {
         "name": "stable",
+        "default": True,
         "head": "alpha.v2.2.0",
         "version": "2.2.0",
         "entries": 7,
