@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skopeo_mirror import __version__, options, wiring
-from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, Unroutable, UsageError
+from skopeo_mirror.errors import Interrupted, InvalidInput, SkopeoMirrorError, Unroutable, UsageError
 from skopeo_mirror.output.console import Console
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def main() -> None:
         _die(error.problems, error.exit_status)
     except SkopeoMirrorError as error:
         _die(str(error).splitlines(), error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(Interrupted.exit_status)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _die([f"{where}{error.strerror or error}"], SkopeoMirrorError.exit_status)

@@ -49,6 +49,9 @@ def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed,
 def parse_line(text: str) -> Listed:
     """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
     source, separator, destination = text.partition("=")
+    if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", source.strip()):
+        # docker/reference would take it for the image docker.io/library/sha256 with a tag.
+        raise InvalidReference(f"{shown(source.strip())} is a digest without a name; write HOST/PATH@DIGEST")
     reference = Reference.parse(source.strip())
     if reference.tag is None and reference.digest is None:
         reference = replace(reference, tag="latest")  # as skopeo does; `app` and `app:latest` are one image
@@ -98,6 +101,6 @@ def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, 
             except UnicodeDecodeError:
                 problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
                 continue
-            text = re.sub(r"(^|\s)#.*", "", line.rstrip("\r")).strip()
+            text = re.sub(r"(^|\s)#.*", "", line).strip()
             if text:
                 yield f"{name}:{number}: ", text

@@ -87,6 +87,7 @@ _READING_BLOB: Final = re.compile(
     r"happened during read|Digest did not match|reading blob|fetching blob|reading config|parsing image conf",
     re.IGNORECASE,
 )
+_NEVER_CONNECTED: Final = re.compile(r"dial (tcp|udp)|pinging container registry|no such host")
 _LOCAL: Final = re.compile(
     r"no space left on device|read-only file system|disk quota exceeded"
     r"|(open|mkdir|rename|write|mkdirat) /\S+: permission",
@@ -131,10 +132,11 @@ def stage_of(error: str, *, opened: bool) -> Stage:
 
 
 def connection_lost(error: str) -> bool:
-    """Whether the destination could not be reached at all, as against one that answered with an error."""
-    return (
-        reason_of(error) in {Reason.CONNECTION, Reason.TIMEOUT, Reason.STALLED} and "happened during read" not in error
-    )
+    """Whether the destination could not be reached at all: one that hangs up on an upload may take the next."""
+    reason = reason_of(error)
+    if reason is Reason.CONNECTION:
+        return bool(_NEVER_CONNECTED.search(error))
+    return reason in {Reason.TIMEOUT, Reason.STALLED}
 
 
 def _without_names(error: str) -> str:

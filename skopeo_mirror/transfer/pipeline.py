@@ -96,7 +96,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pipeline:
-    """The steps of an image. `plans`: whether manifests are read ahead; `retries`: more rounds for passing faults."""
+    """The steps of an image. `plans`: whether manifests are read ahead; `retries`: more rounds for passing faults.
+
+    `promised`: under a dry run, the blobs that would be brought, and the number of the image that would bring each.
+    """
 
     reader: ManifestReader
     sourcing: Sourcing
@@ -104,6 +107,7 @@ class Pipeline:
     retries: int = 2
     plans: bool = True
     dry_run: bool = False
+    promised: dict[str, int] = field(default_factory=dict)
 
     @property
     def scoped(self) -> ScopedSkopeo:
@@ -318,7 +322,7 @@ class Pipeline:
             confirmed=error is None,
             served_by=provenance.server if provenance is not None and error is None else None,
             attempts=(*journey.before, *failed, *served),
-            bytes=_bytes_pulled(journey.plan, provenance) if error is None else 0,
+            bytes=self._bytes(journey, status, provenance),
             seconds=time.monotonic() - journey.started,
             error=error,
             resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
@@ -326,12 +330,23 @@ class Pipeline:
             wanted_by=wanted.wanted_by,
         )
 
-
-def _bytes_pulled(plan: Plan | None, provenance: Provenance | None) -> int:
-    """What an image cost its source: the manifests, and the blobs that were not at the destination already."""
-    if plan is None or provenance is None:
-        return 0
-    return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in provenance.pulled)
+    def _bytes(self, journey: Journey, status: Status, provenance: Provenance | None) -> int:
+        """What an image costs its source: the manifests, and the blobs that are not at the destination already."""
+        plan = journey.plan
+        if plan is None or provenance is None:
+            return 0
+        match status:
+            case Status.COPIED:
+                return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in provenance.pulled)
+            case Status.WOULD_COPY:
+                return plan.manifests + sum(
+                    size
+                    for digest, size in plan.blobs.items()
+                    if self.promised.setdefault(digest, journey.job.number) == journey.job.number
+                    and not self.destination.has_blob(digest, size)
+                )
+            case _:
+                return 0
 
 
 def _known(value: _T | None) -> _T:

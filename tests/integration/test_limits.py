@@ -8,7 +8,7 @@ import pytest
 
 from skopeo_mirror.transfer.circuits import IMAGES
 from tests.integration.bench.copying import configure, copy, entry, only, pin_tag
-from tests.integration.bench.faults import Fault, Place
+from tests.integration.bench.faults import FAULTS, Fault, Place, answers
 from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import make_image
 
@@ -59,18 +59,19 @@ class TestRateLimits:
             ]
 
     def test_what_the_server_asks_for_is_waited_for_where_nobody_else_is_left(
-        self, skopeo_mirror: Program, destination: Registry, image: Image
+        self, skopeo_mirror: Program, destination: Registry, image: Image, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The wait is no stall, and no failed attempt: skopeo says that it waits."""
-        with FaultyRegistry(Fault(place=Place.MANIFEST, kind="429-retry-after", times=2)) as origin:
+        monkeypatch.setitem(FAULTS[Place.MANIFEST], "429-retry-after", answers(429, Retry_After="3"))
+        with FaultyRegistry(Fault(place=Place.MANIFEST, kind="429-retry-after", times=1)) as origin:
             origin.serve("app", image)
             configure(skopeo_mirror, entry(origin.host))
             report = copy(
                 skopeo_mirror,
-                *("--stall-timeout=800ms", f"{origin.host}/app@{image.digest}", f"docker://{destination.host}"),
+                *("--stall-timeout=1s", f"{origin.host}/app@{image.digest}", f"docker://{destination.host}"),
             )
             assert told(report) == [(origin.host, None)]
-            assert limited(origin) == 2
+            assert limited(origin) == 1
 
     def test_the_servers_wish_is_respected(self, skopeo_mirror: Program, destination: Registry, image: Image) -> None:
         """By skopeo, which says so, and by the next round."""
@@ -264,3 +265,22 @@ class TestLostDestination:
             assert destination.manifest("app", pin_tag(image)) == image.manifest
         assert told(report) == [(mirror.host, "destination"), (mirror.host, None)]
         assert origin.requests() == []
+
+    @pytest.mark.parametrize("kind", ["close", "close-midway", "503"])
+    def test_a_destination_that_does_not_take_one_image_is_not_lost(
+        self, skopeo_mirror: Program, mirror: Registry, kind: str
+    ) -> None:
+        """It hangs up on the first, for its size, say."""
+        images = [make_image(f"image-{number}") for number in range(3)]
+        for image in images:
+            mirror.push("app", image)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        with FaultyRegistry(Fault(place=Place.UPLOAD, kind=kind, times=1)) as destination:
+            report = copy(
+                skopeo_mirror,
+                *("-j1", "--retries=0", *(f"prod.invalid/app@{image.digest}" for image in images)),
+                f"docker://{destination.host}",
+                status=1,
+            )
+        assert report["stopped"] is None
+        assert [image["status"] for image in report["images"]] == ["failed", "copied", "copied"]

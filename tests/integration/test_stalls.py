@@ -34,7 +34,7 @@ def with_reason(report: dict[str, Any], host: str, reason: str) -> list[str]:
     ("kind", "layer"),
     [
         pytest.param("slow", make_random_layer("slow", 4 * SLOW), id="50-kB-a-second"),
-        pytest.param("trickle", Layer(blob=b"tiny", diff_id=digest_of(b"tiny")), id="a-byte-a-second"),
+        pytest.param("trickle", Layer(blob=b"a layer", diff_id=digest_of(b"a layer")), id="a-byte-a-second"),
     ],
 )
 def test_a_transfer_that_takes_longer_than_the_stall_timeout_completes(

@@ -1,4 +1,4 @@
-"""The page of rules, docs/registries-conf.md, says what the program does."""
+"""The page of rules, registries_conf/README.md, says what the program does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skopeo_mirror.registries_conf.routing import Router
 if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Configuration
 
-PAGE = Path(__file__).parents[2] / "docs/registries-conf.md"
+PAGE = Path(__file__).parents[2] / "skopeo_mirror/registries_conf/README.md"
 EXAMPLE = re.compile(r"^### (.*?)\n\n```toml\n(.*?)```\n\n```\n(.*?)```$", re.MULTILINE | re.DOTALL)
 ROUTE = re.compile(r"(\S+) -> (.*)")
 

@@ -205,7 +205,10 @@ def test_before_a_manifest_was_read_it_is_the_manifest() -> None:
 @pytest.mark.parametrize(
     ("error", "lost"),
     [
-        pytest.param("connect: connection refused", True, id="refused"),
+        pytest.param('Patch "http://d.test/": dial tcp 10.0.0.1:80: connect: connection refused', True, id="refused"),
+        pytest.param('pinging container registry d.test: Get "https://d.test/v2/": EOF', True, id="hangs-up-at-once"),
+        pytest.param('writing blob: Patch "http://d.test/v2/x/blobs/uploads/1": EOF', False, id="hangs-up-later"),
+        pytest.param("nothing moved for 60 s; skopeo was at: GET https://d.test/v2/", True, id="stalled"),
         pytest.param("dial tcp: i/o timeout", True, id="timeout"),
         pytest.param("unauthorized", False, id="unauthorized"),
         pytest.param("StatusCode: 500", False, id="server-error"),

@@ -86,6 +86,10 @@ class DirectoryDestination:
         assert place.path is not None  # noqa: S101 - `place` made it
         return _is_whole(place.path, place.path / "manifest.json", digest)
 
+    def has_blob(self, digest: str, size: int) -> bool:  # noqa: ARG002 - the interface's
+        """Not known, or not shared between images."""
+        return False
+
     def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
         """Every kind of image can be kept here."""
         return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Damaged, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.reference import Reference
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 _DOCKER: Final = "application/vnd.docker."
@@ -86,6 +87,10 @@ class LayoutDestination:
         """Whether an entry of that name has that digest and everything it refers to is there, with its size."""
         entry = self._load().get(place.entry or "")
         return entry is not None and entry.get("digest") == str(digest) and self._is_whole(digest, entry.get("size"))
+
+    def has_blob(self, digest: str, size: int) -> bool:
+        """Whether an image brought it before."""
+        return self._has(Digest.parse(digest), size)
 
     def cannot_hold(self, media_types: Collection[str]) -> str | None:
         """A Docker image would have to become an OCI image, with another digest."""

@@ -66,6 +66,9 @@ class Destination(Protocol):
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the image is there, whole, at this digest; None where only the registry can tell."""
 
+    def has_blob(self, digest: str, size: int) -> bool:
+        """Whether a blob is known to be there (False where only the registry can tell)."""
+
     def cannot_hold(self, media_types: Collection[str]) -> str | None:
         """Why an image with manifests of these types cannot be kept here, in words for people."""
 

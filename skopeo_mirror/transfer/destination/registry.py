@@ -98,6 +98,10 @@ class RegistryDestination:
         """Only the registry can tell."""
         return None
 
+    def has_blob(self, digest: str, size: int) -> bool:  # noqa: ARG002 - the interface's
+        """Not known, or not shared between images."""
+        return False
+
     def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
         """Every kind of image can be kept here."""
         return None

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import tempfile
-import threading
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,7 +32,6 @@ class Staging:
         self._area: Path | None = None
         self._created: list[Path] = []
         self._leaving = ExitStack()
-        self._threads = threading.Lock()
 
     def open(self) -> None:
         """Make `root` and the staging area; clear what runs that were killed have left. Raises DestinationRefused."""
@@ -62,13 +60,12 @@ class Staging:
 
         The lock is on the directory itself, so that no lock file is left in it; it goes with the process.
         """
-        with self._threads:
-            handle = os.open(self.root, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(handle)
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
 
 def publish_directory(staged: Path, place: Path) -> None:

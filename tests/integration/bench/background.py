@@ -58,7 +58,8 @@ def started(program: Program, *arguments: object, env: Mapping[str, str] | None 
     """Start the tool, and kill what is left of it afterwards."""
     mark = str(uuid.uuid4())
     process = subprocess.Popen(
-        program.command(*arguments),
+        # what runs in the background of a shell ignores SIGINT, and its children with it
+        ["env", "--default-signal=INT", *program.command(*arguments)],
         env=program.environment({**(env or {}), "BENCH_MARK": mark}),
         cwd=program.directory,
         stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import uuid
@@ -99,6 +100,10 @@ class Registry:
         """End the process and give the port back."""
         self.stop()
         self._reservation.close()
+
+    def empty(self) -> None:
+        """Drop all that is stored; the process itself remembers nothing."""
+        shutil.rmtree(self._directory / "storage", ignore_errors=True)
 
     def requests(self) -> list[Request]:
         """Return what others than the bench asked since the start or the last `forget`, in order."""
