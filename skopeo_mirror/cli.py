@@ -16,6 +16,7 @@ from skopeo_mirror.output.console import Console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skopeo_mirror.inputs.imageset import ImageSet
     from skopeo_mirror.inputs.lists import Listed
 
 app = typer.Typer(
@@ -70,6 +71,8 @@ def root(
 def copy(
     arguments: ImagesAndDestination = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
@@ -113,7 +116,7 @@ def copy(
     from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
-    from skopeo_mirror.transfer.preparing import Sourcing, Wanted  # noqa: PLC0415
+    from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
@@ -136,15 +139,32 @@ def copy(
         tls_verify=tls_verify,
         rules=NamingRules(scoped=scoped, max_nested_paths=max_nested_paths),
     )
+    image_set = _image_set(config, console, skip_unsupported=skip_unsupported)
     listed = wiring.images(asked, images_from or [], shard)
-    if not listed and not images_from:
+    if not listed and not images_from and image_set is None:
         raise UsageError(f"no image: {target} is taken for the destination; name images before it, or with -f FILE")
     found = wiring.usable_skopeo(skopeo)
     wiring.check_files(authfile, src_authfile, dest_authfile, policy)
     wiring.check_writable(report, failed_images)
     wiring.make_directory(log_dir)
+    if image_set is not None:
+        given = options.PullOptions(
+            configuration=lambda: configuration,
+            mirrors_only=mirrors_only,
+            authfile=authfile,
+            src_authfile=src_authfile,
+            src_cert_dir=src_cert_dir,
+            policy=policy,
+            insecure_policy=insecure_policy,
+            retries=retries,
+            timeout=timeout,
+            stall_timeout=stall_timeout,
+            skopeo=skopeo,
+            log_dir=log_dir,
+        )
+        listed = _with_set(listed, image_set, shard, given, console)
     request = Request(
-        wanted=tuple(Wanted(image=one.reference, destination=one.destination) for one in listed),
+        wanted=tuple(wiring.wanted_at(destination, listed, image_set)),
         skopeo=found,
         settings=Settings(
             source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
@@ -177,15 +197,28 @@ def copy(
 def route(
     images: Images = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
     skopeo: options.SkopeoPath = None,
     json_: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Show, offline, from where each image would be pulled: the candidates in order, and why others are not.
+
+    With -c, catalogs are pulled, for they say which images there are.
 
     Example: skopeo-mirror route -r registries.conf quay.io/foo/app@sha256:...
     """
@@ -197,8 +230,23 @@ def route(
         registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
     )
     router = Router(configuration)
+    given = options.PullOptions(
+        configuration=lambda: configuration,
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
     routed = []
-    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
+    for listed in _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported):
+        if listed.layout is not None:
+            continue
         try:
             found = router.route(listed.reference)
         except Unroutable as error:
@@ -270,6 +318,8 @@ def normalize(
 def pin(
     images: Images = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
@@ -278,6 +328,8 @@ def pin(
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
     src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
     jobs: options.Jobs = 8,
     retries: options.Retries = 2,
     timeout: options.Timeout = None,
@@ -299,18 +351,33 @@ def pin(
     configuration = wiring.configuration(
         registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
     )
-    listed = _some(wiring.images(images or [], images_from or [], shard), images_from)
     wiring.check_files(authfile, src_authfile)
+    given = options.PullOptions(
+        configuration=lambda: configuration,
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    listed = _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported)
     found = wiring.usable_skopeo(skopeo)
     settings = Settings(
         source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
         patience=options.parse_patience(timeout, stall_timeout),
     )
+    in_registries = [one for one in listed if one.layout is None]
+    references = [one.reference if one.digest is None else one.reference.pin(one.digest) for one in in_registries]
     stop = Stop(runs=found.runs)
     failed = False
     with wiring.stopped_by_signals(stop, console):
         for pinned, error in pin_all(
-            [one.reference for one in listed],
+            references,
             skopeo=found,
             settings=settings,
             sourcing=Sourcing(router=Router(configuration), mirrors_only=mirrors_only),
@@ -327,19 +394,134 @@ def pin(
 
 @app.command(name="images")
 def print_images(
-    images: Images = None, images_from: options.ImagesFrom = None, shard: options.ShardOption = None
+    images: Images = None,
+    images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
+    shard: options.ShardOption = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    skopeo: options.SkopeoPath = None,
+    verbose: options.ShowWantedBy = False,
 ) -> None:
     """Print the image references that the given inputs name, normalized, each once, one a line.
 
-    Example: skopeo-mirror images -f images.txt
+    With -c, catalogs are pulled, through registries.conf as any image.
+
+    Example: skopeo-mirror images -c imageset.yaml -r registries.conf
     """
     console = Console()
-    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
-        console.result(str(listed.reference))
+    given = options.PullOptions(
+        configuration=lambda: wiring.configuration(
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        ),
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    for listed in _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported):
+        for line in wiring.list_lines(listed, verbose=verbose):
+            console.result(line)
 
 
-def _some(listed: tuple[Listed, ...], images_from: list[str] | None) -> tuple[Listed, ...]:
-    """The images, unless nobody asked for any. Raises UsageError."""
+@app.command()
+def catalog(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    skopeo: options.SkopeoPath = None,
+    json_: options.Json = False,
+) -> None:
+    """List an operator catalog: packages, channels and their heads. It is pulled through registries.conf as any image.
+
+    REFERENCE is host[:port]/path[:tag][@digest], or oci://PATH for a catalog in an OCI layout.
+
+    Example: skopeo-mirror catalog -r registries.conf registry.redhat.io/redhat/redhat-operator-index:v4.18
+    """
+    from skopeo_mirror import imagesets  # noqa: PLC0415 - YAML is needed for catalogs and image sets alone
+    from skopeo_mirror.output.catalogs import catalog_document, catalog_table  # noqa: PLC0415
+
+    console = Console()
+    given = options.PullOptions(
+        configuration=lambda: wiring.configuration(
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        ),
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    document = catalog_document(reference, imagesets.listing(reference, given, console))
+    console.result(json.dumps(document, indent=2) if json_ else catalog_table(document))
+
+
+def _listed(
+    images: list[str] | None,
+    images_from: list[str] | None,
+    config: str | None,
+    shard: str | None,
+    given: options.PullOptions,
+    console: Console,
+    *,
+    skip_unsupported: bool,
+) -> tuple[Listed, ...]:
+    """The images of the command line, of lists and of an image set. Raises UsageError if nobody asked for any."""
+    image_set = _image_set(config, console, skip_unsupported=skip_unsupported)
+    listed = wiring.images(images or [], images_from or [], shard)
+    if image_set is not None:
+        return _with_set(listed, image_set, shard, given, console)
     if not listed and not images_from:
-        raise UsageError("no image; name images, or lists of them with -f FILE")
+        raise UsageError("no image; name images, lists of them with -f FILE, or an image set with -c FILE")
     return listed
+
+
+def _image_set(config: str | None, console: Console, *, skip_unsupported: bool) -> ImageSet | None:
+    if config is None:
+        if skip_unsupported:
+            raise UsageError("--skip-unsupported is for image sets: name one with -c FILE")
+        return None
+    from skopeo_mirror import imagesets  # noqa: PLC0415
+
+    return imagesets.image_set(config, skip_unsupported=skip_unsupported, console=console)
+
+
+def _with_set(
+    listed: Sequence[Listed], image_set: ImageSet, shard: str | None, given: options.PullOptions, console: Console
+) -> tuple[Listed, ...]:
+    from skopeo_mirror import imagesets  # noqa: PLC0415
+
+    with imagesets.reading(image_set.operators, given, console) as reader:
+        return imagesets.with_set(listed, image_set, reader, shard)

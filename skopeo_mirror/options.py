@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.reference import shown
 from skopeo_mirror.skopeo.command import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skopeo_mirror.registries_conf.model import Configuration
 
 
 def _option(*names: str, help: str, panel: str, metavar: str, least: int | None = None) -> Any:  # noqa: A002 - typer's own word
@@ -49,6 +55,13 @@ ImagesFrom = Annotated[
     _many(
         "-f", "--images-from", metavar="FILE", panel=_INPUT, help="Read references from FILE, one a line (-: stdin)."
     ),
+]
+Config = Annotated[
+    str | None,
+    _option("-c", "--config", metavar="FILE", panel=_INPUT, help="Read an ImageSetConfiguration, as oc-mirror has it."),
+]
+SkipUnsupported = Annotated[
+    bool, _flag("--skip-unsupported", panel=_INPUT, help="With -c: pass over what is not done here, with a warning.")
 ]
 ShardOption = Annotated[
     str | None, _option("--shard", metavar="I/N", panel=_INPUT, help="Keep the I-th of N stable parts of the list.")
@@ -128,7 +141,29 @@ LogDir = Annotated[
     Path | None, _option("--log-dir", metavar="DIR", panel=_OUT, help="Keep skopeo's log of every failed attempt.")
 ]
 Quiet = Annotated[bool, _flag("-q", "--quiet", panel=_OUT, help="Only failures.")]
+ShowWantedBy = Annotated[
+    bool, _flag("-v", "--verbose", panel=_OUT, help="Say below each image, as a comment, who wants it (-c).")
+]
 Verbose = Annotated[bool, _flag("-v", "--verbose", panel=_OUT, help="Every attempt.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullOptions:
+    """What is said on the command line of how catalogs are pulled; `configuration` is read only where one is."""
+
+    configuration: Callable[[], Configuration]
+    mirrors_only: bool
+    authfile: str | None
+    src_authfile: str | None
+    src_cert_dir: str | None
+    policy: str | None
+    insecure_policy: bool
+    retries: int
+    timeout: str | None
+    stall_timeout: str
+    skopeo: str | None
+    log_dir: Path | None = None
+
 
 _SECRET: Final = re.compile(r"(?<!no-)creds|password|token|username|passphrase(?!-file)")
 _OWNED: Final = frozenset(

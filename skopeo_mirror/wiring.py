@@ -16,13 +16,16 @@ from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
 from skopeo_mirror.skopeo.command import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import FrameType
 
+    from skopeo_mirror.inputs.imageset import ImageSet
     from skopeo_mirror.inputs.lists import Listed
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.preparing import Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
 VERSION_WHERE_NONE_IS_FOUND = (1, 9)
@@ -30,11 +33,45 @@ VERSION_WHERE_NONE_IS_FOUND = (1, 9)
 
 def images(arguments: Sequence[str], files: Sequence[str], shard: str | None) -> tuple[Listed, ...]:
     """The images of the command line and of the lists, or the shard of them. Raises InvalidInput, UsageError."""
-    found = read_images(arguments, files)
+    return shard_of(read_images(arguments, files), shard)
+
+
+def shard_of(images: Sequence[Listed], shard: str | None) -> tuple[Listed, ...]:
+    """The shard of a list, or all of it. Raises UsageError."""
     if shard is None:
-        return found
+        return tuple(images)
     part = Shard.parse(shard)
-    return tuple(listed for listed in found if part.keeps(listed.reference))
+    return tuple(listed for listed in images if part.keeps(listed.reference))
+
+
+def list_lines(listed: Listed, *, verbose: bool) -> Iterator[str]:
+    """An image as `images` prints it, for `-f` to read; what is no reference, and who wants it, are comments."""
+    yield str(listed.reference) if listed.layout is None else f"# {listed.catalog} (a catalog in a layout: -c takes it)"
+    if verbose:
+        yield from (f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}" for by in listed.wanted_by)
+
+
+def wanted_at(destination: Destination, images: Iterable[Listed], image_set: ImageSet | None) -> Iterator[Wanted]:
+    """The images as they are asked for at `destination`; what `image_set` blocks there is left out."""
+    from skopeo_mirror.transfer.preparing import Wanted  # noqa: PLC0415 - start-up time of the other commands
+    from skopeo_mirror.transfer.results import WantedBy  # noqa: PLC0415
+
+    for listed in images:
+        own = listed.destination
+        if listed.named is not None and (repository := destination.place(listed.named).repository) is not None:
+            own = str(repository)
+        if image_set is not None and image_set.blocks(destination.place(listed.reference, own).name):
+            continue
+        yield Wanted(
+            image=listed.reference,
+            destination=own,
+            digest=listed.digest,
+            wanted_by=tuple(
+                WantedBy(catalog=by.catalog, package=by.package, channel=by.channel, bundle=by.bundle)
+                for by in listed.wanted_by
+            ),
+            catalog=listed.catalog,
+        )
 
 
 def configuration(
@@ -136,6 +173,9 @@ def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
     before = {number: signal.signal(number, press) for number in errors}
     try:
         yield
+    except SkopeoMirrorError:
+        if not received:
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

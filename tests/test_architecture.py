@@ -13,7 +13,7 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest` and `files` stand beside `reference`, `options` and `wiring` beside `cli`.
+# `manifest` and `files` stand beside `reference`, `options`, `wiring` and `imagesets` beside `cli`.
 GROUND = {"errors", "reference", "manifest", "files"}
 ARROWS = {
     "errors": set[str](),
@@ -27,7 +27,8 @@ ARROWS = {
     "output": GROUND | {"registries_conf", "skopeo", "transfer"},
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
     "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
-    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
+    "imagesets": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
+    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "imagesets"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }
@@ -90,8 +91,10 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "wiring"}}
-    assert importers <= {"cli", "wiring", "__main__"}
+    importers = {
+        name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "wiring", "imagesets"}
+    }
+    assert importers <= {"cli", "wiring", "imagesets", "__main__"}
 
 
 def test_there_is_one_door_to_the_tool() -> None:

@@ -52,6 +52,12 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     )
 
 
+def image_digest(layout: Path) -> Digest:
+    """The digest of the only image in the directory `layout`; raises InvalidInput as `open_image` does."""
+    index = _json_object(layout, layout / "index.json")
+    return _digest(layout, _choose(layout, _descriptors(layout, index), None))
+
+
 def _choose(layout: Path, images: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:
     if name is not None:
         wanted = [image for image in images if name in (image.get("digest"), _ref_name(image))]
@@ -105,11 +111,7 @@ def _list(layout: Path, document: dict[str, Any], key: str) -> list[Any]:
 
 def _blob(layout: Path, descriptor: Any) -> Path:
     """Find the file that holds a blob, and hold its bytes against its digest."""
-    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
-    try:
-        digest = Digest.parse(str(text))
-    except InvalidReference as error:
-        raise InvalidInput([f"{layout}: {error}"]) from error
+    digest = _digest(layout, descriptor)
     path = layout / "blobs" / digest.algorithm / digest.hex
     try:
         with path.open("rb") as blob:
@@ -119,6 +121,14 @@ def _blob(layout: Path, descriptor: Any) -> Path:
     if found != digest.hex:
         raise InvalidInput([f"{layout}: blob {digest} is damaged: its bytes have {digest.algorithm}:{found}"])
     return path
+
+
+def _digest(layout: Path, descriptor: Any) -> Digest:
+    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    try:
+        return Digest.parse(str(text))
+    except InvalidReference as error:
+        raise InvalidInput([f"{layout}: {error}"]) from error
 
 
 def _json_object(layout: Path, path: Path) -> dict[str, Any]:

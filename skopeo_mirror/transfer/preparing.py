@@ -14,7 +14,7 @@ from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.transfer.destination.place import Destination, Place
     from skopeo_mirror.transfer.results import WantedBy
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """An image that is asked for; `destination` is one of its own, if it names one."""
+    """An image that is asked for; `destination` is one of its own, if it names one.
+
+    `digest` is what its tag was found to be, where that is known beforehand; `catalog` says that it is that operator
+    catalog, as the image set writes it.
+    """
 
     image: Reference
     destination: str | None = None
+    digest: Digest | None = None
     wanted_by: tuple[WantedBy, ...] = ()
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
