@@ -16,6 +16,7 @@ from tests.integration.bench.copying import (
     entry,
     files_below,
     holds,
+    noting_skopeo,
     only,
     pin_tag,
     report_of,
@@ -191,9 +192,7 @@ class TestPassword:
         """Not on a command line (a wrapper of the real skopeo notes them and its environment), nor in any file."""
         closed.push("ns/app", image, "v1")
         configure(skopeo_mirror, entry("prod.invalid", closed.host))
-        wrapper = skopeo_mirror.directory / "noting-skopeo"
-        wrapper.write_text('#!/bin/sh\n{ printf "%s\\n" "$@"; env; } >> words\nexec skopeo "$@"\n')
-        wrapper.chmod(0o755)
+        wrapper = noting_skopeo(skopeo_mirror)
         auth = auth_file(skopeo_mirror, closed.host, password=password)
         run = skopeo_mirror(
             "copy", "-v", "--json", "-r", "registries.conf", "--skopeo", wrapper, "--authfile", "auth.json",
@@ -205,7 +204,7 @@ class TestPassword:
         encoded = base64.b64encode(f"{USER}:{password}".encode()).decode()
         auth.unlink()
         written = files_below(skopeo_mirror.directory)
-        assert "words" in written
+        assert "noted" in written
         assert any(path.startswith("logs/") for path in written)
         for content in (run.stdout.encode(), run.stderr.encode(), *(written.values())):
             assert password.encode() not in (content or b"")

@@ -175,7 +175,7 @@ def test_a_copy_that_fails_leaves_what_was_there_whole(
         if fault.kind == "refuse":
             source.stop_listening()
         again = f"prod.invalid/ns/app:v1@{successor.digest}"
-        failed = only(copy(skopeo_mirror, "--retries=0", "--mirrors-only", again, target, status=1))
+        failed = only(copy(skopeo_mirror, "--no-plan", "--retries=0", "--mirrors-only", again, target, status=1))
         assert (failed["status"], failed["digest"]) == ("failed", successor.digest)
         after = files_below(directory)
         assert {path: after[path] for path in before} == before  # of a layout the blobs that arrived may stay

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, holds, only, pin_tag
+from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, holds, noting_skopeo, only, pin_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +74,10 @@ class TestHostility:
     ) -> None:
         hostile = skopeo_mirror.directory / "hostile.conf"
         hostile.write_text(entry("prod.invalid/ns/app", f"{wrong.host}/ns/app") + entry(mirror.host, blocked=True))
-        assert_served_by_the_mirror(skopeo_mirror, mirror, destination, image, env={variable: str(hostile)})
+        env = {variable: str(hostile), "SKOPEO_MIRROR_SKOPEO": str(noting_skopeo(skopeo_mirror))}
+        assert_served_by_the_mirror(skopeo_mirror, mirror, destination, image, env=env)
         assert asked(wrong) == []
+        assert f"{variable}=" not in (skopeo_mirror.directory / "noted").read_text()
 
 
 def assert_served_by_the_mirror(

@@ -61,6 +61,14 @@ def report_of(run: Run, *, status: int = 0) -> dict[str, Any]:
     return run.report
 
 
+def noting_skopeo(program: Program) -> Path:
+    """Return a wrapper of the real skopeo that notes its words and its environment in the file `noted`."""
+    wrapper = program.directory / "noting-skopeo"
+    wrapper.write_text('#!/bin/sh\n{ printf "%s\\n" "$@"; env; } >> noted\nexec skopeo "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    return wrapper
+
+
 def only(report: dict[str, Any]) -> dict[str, Any]:
     """Return the report's only image."""
     [image] = report["images"]
