@@ -12,6 +12,8 @@ import typer
 from skopeo_mirror import __version__, options, wiring
 from skopeo_mirror.errors import Interrupted, InvalidInput, SkopeoMirrorError, Unroutable, UsageError
 from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.redirect import Format
+from skopeo_mirror.usage import Command, Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="skopeo-mirror",
+    cls=Group,
     help="Copy container images through registries.conf with skopeo, and prove which mirror served each.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -34,7 +37,7 @@ ImagesAndDestination = Annotated[list[str] | None, typer.Argument(metavar="[IMAG
 def main() -> None:
     """Run the program; every error that it raises on purpose ends here, as words and an exit status."""
     try:
-        app()
+        app(prog_name=app.info.name)
     except InvalidInput as error:
         _die(error.problems, error.exit_status)
     except SkopeoMirrorError as error:
@@ -67,7 +70,7 @@ def root(
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=Command)
 def copy(
     arguments: ImagesAndDestination = None,
     images_from: options.ImagesFrom = None,
@@ -109,7 +112,7 @@ def copy(
 
     DESTINATION is docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR.
 
-    Example: skopeo-mirror copy -r registries.conf -f images.txt docker://registry.example.com/mirror
+    Example: skopeo-mirror copy -f images.txt docker://registry.example.com/mirror
     """
     from skopeo_mirror.output.printing import Printer  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
@@ -188,12 +191,13 @@ def copy(
     stop = Stop(runs=found.runs)
     printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
     with wiring.stopped_by_signals(stop, console):
-        result = run(request, stop=stop, tell=printer.hear)
+        with printer.live(len(request.wanted)):
+            result = run(request, stop=stop, tell=printer.hear)
         printer.finish(result, report=report, failed_images=failed_images)
     raise typer.Exit(1 if result.failed else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def route(
     images: Images = None,
     images_from: options.ImagesFrom = None,
@@ -262,7 +266,7 @@ def route(
     raise typer.Exit(1 if any(image.error for image in routed) else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def validate(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
@@ -293,7 +297,7 @@ def validate(
     raise typer.Exit(2 if failed else 0)
 
 
-@app.command()
+@app.command(cls=Command)
 def normalize(
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
@@ -314,7 +318,7 @@ def normalize(
     console.result(normalized(configuration).rstrip("\n"))
 
 
-@app.command()
+@app.command(cls=Command)
 def pin(
     images: Images = None,
     images_from: options.ImagesFrom = None,
@@ -392,7 +396,7 @@ def pin(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command(name="images")
+@app.command(name="images", cls=Command)
 def print_images(
     images: Images = None,
     images_from: options.ImagesFrom = None,
@@ -441,7 +445,34 @@ def print_images(
             console.result(line)
 
 
-@app.command()
+@app.command(cls=Command)
+def redirect(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", show_default=False)],
+    format_: options.RedirectFormat = Format.REGISTRIES_CONF,
+) -> None:
+    """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
+
+    Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), or as source=destination lines, which -f reads (mapping).
+
+    Example: skopeo-mirror redirect report.json > mirror.conf
+    """
+    from skopeo_mirror.output.redirect import check_registries, confirmed_images, parse_report  # noqa: PLC0415
+    from skopeo_mirror.output.redirect import redirect as redirected  # noqa: PLC0415
+
+    parsed = []
+    for file in reports:
+        images = parse_report(wiring.text_of(file), str(file))
+        check_registries(images, str(file))
+        parsed.append(images)
+    console = Console()
+    if not confirmed_images(parsed):
+        console.warning("no image is confirmed: nothing is redirected")
+    for line in redirected(parsed, format_).splitlines():
+        console.result(line)
+
+
+@app.command(cls=Command)
 def catalog(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
     registries_conf: options.RegistriesConf = None,

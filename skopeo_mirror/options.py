@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from skopeo_mirror.errors import UsageError
+from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.reference import shown
 from skopeo_mirror.skopeo.command import Patience
 
@@ -139,6 +140,10 @@ FailedImages = Annotated[
 ]
 LogDir = Annotated[
     Path | None, _option("--log-dir", metavar="DIR", panel=_OUT, help="Keep skopeo's log of every failed attempt.")
+]
+RedirectFormat = Annotated[
+    Format,
+    _option("--format", metavar="FORMAT", panel=_OUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF})."),
 ]
 Quiet = Annotated[bool, _flag("-q", "--quiet", panel=_OUT, help="Only failures.")]
 ShowWantedBy = Annotated[

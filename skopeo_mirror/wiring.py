@@ -116,6 +116,16 @@ def _host_files(skopeo: str | None) -> tuple[Path, ...]:
     return host_files(home=Path.home(), version=version)
 
 
+def text_of(file: Path) -> str:
+    """The text of a file that was named. Raises UsageError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: is not UTF-8") from error
+
+
 def check_files(*files: str | None) -> None:
     """Refuse files that skopeo could not read, before it fails with every image. Raises UsageError."""
     for file in files:
@@ -165,10 +175,11 @@ def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
     def press(number: int, _: FrameType | None) -> None:
         if received and number == signal.SIGINT:
             stop.runs.kill()
+            console.leave()
             os._exit(Interrupted.exit_status)
         received.append(number)
         stop.now("interrupted" if number == signal.SIGINT else "terminated")
-        console.note("stopping; interrupt again to end at once")
+        console.notice("stopping; interrupt again to end at once")
 
     before = {number: signal.signal(number, press) for number in errors}
     try:

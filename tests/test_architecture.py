@@ -13,7 +13,7 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest` and `files` stand beside `reference`, `options`, `wiring` and `imagesets` beside `cli`.
+# `manifest` and `files` stand beside `reference`, `options`, `usage`, `wiring` and `imagesets` beside `cli`.
 GROUND = {"errors", "reference", "manifest", "files"}
 ARROWS = {
     "errors": set[str](),
@@ -28,7 +28,9 @@ ARROWS = {
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
     "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
     "imagesets": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
-    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "imagesets"},
+    "usage": set[str](),
+    "cli": GROUND
+    | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "usage", "imagesets"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }
@@ -45,7 +47,9 @@ PURE = (
     "transfer.failover",
     "transfer.results",
     "transfer.schedule",
+    "output.redirect",
     "output.report",
+    "output.summary",
     "output.text",
 )
 OUTSIDE = {"io", "os", "pathlib", "random", "sh", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "time"}
@@ -91,9 +95,8 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    importers = {
-        name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "wiring", "imagesets"}
-    }
+    ours = {"cli", "options", "usage", "wiring", "imagesets"}
+    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & ours}
     assert importers <= {"cli", "wiring", "imagesets", "__main__"}
 
 

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.output.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
+
+    from skopeo_mirror.output.progress import Display
 
 
 class Console:
@@ -18,6 +21,16 @@ class Console:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
+        self._display: Display | None = None
+
+    @contextlib.contextmanager
+    def above(self, display: Display) -> Iterator[None]:
+        """Print above a live display while the block runs."""
+        self._display = display
+        try:
+            yield
+        finally:
+            self._display = None
 
     def result(self, line: str) -> None:
         """Print a result."""
@@ -32,11 +45,26 @@ class Console:
         """Warn; not with `--quiet`."""
         self.note(f"warning: {line}")
 
+    def notice(self, line: str) -> None:
+        """Say something from within a signal handler, which must not wait for what the program was just printing."""
+        if self._display is not None:
+            self._display.notice(line)
+        else:
+            self.note(line)
+
+    def leave(self) -> None:
+        """Leave the terminal as it was found, where the program ends at once."""
+        if self._display is not None:
+            self._display.leave()
+
     def error(self, line: str) -> None:
         """Say what went wrong."""
         self._print(sys.stderr, f"error: {printable(line)}")
 
     def _print(self, stream: TextIO, line: str) -> None:
+        if self._display is not None and stream.isatty():
+            self._display.show(line)
+            return
         try:
             stream.write(f"{line}\n")
             stream.flush()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import write_atomically
+from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
-from skopeo_mirror.output.text import attempt_lines, failed_line, image_line, summary_lines
+from skopeo_mirror.output.summary import summary_lines
+from skopeo_mirror.output.text import attempt_lines, failed_line, image_line
 from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from skopeo_mirror.output.console import Console
@@ -19,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class Printer:
-    """The plain voice of a run: a line an image on standard output, the rest on standard error.
+    """The voice of a run: a line an image on standard output, the rest on standard error.
 
-    With `json` standard output is left to the document.
+    With `json` standard output is left to the document. On a terminal there is a live display, unless `quiet`.
     """
 
     def __init__(self, *, console: Console, json: bool, verbose: bool, quiet: bool) -> None:
@@ -29,9 +33,22 @@ class Printer:
         self._json = json
         self._verbose = verbose
         self._quiet = quiet
+        self._display: Display | None = None
+
+    @contextmanager
+    def live(self, images: int) -> Iterator[None]:
+        """Show progress while the block runs, where standard error is a terminal; `images` is how many there are."""
+        if self._quiet or not on_terminal():
+            yield
+            return
+        self._display = Display(images)
+        with self._display.on(), self._console.above(self._display):
+            yield
 
     def hear(self, news: News) -> None:
         """Take one piece of news."""
+        if self._display is not None:
+            self._display.hear(news)
         match news:
             case Finished(result=result):
                 self._image(result)
@@ -52,7 +69,8 @@ class Printer:
             write_atomically(failed_images, "".join(lines).encode())
         if self._json:
             self._console.result(text.rstrip("\n"))
-        for line in summary_lines(run):
+        names = None if failed_images is None else str(failed_images)
+        for line in summary_lines(run, bars=self._display is not None, failed_images=names):
             self._console.note(line)
 
     def _image(self, image: ImageResult) -> None:

@@ -1,16 +1,15 @@
-"""What people read of a run: a line an image, a summary, warnings (pure views of its results)."""
+"""What people read of a run while it happens: a line an image, a line an attempt (pure views of its results)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.output.report import location_of
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from skopeo_mirror.transfer.results import ImageResult, RunResult
+    from skopeo_mirror.transfer.results import ImageResult
 
 
 def printable(text: str) -> str:
@@ -42,26 +41,15 @@ def attempt_lines(image: ImageResult) -> list[str]:
     return lines
 
 
+def bar(fraction: float, width: int) -> str:
+    """A bar of `width` characters that is filled to `fraction` (0 to 1)."""
+    filled = round(min(max(fraction, 0.0), 1.0) * width)
+    return "━" * filled + "╌" * (width - filled)
+
+
 def failed_line(image: ImageResult) -> str:
     """A failed image as a line of a list, so that `-f` asks for the same again."""
     return str(image.image) if image.own_destination is None else f"{image.image}={image.own_destination}"
-
-
-def summary_lines(run: RunResult) -> list[str]:
-    """The end of a run: how many of each, who served, and why it ended early if it did."""
-    counts = {status: sum(image.status is status for image in run.images) for status in Status}
-    told = [f"{count} {status}" for status, count in counts.items() if count]
-    lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
-    served: dict[str, tuple[int, int]] = {}
-    for image in run.images:
-        if image.served_by is not None:
-            name = f"{location_of(image.served_by)} ({image.served_by.kind})"
-            images, size = served.get(name, (0, 0))
-            served[name] = (images + 1, size + image.bytes)
-    lines += [f"  {name}: {_images(images)}, {human_bytes(size)}" for name, (images, size) in sorted(served.items())]
-    if run.stopped is not None:
-        lines.append(f"stopped early: {run.stopped}")
-    return lines
 
 
 def human_bytes(number: float) -> str:
@@ -77,7 +65,3 @@ def _source(image: ImageResult) -> str:
     if image.served_by is None:
         return "nowhere"
     return f"{image.served_by.reference.name} ({image.served_by.kind})"
-
-
-def _images(number: int) -> str:
-    return f"{number} image" if number == 1 else f"{number} images"

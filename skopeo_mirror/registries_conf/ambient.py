@@ -8,26 +8,45 @@ from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf.reading import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from skopeo_mirror.registries_conf.model import Registry
 
-def check_dropins(files: Sequence[Path], prefixes: Collection[str]) -> None:
+
+def check_dropins(
+    files: Sequence[Path], prefixes: Collection[str], places: Mapping[str, Collection[str]]
+) -> dict[str, str]:
     """Refuse drop-ins that have exactly one of `prefixes`, those of the scoped files: nothing beats them.
 
-    Raises InvalidConfiguration, which names file and prefix; also for an invalid drop-in, which skopeo would refuse.
+    `places` are the repositories that each image's repository is written to. An entry that sends the image just there,
+    as `redirect` writes it, is not refused: what is there already needs no pull. Returns the prefixes of such entries,
+    each with its file. Raises InvalidConfiguration, which names file and prefix; also for an invalid drop-in, which
+    skopeo would refuse.
     """
     problems: list[str] = []
+    captured: dict[str, str] = {}
     for file in files:
         examination = examine([file])
         problems += [str(problem) for problem in examination.errors]
         if examination.configuration is None:
             continue
-        problems += [
-            f"{file}: has an entry with exactly the prefix {registry.prefix}, which skopeo would take instead of the "
-            "configuration in force (move the drop-in away, or give its prefix a namespace instead of the repository)"
-            for registry in examination.configuration.registries
-            if registry.prefix in prefixes
-        ]
+        for registry in examination.configuration.registries:
+            if registry.prefix not in prefixes:
+                continue
+            if _redirects_to(registry, places.get(registry.prefix, ())):
+                captured[registry.prefix] = str(file)
+                continue
+            problems.append(
+                f"{file}: has an entry with exactly the prefix {registry.prefix}, which skopeo would take instead of "
+                "the configuration in force (move the drop-in away, or give its prefix a namespace instead of the "
+                "repository)"
+            )
     if problems:
         raise InvalidConfiguration(problems)
+    return captured
+
+
+def _redirects_to(registry: Registry, places: Collection[str]) -> bool:
+    mirrors = {mirror.location for mirror in registry.mirrors}
+    return bool(mirrors) and mirrors <= set(places) and registry.location == registry.prefix and not registry.blocked

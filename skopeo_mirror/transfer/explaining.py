@@ -9,6 +9,8 @@ from skopeo_mirror.skopeo.provenance import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.skopeo.provenance import Attempt
 
 
@@ -29,6 +31,37 @@ def describe(attempt: Attempt) -> str:
     what = "skipped" if attempt.outcome is Outcome.SKIPPED else attempt.reason or "failed"
     log = "" if attempt.log is None else f" [log: {attempt.log}]"
     return f"{where}: {what} ({_one_line(attempt.detail)}){log}"
+
+
+def unauthorized(host: str, files: Sequence[str], used: str | None) -> str:
+    """A registry that wants other credentials, or any: from which auth file skopeo took them, or in vain."""
+    if used is not None:
+        return (
+            f"{host} did not accept the credentials in {used}: log in again (`skopeo login --authfile {used} {host}`)"
+        )
+    option = f"--authfile {files[0]} " if len(files) == 1 else ""
+    return f"there are no credentials for {host} in {', '.join(files)}: log in (`skopeo login {option}{host}`)"
+
+
+def certificates(host: str, directories: Sequence[str], used: str | None) -> str:
+    """A registry whose certificate is not trusted, or that speaks no TLS: where its authority is looked for."""
+    where = f"in {used}" if used is not None else f"in {', '.join(directories)} (none of which exists)"
+    return (
+        f"certificates of {host} are looked for {where} and among the system's: put its authority there (a .crt file) "
+        "or, where plain HTTP or an unverified certificate will do, say so (of a source: insecure = true in "
+        "registries.conf, of the destination: --dest-tls-verify=false)"
+    )
+
+
+def how_routed(image: Reference, registry: Registry | None) -> str:
+    """What `route` would show of an image that is nowhere."""
+    entry = "no entry of registries.conf matches"
+    if registry is not None:
+        entry = f"the entry with the prefix {registry.prefix} counts"
+        if registry.origin is not None:
+            line = "" if registry.origin.line is None else f":{registry.origin.line}"
+            entry += f" ({registry.origin.file}{line})"
+    return f"these are all the candidates that `skopeo-mirror route {image}` shows: {entry}"
 
 
 def temporary_trouble(error: OSError) -> str:

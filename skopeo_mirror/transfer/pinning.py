@@ -11,8 +11,8 @@ from skopeo_mirror.files import private_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.registries_conf.scoping import physical_repositories
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.circuits import Circuits
-from skopeo_mirror.transfer.explaining import nobody_served
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.run import audit, temporary_directory
 
@@ -47,7 +47,7 @@ def pin_all(
 
 def audit_sources(images: Iterable[Reference], skopeo: Skopeo, sourcing: Sourcing) -> None:
     """Refuse ambient drop-ins that would reach the reading of these images. Raises InvalidConfiguration."""
-    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo)
+    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
 
 
 def resolve(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> Probe | str:
@@ -63,7 +63,13 @@ def resolve(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> Pro
             return probe if probe.provenance.fault is None else probe.provenance.fault.detail
         pause = tries.begin_again(random.random)
         if pause is None or reader.scoped.skopeo.runs.stopping.wait(pause):
-            return nobody_served([*sources.skipped, *tries.attempts], sourcing.mirrors_only)
+            return nobody_served(
+                image,
+                [*sources.skipped, *tries.attempts],
+                router=sourcing.router,
+                mirrors_only=sourcing.mirrors_only,
+                scoped=reader.scoped,
+            )
 
 
 def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[Reference, str | None]:

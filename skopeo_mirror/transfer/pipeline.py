@@ -15,8 +15,9 @@ from skopeo_mirror.errors import DestinationRefused, Unroutable
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
+from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
-from skopeo_mirror.transfer.explaining import nobody_served, temporary_trouble
+from skopeo_mirror.transfer.explaining import temporary_trouble
 from skopeo_mirror.transfer.failover import backoff
 from skopeo_mirror.transfer.plan import Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
@@ -288,7 +289,12 @@ class Pipeline:
             return Again(
                 journey=journey, pause=pause, copying=journey.tries is not None and journey.absent, why=fault.detail
             )
-        failed = self._fail(journey, f"{self.destination.name}: {fault.detail}")
+        told = [f"{self.destination.name}: {fault.detail}"]
+        repository = journey.job.place.repository
+        if repository is not None:
+            reason, access = reason_of(fault.detail), self.scoped.settings.destination
+            told.append(registry_advice(reason, repository.domain, access, self.scoped))
+        failed = self._fail(journey, "; ".join(filter(None, told)))
         return Done(
             journey=journey,
             result=failed.result,
@@ -299,7 +305,14 @@ class Pipeline:
         pause = None if self._stopping() else tries.begin_again(random.random)
         if pause is not None:
             return Again(journey=journey, pause=pause, copying=copying, why="every candidate failed")
-        return self._fail(journey, nobody_served([*journey.before, *tries.attempts], self.sourcing.mirrors_only))
+        told = nobody_served(
+            journey.job.wanted.image,
+            [*journey.before, *tries.attempts],
+            router=self.sourcing.router,
+            mirrors_only=self.sourcing.mirrors_only,
+            scoped=self.scoped,
+        )
+        return self._fail(journey, told)
 
     def _stopping(self) -> bool:
         return self.scoped.skopeo.runs.stopping.is_set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
@@ -55,16 +55,26 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sourcing:
-    """Finds an image's sources in registries.conf."""
+    """Finds an image's sources in registries.conf.
+
+    `captured` are repositories that a drop-in of this host redirects to the destination, each with that drop-in: no
+    other pull of them is possible, because no scoped file can outrank it.
+    """
 
     router: Router
     mirrors_only: bool = False
+    captured: Mapping[str, str] = field(default_factory=dict)
 
     def sources(self, image: Reference, place: Place | None = None) -> Sources:
         """The candidates of `image`, without what is blocked, and without the place that it would be written to.
 
         Raises Unroutable.
         """
+        if image.name in self.captured:
+            raise Unroutable(
+                f"{self.captured[image.name]} redirects {image.name} to the destination itself, and skopeo would take "
+                "that entry instead of the configuration in force (take it out while this image is copied)"
+            )
         route = self.router.route(image)
         usable: list[Candidate] = []
         skipped: list[Attempt] = []

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
@@ -65,7 +65,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     for job in jobs:
         if job.place.warning is not None:
             tell(Warned(text=job.place.warning))
-    audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo)
+    captured = audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo, _places(jobs))
     if not request.dry_run:
         destination.open()
     try:
@@ -82,7 +82,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
                         circuits=Circuits(),
                         retries=request.retries,
                     ),
-                    sourcing=request.sourcing,
+                    sourcing=replace(request.sourcing, captured=captured),
                     destination=destination,
                     retries=request.retries,
                     plans=request.plans,
@@ -112,12 +112,15 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     )
 
 
-def audit(prefixes: set[str], skopeo: Skopeo) -> None:
-    """Refuse ambient drop-ins that no scoped file can outrank. Raises InvalidConfiguration."""
+def audit(prefixes: set[str], skopeo: Skopeo, places: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Refuse ambient drop-ins that no scoped file can outrank; return what `check_dropins` lets pass.
+
+    Raises InvalidConfiguration.
+    """
     environment = skopeo.environment
     home = Path(environment.get("HOME") or Path.home())
     files = ambient_dropins(home=home, version=skopeo.version_info, environment=environment)
-    check_dropins(files, prefixes)
+    return check_dropins(files, prefixes, places)
 
 
 def temporary_directory() -> Path:
@@ -131,6 +134,15 @@ def temporary_directory() -> Path:
 def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing) -> set[str]:
     """Every prefix that a scoped file of this run will have."""
     return {prefix for job in jobs for prefix in _prefixes_of(job, sourcing)}
+
+
+def _places(jobs: Sequence[Job]) -> dict[str, set[str]]:
+    """Where each repository is written to."""
+    places: dict[str, set[str]] = {}
+    for job in jobs:
+        if job.place.repository is not None:
+            places.setdefault(job.wanted.image.name, set()).add(job.place.repository.name)
+    return places
 
 
 def _prefixes_of(job: Job, sourcing: Sourcing) -> Iterator[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
-from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, printable, summary_lines
+from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, printable
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Finished, Retrying
@@ -91,19 +91,6 @@ def test_one_line_a_candidate() -> None:
         "  origin prod.test/app: served in 0.0 s",
     ]
     assert attempt_lines(FAILED) == ["  mirror a.test/x/app: skipped (it is down)"]
-
-
-def test_sums_up() -> None:
-    again = replace(COPIED, served_by=MIRROR, bytes=2_500_000)
-    assert summary_lines(run_of(COPIED, again, PRESENT, FAILED)) == [
-        "4 images: 2 copied, 1 present, 1 failed in 12.3 s",
-        "  a.test (mirror): 1 image, 2.5 MB",
-        "  prod.test (origin): 1 image, 1.0 kB",
-    ]
-
-
-def test_says_why_a_run_ended_early() -> None:
-    assert summary_lines(run_of(FAILED, stopped="interrupted"))[-1] == "stopped early: interrupted"
 
 
 @pytest.mark.parametrize(

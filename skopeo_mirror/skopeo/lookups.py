@@ -1,0 +1,63 @@
+"""Where skopeo looks for credentials and certificates: what to tell people when a registry refuses, or is refused.
+
+The rules are those of containers-auth.json(5), skopeo(1) and containers-certs.d(5). Only names are read, no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def auth_files(given: str | None, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """The auth files that skopeo reads, in order, whether they exist or not; `given` is `--authfile` or its like."""
+    if given is not None:
+        return (Path(given),)
+    if environment.get("REGISTRY_AUTH_FILE"):
+        return (Path(environment["REGISTRY_AUTH_FILE"]),)
+    if environment.get("DOCKER_CONFIG"):
+        return (Path(environment["DOCKER_CONFIG"], "config.json"),)
+    home = _home(environment)
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    return (
+        Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
+        Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "containers/auth.json"),
+        home / ".docker/config.json",
+        home / ".dockercfg",
+    )
+
+
+def auth_file_for(host: str, files: Sequence[Path]) -> Path | None:
+    """The first of `files` that has an entry for a registry host, or for a namespace of it."""
+    return next((file for file in files if any(_is_for(host, entry) for entry in _entries(file))), None)
+
+
+def certificate_directories(given: str | None, host: str, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where skopeo looks for a host's certificates: the first that exists counts; `given` is `--src-cert-dir`."""
+    if given is not None:
+        return (Path(given),)
+    home = _home(environment)
+    parents = (home / ".config/containers/certs.d", Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+    return tuple(parent / host for parent in parents)
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME") or Path.home())
+
+
+def _entries(file: Path) -> list[str]:
+    try:
+        content: Any = json.loads(file.read_bytes())
+        return [*content.get("auths", {}), *content.get("credHelpers", {})]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
+
+
+def _is_for(host: str, entry: str) -> bool:
+    """`entry` is a host, a host with a namespace, or a URL as old docker wrote it."""
+    return entry.removeprefix("https://").removeprefix("http://").partition("/")[0] == host

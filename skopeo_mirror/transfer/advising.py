@@ -1,0 +1,45 @@
+"""What to do about an image that failed: the facts of this host and of registries.conf that explain it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.lookups import auth_file_for, auth_files, certificate_directories
+from skopeo_mirror.skopeo.provenance import Outcome
+from skopeo_mirror.transfer import explaining
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.registries_conf.routing import Router
+    from skopeo_mirror.skopeo.provenance import Attempt
+    from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
+
+
+def nobody_served(
+    image: Reference, attempts: Sequence[Attempt], *, router: Router, mirrors_only: bool, scoped: ScopedSkopeo
+) -> str:
+    """Say of every candidate why it did not serve, and what to look at next."""
+    advice: dict[str, None] = {}
+    last = {attempt.candidate: attempt.reason for attempt in attempts if attempt.outcome is Outcome.FAILED}
+    for candidate, reason in last.items():
+        advice[registry_advice(reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
+    if set(last.values()) == {Reason.NOT_FOUND}:
+        advice[explaining.how_routed(image, router.lookup(image.name))] = None
+    return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only), *advice]))
+
+
+def registry_advice(reason: Reason | None, host: str, access: Access, scoped: ScopedSkopeo) -> str:
+    """What to do about a registry that refuses, or that is refused; empty where there is nothing to add."""
+    environment: Mapping[str, str] = scoped.skopeo.environment
+    if reason is Reason.UNAUTHORIZED:
+        files = auth_files(access.authfile, environment)
+        used = auth_file_for(host, files)
+        return explaining.unauthorized(host, list(map(str, files)), None if used is None else str(used))
+    if reason is Reason.TLS:
+        directories = certificate_directories(access.cert_dir, host, environment)
+        found = next((str(directory) for directory in directories if directory.is_dir()), None)
+        return explaining.certificates(host, list(map(str, directories)), found)
+    return ""

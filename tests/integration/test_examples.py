@@ -1,0 +1,242 @@
+"""The examples below scripts/examples, run by the real make and the real Ansible."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.bench.copying import PLAIN, asked, configure, entry, holds, pin_tag
+from tests.integration.bench.images import make_image
+from tests.integration.bench.program import CHECKOUT
+
+if TYPE_CHECKING:
+    from tests.integration.bench.images import Image
+    from tests.integration.bench.program import Program
+    from tests.integration.bench.registry import Registry
+
+EXAMPLES = CHECKOUT / "scripts" / "examples"
+
+
+def wrapped(program: Program) -> Path:
+    """Write `skopeo-mirror` as an installed program would be: one file to run."""
+    script = program.directory / "skopeo-mirror"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m skopeo_mirror "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+@dataclass(frozen=True, kw_only=True)
+class Make:
+    """The Makefile in the program's directory, with lists of images that a mirror has."""
+
+    program: Program
+    destination: Registry
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run make, and say what it ran and how it ended."""
+        settings = [f"SKOPEO_MIRROR={wrapped(self.program)}", f"DESTINATION=docker://{self.destination.host}"]
+        return subprocess.run(
+            ["make", *settings, f"FLAGS={PLAIN} --retries 0 --mirrors-only", *arguments],
+            cwd=self.program.directory,
+            env=self.program.environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    def write(self, name: str, *images: str) -> Path:
+        """Write a list."""
+        file = self.program.directory / name
+        file.write_text("".join(f"{image}\n" for image in images))
+        return file
+
+
+class TestMake:
+    @pytest.fixture
+    def make(self, skopeo_mirror: Program, destination: Registry) -> Make:
+        shutil.copy(EXAMPLES / "make" / "Makefile", skopeo_mirror.directory)
+        return Make(program=skopeo_mirror, destination=destination)
+
+    def test_runs_again_only_when_a_list_or_the_redirect_has_changed(
+        self, make: Make, mirror: Registry, image: Image
+    ) -> None:
+        other = make_image("other")
+        mirror.push("ns/app", image)
+        mirror.push("ns/other", other)
+        conf = configure(make.program, entry("prod.invalid", mirror.host))
+        wanted = [f"prod.invalid/ns/app@{image.digest}", f"prod.invalid/ns/other@{other.digest}"]
+        make.write("base.txt", wanted[0])
+        first = make()
+        assert (first.returncode, first.stdout.count("skopeo-mirror copy")) == (0, 1), first.stderr
+        assert f"copied {wanted[0]}" in first.stdout
+        assert holds(make.destination, "ns/app", pin_tag(image), image)
+
+        second = make()
+        assert second.returncode == 0
+        assert "Nothing to be done" in second.stdout
+
+        make.write("base.txt", *wanted)
+        third = make()
+        assert f"present {wanted[0]}" in third.stdout
+        assert f"copied {wanted[1]}" in third.stdout
+        assert json.loads((make.program.directory / "base.json").read_bytes())["summary"]["copied"] == 1
+
+        conf.write_text(conf.read_text() + "\n# changed\n")
+        assert "skopeo-mirror copy" in make().stdout
+        assert "Nothing to be done" in make().stdout
+
+    def test_a_failure_leaves_no_stamp_and_a_list_to_run_again(
+        self, make: Make, mirror: Registry, image: Image
+    ) -> None:
+        mirror.push("ns/app", image)
+        configure(make.program, entry("prod.invalid", mirror.host))
+        wanted = [f"prod.invalid/ns/app@{image.digest}", f"prod.invalid/ns/missing@{image.digest}"]
+        make.write("base.txt", *wanted)
+        failed = make()
+        assert failed.returncode == 2
+        assert not (make.program.directory / "base.mirrored").exists()
+        assert (make.program.directory / "base.failed").read_text() == f"{wanted[1]}\n"
+
+        mirror.push("ns/missing", image)
+        again = make()
+        assert (again.returncode, (make.program.directory / "base.mirrored").exists()) == (0, True)
+        assert f"present {wanted[0]}" in again.stdout
+        assert f"copied {wanted[1]}" in again.stdout
+
+    def test_two_targets_at_once_are_safe(self, make: Make, mirror: Registry) -> None:
+        images = {name: make_image(name) for name in ("one", "two", "shared")}
+        for name, image in images.items():
+            mirror.push(f"ns/{name}", image)
+        configure(make.program, entry("prod.invalid", mirror.host))
+        wanted = {name: f"prod.invalid/ns/{name}@{image.digest}" for name, image in images.items()}
+        make.write("one.txt", wanted["one"], wanted["shared"])
+        make.write("two.txt", wanted["two"], wanted["shared"])
+        done = make("-j", "2")
+        assert done.returncode == 0, done.stderr
+        for name, image in images.items():
+            assert holds(make.destination, f"ns/{name}", pin_tag(image), image)
+        for name in ("one", "two"):
+            report = json.loads((make.program.directory / f"{name}.json").read_bytes())
+            assert {image["image"] for image in report["images"]} == {wanted[name], wanted["shared"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """How a play ended: `recap` has the counts of each host, `tasks` what the copy said on each host."""
+
+    status: int
+    output: str
+    recap: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ansible:
+    """The playbook in the program's directory, on hosts that are all this machine."""
+
+    program: Program
+    destination: Registry
+
+    def __call__(self, *arguments: str, hosts: int) -> Played:
+        """Run the playbook."""
+        directory = self.program.directory
+        names = "".join(f"host-{number}\n" for number in range(hosts))
+        (directory / "inventory.ini").write_text(
+            f"[mirrors]\n{names}[all:vars]\nansible_connection=local\nansible_python_interpreter={sys.executable}\n"
+        )
+        variables: dict[str, Any] = {
+            "skopeo_mirror": str(wrapped(self.program)),
+            "skopeo_mirror_here": str(wrapped(self.program)),
+            "registries_conf": str(directory / "registries.conf"),
+            "images": str(directory / "images.txt"),
+            "destination": f"docker://{self.destination.host}",
+            "flags": [PLAIN, "--retries=0", "--mirrors-only"],
+        }
+        environment = self.program.environment(
+            {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_HOME": str(directory / "ansible")}
+        )
+        del environment["PYTHONWARNINGS"]  # Ansible's own are not ours to judge
+        done = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory.ini", "mirror.yml"),
+                *("-e", json.dumps(variables), *arguments),
+            ],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        return Played(status=done.returncode, output=done.stdout + done.stderr, recap=_recap(done.stdout))
+
+
+def _recap(output: str) -> dict[str, dict[str, int]]:
+    """Read the play recap: `host-0 : ok=3 changed=2 …`."""
+    lines = output.partition("PLAY RECAP")[2].splitlines()[1:]
+    hosts = [line.partition(":") for line in lines if ":" in line]
+    return {
+        host.strip(): {key: int(count) for key, _, count in (word.partition("=") for word in words.split())}
+        for host, _, words in hosts
+    }
+
+
+class TestAnsible:
+    @pytest.fixture
+    def ansible(self, skopeo_mirror: Program, destination: Registry) -> Ansible:
+        shutil.copy(EXAMPLES / "ansible" / "mirror.yml", skopeo_mirror.directory)
+        return Ansible(program=skopeo_mirror, destination=destination)
+
+    def test_three_hosts_share_a_list_and_change_what_they_say(self, ansible: Ansible, mirror: Registry) -> None:
+        """Check mode first, then for real, then once more."""
+        images = {f"app-{number}": make_image(f"app-{number}") for number in range(6)}
+        for name, image in images.items():
+            mirror.push(f"ns/{name}", image)
+        directory = ansible.program.directory
+        configure(ansible.program, entry("prod.invalid/ns", f"{mirror.host}/ns"))
+        wanted = [f"prod.invalid/ns/{name}@{image.digest}" for name, image in images.items()]
+        (directory / "images.txt").write_text("".join(f"{one}\n" for one in wanted))
+        hosts = [f"host-{number}" for number in range(3)]
+
+        checked = ansible("--check", hosts=3)
+        assert checked.status == 0, checked.output
+        assert {checked.recap[host]["changed"] for host in hosts} == {1}
+        assert ansible.destination.repositories() == []
+        assert not (directory / "reports").exists()
+
+        mirror.forget()
+        first = ansible(hosts=3)
+        assert first.status == 0, first.output
+        assert {first.recap[host]["changed"] for host in hosts} == {1}
+        for name, image in images.items():
+            assert holds(ansible.destination, f"ns/{name}", pin_tag(image), image)
+        for image in images.values():
+            for digest in image.blobs:
+                assert sum(path.endswith(digest) for path in asked(mirror, "blobs")) == 1  # copied by one host alone
+        reports = [json.loads((directory / "reports" / f"{host}.json").read_bytes()) for host in hosts]
+        assert sorted(image["image"] for report in reports for image in report["images"]) == sorted(wanted)
+        assert 'prefix = "prod.invalid/ns"' in (directory / "redirect.conf").read_text()
+
+        second = ansible(hosts=3)
+        assert second.status == 0, second.output
+        assert {second.recap[host]["changed"] for host in [*hosts, "localhost"]} == {0}
+
+    def test_an_unreachable_mirror_fails_with_the_reason(
+        self, ansible: Ansible, mirror: Registry, image: Image
+    ) -> None:
+        configure(ansible.program, entry("prod.invalid/ns", f"{mirror.host}/ns"))
+        (ansible.program.directory / "images.txt").write_text(f"prod.invalid/ns/app@{image.digest}\n")
+        mirror.stop()
+        failed = ansible(hosts=1)
+        assert failed.status == 2
+        assert failed.recap["host-0"]["failed"] == 1
+        assert f"mirror {mirror.host}/ns/app: connection" in failed.output
+        assert "connection refused" in failed.output
+        report = json.loads((ansible.program.directory / "reports" / "host-0.json").read_bytes())
+        assert report["failed"] is True

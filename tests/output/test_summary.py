@@ -1,0 +1,63 @@
+"""The end of a run for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from skopeo_mirror.output.summary import summary_lines
+from skopeo_mirror.skopeo.faults import Reason
+from tests.output.results import COPIED, FAILED, MIRROR, ORIGIN, PRESENT, run_of
+from tests.values import failed, served
+
+BY_MIRROR = replace(COPIED, served_by=MIRROR, attempts=(served(MIRROR),), bytes=3000)
+
+
+def test_says_how_many_of_each_and_who_served() -> None:
+    assert summary_lines(run_of(BY_MIRROR, BY_MIRROR, PRESENT)) == [
+        "3 images: 2 copied, 1 present in 12.3 s",
+        "  a.test (mirror): 2 images, 6.0 kB",
+    ]
+    assert summary_lines(run_of()) == ["0 images: nothing to do in 12.3 s"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "bars"),
+    [
+        pytest.param((3000, 1000), ("━━━━━━━━━╌╌╌", "━━━╌╌╌╌╌╌╌╌╌"), id="by-bytes"),
+        pytest.param((0, 0), ("━━━━━━╌╌╌╌╌╌", "━━━━━━╌╌╌╌╌╌"), id="by-images-where-bytes-are-unknown"),
+    ],
+)
+def test_bars_show_the_shares(sizes: tuple[int, int], bars: tuple[str, str]) -> None:
+    by_mirror, by_origin = replace(BY_MIRROR, bytes=sizes[0]), replace(COPIED, bytes=sizes[1], attempts=())
+    lines = summary_lines(run_of(by_mirror, by_origin), bars=True)
+    assert lines[1].startswith(f"  {bars[0]} a.test (mirror):    1 image, ")
+    assert lines[2].startswith(f"  {bars[1]} prod.test (origin): 1 image, ")
+
+
+def test_says_what_fell_back_to_the_origin_and_why() -> None:
+    refused = replace(COPIED, attempts=(failed(MIRROR, Reason.CONNECTION), served(ORIGIN)))
+    unmirrored = replace(COPIED, attempts=(served(ORIGIN),))
+    assert summary_lines(run_of(COPIED, COPIED, refused, unmirrored))[2:] == [
+        "3 images fell back to the origin, because of",
+        "  a.test: connection (1 image)",
+        "  a.test: not-found (2 images)",
+    ]
+
+
+def test_names_the_failures_and_the_next_step() -> None:
+    lines = summary_lines(run_of(BY_MIRROR, FAILED), failed_images="failed.txt")
+    assert lines[2:4] == ["1 failed:", "  prod.test/other:v1"]
+    assert "run again with -f failed.txt" in lines[4]
+    assert "--failed-images FILE" in summary_lines(run_of(FAILED))[-1]
+
+
+def test_does_not_name_a_thousand_failures() -> None:
+    lines = summary_lines(run_of(*[FAILED] * 1000))
+    assert "  … and 990 more" in lines
+    assert len(lines) == 14
+
+
+def test_says_why_a_run_ended_early() -> None:
+    assert summary_lines(run_of(FAILED, stopped="interrupted"))[-1] == "stopped early: interrupted"
