@@ -77,6 +77,7 @@ def copy(
     config: options.Config = None,
     skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
+    from_: options.FromLayout = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
@@ -119,6 +120,7 @@ def copy(
     from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
@@ -130,8 +132,9 @@ def copy(
     *asked, target = arguments or [""]
     if not target:
         raise UsageError("no destination; write docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR at the end")
+    warned = console if from_ is None else Console(quiet=True)  # it redirects nothing that comes from a layout
     configuration = wiring.configuration(
-        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=warned
     )
     router = Router(configuration)
     access = Access(authfile=dest_authfile or authfile, cert_dir=dest_cert_dir)
@@ -142,9 +145,10 @@ def copy(
         tls_verify=tls_verify,
         rules=NamingRules(scoped=scoped, max_nested_paths=max_nested_paths),
     )
+    layout = None if from_ is None else LayoutSourcing.parse(from_, destination)
     image_set = _image_set(config, console, skip_unsupported=skip_unsupported)
-    listed = wiring.images(asked, images_from or [], shard)
-    if not listed and not images_from and image_set is None:
+    listed = wiring.images(asked, images_from or [], shard, layout if image_set is None else None)
+    if not listed and not images_from and layout is None and image_set is None:
         raise UsageError(f"no image: {target} is taken for the destination; name images before it, or with -f FILE")
     found = wiring.usable_skopeo(skopeo)
     wiring.check_files(authfile, src_authfile, dest_authfile, policy)
@@ -164,6 +168,7 @@ def copy(
             stall_timeout=stall_timeout,
             skopeo=skopeo,
             log_dir=log_dir,
+            from_layout=None if layout is None else layout.directory,
         )
         listed = _with_set(listed, image_set, shard, given, console)
     request = Request(
@@ -179,7 +184,7 @@ def copy(
             patience=patience,
         ),
         configuration=configuration,
-        sourcing=Sourcing(router=router, mirrors_only=mirrors_only),
+        sourcing=layout or Sourcing(router=router, mirrors_only=mirrors_only, layouts=wiring.layouts_of(listed)),
         destination=destination,
         jobs=jobs,
         retries=retries,

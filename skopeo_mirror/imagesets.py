@@ -15,7 +15,7 @@ from skopeo_mirror.inputs.imageset import ImageSet, OperatorCatalog, parse_image
 from skopeo_mirror.inputs.listing import list_catalog
 from skopeo_mirror.inputs.oci_layout import image_digest
 from skopeo_mirror.inputs.selection import select
-from skopeo_mirror.inputs.set_images import SelectedFrom, catalog_reference, images_of_set, once
+from skopeo_mirror.inputs.set_images import SelectedFrom, catalog_reference, check_names, images_of_set, once
 from skopeo_mirror.options import parse_patience
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Router
@@ -39,24 +39,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogReader:
-    """Reads catalogs: in place from `oci://PATH`, else from the temporary layout that `pull` brings them into."""
+    """Reads catalogs: in place from `oci://PATH`, else from the temporary layout that `pull` brings them into.
+
+    All of them from `within`, by their names, where that is set: the layout that an earlier run filled.
+    """
 
     console: Console
+    within: Path | None = None
     pull: Callable[[Reference], AbstractContextManager[PulledCatalog]] | None = None
 
     def read(self, operator: OperatorCatalog) -> tuple[Digest, Catalog]:
         """Raises InvalidInput where the catalog is broken, CatalogUnavailable where nobody serves it."""
+        name = None if self.within is None else str(catalog_reference(operator))
         with self._located(operator) as (digest, layout):
             try:
-                return digest or image_digest(layout), read_catalog(layout)
+                return digest or image_digest(layout, name), read_catalog(layout, name)
             except InvalidInput as error:
                 problems = (problem.removeprefix(f"{layout}: ") for problem in error.problems)
                 raise InvalidInput(f"{operator.catalog}: {problem}" for problem in problems) from error
 
     @contextmanager
     def _located(self, operator: OperatorCatalog) -> Iterator[tuple[Digest | None, Path]]:
-        if operator.layout is not None:
-            yield None, operator.layout
+        layout = self.within or operator.layout
+        if layout is not None:
+            yield None, layout
             return
         assert operator.reference is not None  # noqa: S101 - one of both is set
         assert self.pull is not None  # noqa: S101 - `reading` has seen to it
@@ -71,8 +77,8 @@ def reading(operators: Iterable[OperatorCatalog], given: PullOptions, console: C
 
     Raises InvalidConfiguration, UsageError, SkopeoUnusable.
     """
-    if all(operator.layout is not None for operator in operators):
-        yield CatalogReader(console=console)
+    if given.from_layout is not None or all(operator.layout is not None for operator in operators):
+        yield CatalogReader(console=console, within=given.from_layout)
         return
     configuration = given.configuration()
     wiring.check_files(given.authfile, given.src_authfile, given.policy)
@@ -127,6 +133,7 @@ def _images_of(found: ImageSet, reader: CatalogReader) -> tuple[Listed, ...]:
         for warning in selection.warnings:
             reader.console.warning(warning)
         selected.append(SelectedFrom(operator=operator, reference=reference, digest=digest, selection=selection))
+    check_names(selected)
     return images_of_set(found, selected)
 
 

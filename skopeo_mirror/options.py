@@ -75,6 +75,10 @@ RegistriesConfDir = Annotated[
     str | None,
     _option("--registries-conf-dir", metavar="DIR", panel=_CONF, help="Merge the drop-ins of DIR (*.conf) over FILE."),
 ]
+FromLayout = Annotated[
+    str | None,
+    _option("--from", metavar="oci:DIR", panel=_INPUT, help="Take the images from a layout that a run has filled."),
+]
 Strict = Annotated[bool, _flag("--strict", panel=_CONF, help="Take warnings about registries.conf for errors.")]
 MirrorsOnly = Annotated[bool, _flag("--mirrors-only", panel=_CONF, help="Never contact an image's original location.")]
 Scoped = Annotated[bool, _flag("--scoped", panel=_DEST, help="Keep the source host in the destination path.")]
@@ -154,7 +158,10 @@ Verbose = Annotated[bool, _flag("-v", "--verbose", panel=_OUT, help="Every attem
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PullOptions:
-    """What is said on the command line of how catalogs are pulled; `configuration` is read only where one is."""
+    """What is said on the command line of how catalogs are pulled, or from which layout they are taken.
+
+    `configuration` is read only where one is pulled.
+    """
 
     configuration: Callable[[], Configuration]
     mirrors_only: bool
@@ -168,6 +175,7 @@ class PullOptions:
     stall_timeout: str
     skopeo: str | None
     log_dir: Path | None = None
+    from_layout: Path | None = None
 
 
 _SECRET: Final = re.compile(r"(?<!no-)creds|password|token|username|passphrase(?!-file)")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Interrupted, SkopeoMirrorError, SkopeoUnusable, Terminated, UsageError
-from skopeo_mirror.inputs.lists import Shard, read_images
+from skopeo_mirror.inputs.lists import Listed, Shard, read_images
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
 from skopeo_mirror.skopeo.command import find
@@ -20,20 +20,29 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from skopeo_mirror.inputs.imageset import ImageSet
-    from skopeo_mirror.inputs.lists import Listed
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.preparing import Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
 VERSION_WHERE_NONE_IS_FOUND = (1, 9)
 
 
-def images(arguments: Sequence[str], files: Sequence[str], shard: str | None) -> tuple[Listed, ...]:
-    """The images of the command line and of the lists, or the shard of them. Raises InvalidInput, UsageError."""
-    return shard_of(read_images(arguments, files), shard)
+def images(
+    arguments: Sequence[str], files: Sequence[str], shard: str | None, layout: LayoutSourcing | None = None
+) -> tuple[Listed, ...]:
+    """The images of the command line and of the lists, or the shard of them. Raises InvalidInput, UsageError.
+
+    Where nothing is named, it is all of `layout`, if there is one.
+    """
+    if layout is not None and not arguments and not files:
+        found = tuple(Listed(text=str(image), reference=image) for image in layout.images())
+    else:
+        found = read_images(arguments, files)
+    return shard_of(found, shard)
 
 
 def shard_of(images: Sequence[Listed], shard: str | None) -> tuple[Listed, ...]:
@@ -49,6 +58,11 @@ def list_lines(listed: Listed, *, verbose: bool) -> Iterator[str]:
     yield str(listed.reference) if listed.layout is None else f"# {listed.catalog} (a catalog in a layout: -c takes it)"
     if verbose:
         yield from (f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}" for by in listed.wanted_by)
+
+
+def layouts_of(images: Iterable[Listed]) -> dict[str, Path]:
+    """Where the images lie that are in a layout, by the names of their repositories."""
+    return {listed.reference.name: listed.layout for listed in images if listed.layout is not None}
 
 
 def wanted_at(destination: Destination, images: Iterable[Listed], image_set: ImageSet | None) -> Iterator[Wanted]:

@@ -52,10 +52,10 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     )
 
 
-def image_digest(layout: Path) -> Digest:
-    """The digest of the only image in the directory `layout`; raises InvalidInput as `open_image` does."""
+def image_digest(layout: Path, name: str | None = None) -> Digest:
+    """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does."""
     index = _json_object(layout, layout / "index.json")
-    return _digest(layout, _choose(layout, _descriptors(layout, index), None))
+    return _digest(layout, _choose(layout, _descriptors(layout, index), name))
 
 
 def _choose(layout: Path, images: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,17 +56,28 @@ def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tupl
 def catalog_reference(operator: OperatorCatalog) -> Reference:
     """What a catalog is called: its reference; from `oci://PATH`, `localhost/NAME:latest`.
 
-    `localhost` as podman calls what is from no registry; NAME is the last part of the path, else `targetCatalog` (as
-    in oc-mirror). Raises InvalidInput where neither is a name for a repository.
+    `localhost` as podman calls what is from no registry; NAME is `targetCatalog`, else the last part of the path (as
+    in oc-mirror). Raises InvalidInput where that is no name for a repository.
     """
     if operator.reference is not None:
         return tagged(operator.reference)
     assert operator.layout is not None  # noqa: S101 - one of both is set
-    name = operator.layout.resolve().name
-    for candidate in (name, operator.target_catalog or ""):
-        with suppress(InvalidReference):
-            return replace(Reference.parse_canonical(f"localhost/{candidate}"), tag="latest")
-    raise InvalidInput([f"{operator.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"])
+    name = operator.target_catalog or operator.layout.resolve().name
+    try:
+        return replace(Reference.parse_canonical(f"localhost/{name}"), tag="latest")
+    except InvalidReference as error:
+        problem = f"{operator.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
+        raise InvalidInput([problem]) from error
+
+
+def check_names(selected: Iterable[SelectedFrom]) -> None:
+    """Refuse different catalogs under one name: only those from `oci://PATH` can be. Raises InvalidInput."""
+    found: dict[Reference, SelectedFrom] = {}
+    for one in selected:
+        other = found.setdefault(one.reference, one)
+        if other.digest != one.digest:
+            problem = f"{other.operator.catalog} and {one.operator.catalog} would have one name; set `targetCatalog`"
+            raise InvalidInput([problem])
 
 
 def once(images: Iterable[Listed]) -> tuple[Listed, ...]:

@@ -34,7 +34,7 @@ def attempt_lines(image: ImageResult) -> list[str]:
     lines = []
     for attempt in image.attempts:
         if attempt.outcome is Outcome.SERVED:
-            where = f"{attempt.candidate.kind} {attempt.candidate.reference.name}"
+            where = f"{attempt.candidate.kind} {attempt.candidate.place}"
             lines.append(f"  {where}: served in {attempt.seconds:.1f} s")
         else:
             lines.append(f"  {describe(attempt)}")
@@ -64,4 +64,4 @@ def human_bytes(number: float) -> str:
 def _source(image: ImageResult) -> str:
     if image.served_by is None:
         return "nowhere"
-    return f"{image.served_by.reference.name} ({image.served_by.kind})"
+    return f"{image.served_by.place} ({image.served_by.kind})"

@@ -32,6 +32,11 @@ class Candidate:
     blocked: bool
     kind: Kind
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a repository, or a layout."""
+        return self.location if self.kind is Kind.LAYOUT else self.reference.name
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:

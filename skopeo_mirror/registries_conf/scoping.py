@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.registries_conf.routing import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,7 +24,11 @@ def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Refer
 
     The last candidate stands as the entry's location, so leaving the origin out needs no `blocked`. `writes_to` is the
     destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
+    A layout is no registry: of an image that comes from one, nothing but the destination is left.
     """
+    candidates = _registries(candidates)
+    if not candidates:
+        return "" if writes_to is None else "\n".join([*_table(writes_to.name, writes_to.name, insecure=False), ""])
     *mirrors, last = candidates
     lines = _table(image.name, last.reference.name, insecure=last.insecure)
     for mirror in mirrors:
@@ -39,10 +45,20 @@ def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Refer
 
 def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
     """The repositories that skopeo really talks to, once each, in order."""
-    names = [candidate.reference.name for candidate in candidates]
+    names = [candidate.reference.name for candidate in _registries(candidates)]
     if writes_to is not None:
         names.append(writes_to.name)
     return list(dict.fromkeys(names))
+
+
+def scoped_prefixes(image: Reference, candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
+    """The prefixes of all entries that `scope` writes."""
+    candidates = _registries(candidates)
+    return [*([image.name] if candidates else []), *physical_repositories(candidates, writes_to)]
+
+
+def _registries(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.kind is not Kind.LAYOUT]
 
 
 def _table(prefix: str, location: str, *, insecure: bool) -> list[str]:

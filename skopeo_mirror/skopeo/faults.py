@@ -61,6 +61,7 @@ _WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
         (r"TLS handshake timeout", r"i/o timeout", r"deadline exceeded", r"Client\.Timeout", r"timed out"),
     ),
     (Reason.TLS, (r"x509", r"certificate", r"tls: ", r"HTTP response to HTTPS client", r"does not look like a TLS")),
+    (Reason.NOT_FOUND, (r"(blob|manifest) .*no such file or directory",)),  # a file of a layout
     (Reason.NOT_FOUND, (r"(manifest|name|blob) unknown", r"not found", r"status(code)?:? 404", r"does not exist")),
     (Reason.UNAUTHORIZED, (r"unauthorized", r"authentication required", r"denied", r"invalid username/password")),
     (Reason.UNAUTHORIZED, (r"status(code)?:? 40[13]", r"forbidden", r"unable to retrieve auth token")),

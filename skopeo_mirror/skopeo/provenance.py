@@ -73,7 +73,8 @@ class Provenance:
     proven. `fault` is set where the run failed on no candidate's side. `uncertain` marks a run that was ended while it
     was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
     `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
-    server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate.
+    server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate
+    (None: the log cannot tell).
     """
 
     attempts: tuple[Attempt, ...]
@@ -83,7 +84,7 @@ class Provenance:
     uncertain: bool = False
     yielded: bool = False
     retry_after: float = 0.0
-    pulled: tuple[str, ...] = ()
+    pulled: tuple[str, ...] | None = ()
 
     @property
     def failed(self) -> bool:
@@ -185,27 +186,27 @@ class _Walk:
 
     def _doubt(self, server: Candidate, digest: Digest | None) -> str | None:
         """Why the requests do not prove that `server` served (later releases may read blobs from another candidate)."""
-        route = {(_host(candidate.reference), candidate.reference.path) for candidate in self._candidates}
+        route = {(host_of(candidate.reference), candidate.reference.path) for candidate in self._candidates}
         if self._destination is not None:
-            route.add((_host(self._destination), self._destination.path))
-        asked = [content for event in self._requests if event.method == "GET" and (content := _content_of(event.url))]
+            route.add((host_of(self._destination), self._destination.path))
+        asked = [content for event in self._requests if event.method == "GET" and (content := content_of(event.url))]
         strange = next((content for content in asked if content[:2] not in route), None)
         if strange is not None:
             return f"skopeo read {strange[3]} from {strange[0]}/{strange[1]}, which is not in the route"
         wanted = str(digest) if digest is not None else server.reference.tag
-        if (_host(server.reference), server.reference.path, "manifests", wanted) not in asked:
+        if (host_of(server.reference), server.reference.path, "manifests", wanted) not in asked:
             return f"skopeo's log shows no request for the manifest {wanted} to {server.reference.name}"
         return None
 
     def _pulled(self) -> Iterator[str]:
         """The blobs asked for; a GET of a blob never goes to the destination."""
         for event in self._requests:
-            content = _content_of(event.url)
+            content = content_of(event.url)
             if event.method == "GET" and content is not None and content[2] == "blobs":
                 yield content[3]
 
     def _failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
-        error = self._error(ending, tail)
+        error = last_words(ending, self._died, tail)
         reason = ending.reason or reason_of(error)
         if self._current is None:
             if self._attempts and self._died is not None:  # every candidate failed; its words are in the attempts
@@ -220,21 +221,13 @@ class _Walk:
         if ending.reason is not None and self._destination_owes_an_answer():
             self._fail(self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
             return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
-        opened = any(_content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
+        opened = any(content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
         stage = stage_of(error, opened=opened) if ending.reason is None else Stage.BLOB if opened else Stage.MANIFEST
         self._fail(self._current, stage, reason, error, ending.at)
         return self._provenance(
             uncertain=ending.reason is not None and self._was_uploading(),
             yielded=ending.reason is Reason.RATE_LIMITED,
         )
-
-    def _error(self, ending: Ending, tail: Sequence[str]) -> str:
-        if ending.complaint:
-            return ending.complaint
-        if self._died is not None:
-            return self._died.error
-        how = f"signal {-ending.status}" if ending.status < 0 else f"exit status {ending.status}"
-        return "\n".join([f"skopeo ended with {how} and did not say why", *tail[-5:]])
 
     def _waits_for_manifest(self) -> bool:
         return isinstance(self._last, Requested | Waiting) and "/manifests/" in self._last.url
@@ -243,7 +236,7 @@ class _Walk:
         """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that."""
         if self._destination is None:
             return False
-        uploads = f"{_host(self._destination)}/v2/{self._destination.path}/blobs/uploads/"
+        uploads = f"{host_of(self._destination)}/v2/{self._destination.path}/blobs/uploads/"
         asked = [event for event in self._requests if uploads in event.url and "mount=" not in event.url]
         announced = sum(event.method == "POST" for event in asked)
         return announced > sum(event.method == "PATCH" for event in asked)
@@ -253,7 +246,7 @@ class _Walk:
         if self._destination is None or not isinstance(self._last, Requested):
             return False
         url = _split(self._last.url)
-        if url.netloc != _host(self._destination):
+        if url.netloc != host_of(self._destination):
             return False
         return self._last.method != "GET" or url.path.startswith(f"/v2/{self._destination.path}/") or url.path == "/v2/"
 
@@ -296,7 +289,18 @@ class _Walk:
         )
 
 
-def _host(reference: Reference) -> str:
+def last_words(ending: Ending, died: Died | None, tail: Sequence[str]) -> str:
+    """Why a run failed: in our words where it was ended from here, else in skopeo's."""
+    if ending.complaint:
+        return ending.complaint
+    if died is not None:
+        return died.error
+    how = f"signal {-ending.status}" if ending.status < 0 else f"exit status {ending.status}"
+    return "\n".join([f"skopeo ended with {how} and did not say why", *tail[-5:]])
+
+
+def host_of(reference: Reference) -> str:
+    """The host that skopeo talks to."""
     return DOCKER_HUB.get(reference.domain, reference.domain)
 
 
@@ -308,7 +312,7 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
-def _content_of(url: str) -> tuple[str, str, str, str] | None:
+def content_of(url: str) -> tuple[str, str, str, str] | None:
     """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
     parts = _split(url)
     for kind in ("manifests", "blobs"):

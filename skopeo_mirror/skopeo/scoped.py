@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import scope
 from skopeo_mirror.skopeo.command import Ended, Patience
+from skopeo_mirror.skopeo.debuglog import Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.provenance import Ending, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, stage
+from skopeo_mirror.skopeo.layout_proof import trace_layout
+from skopeo_mirror.skopeo.provenance import Attempt, Ending, Outcome, Provenance, trace
 from skopeo_mirror.skopeo.watching import LogWatcher
 
 if TYPE_CHECKING:
@@ -121,14 +124,13 @@ class ScopedSkopeo:
         With `yields` the run is ended at the first rate limit, because other candidates are left. `keeps_log`: whether
         a failure is one that `--log-dir` is for.
         """
+        if isinstance(candidates[0], LayoutCandidate):
+            return _read_from_layout(image, candidates[0])
         arguments = ["inspect", "--raw", *access.options(), f"docker://{image}"]
         run, provenance = self._run(image, candidates, arguments, yields=yields, keeps_log=keeps_log)
         if provenance.server is None or provenance.doubt is not None:
             return Probe(manifest=b"", provenance=provenance)
-        wrong = _what_is_wrong(run.output, image.digest)
-        if wrong is not None:
-            return Probe(manifest=b"", provenance=_distrust(provenance, wrong))
-        return Probe(manifest=run.output, provenance=provenance)
+        return _checked(run.output, image, provenance)
 
     def copy(
         self,
@@ -140,14 +142,49 @@ class ScopedSkopeo:
         on_event: Callable[[Event], None] | None = None,
     ) -> Provenance:
         """Copy `image` whole, by its digest, from the first of `candidates` that has it to `target`."""
+        if isinstance(candidates[0], LayoutCandidate):
+            return self._copy_from_layout(image, candidates[0], target, on_event)
+        source = [*self.settings.source.options("src-"), f"docker://{image.without_tag()}"]
+        return self._copy(image, candidates, source, target, yields=yields, on_event=on_event)
+
+    def _copy_from_layout(
+        self,
+        image: PinnedReference,
+        candidate: LayoutCandidate,
+        target: Target,
+        on_event: Callable[[Event], None] | None,
+    ) -> Provenance:
+        """Copy from a layout, once its manifest has the digest: with `oci:` skopeo does not compare that (observed)."""
+        probe = _read_from_layout(image, candidate)
+        if not probe.manifest:
+            return probe.provenance
+        if on_event is not None:
+            on_event(Tried(at=time.monotonic(), reference=candidate.location))
+        with tempfile.TemporaryDirectory(dir=self.directory) as staged:
+            stage(Path(staged), probe.manifest, image.digest)
+            source = ["--src-shared-blob-dir", str(candidate.blobs), f"oci:{staged}"]
+            return self._copy(image, (candidate,), source, target, on_event=on_event)
+
+    def _copy(
+        self,
+        image: PinnedReference,
+        candidates: Sequence[Candidate],
+        source: Sequence[str],
+        target: Target,
+        *,
+        yields: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Provenance:
+        """`source` is what skopeo reads, with the options that belong to it."""
+        *source_options, source_name = source
         with self._private_file("pushed-") as digest_file:
             arguments = [
                 *("copy", "--all", "--preserve-digests", "--digestfile", str(digest_file)),
-                *self.settings.source.options("src-"),
+                *source_options,
                 *target.options,
                 *(["--remove-signatures"] if self.settings.remove_signatures else []),
                 *self.settings.extra,
-                f"docker://{image.without_tag()}",
+                source_name,
                 target.name,
             ]
             _, provenance = self._run(
@@ -185,14 +222,14 @@ class ScopedSkopeo:
                 patience=self.settings.patience,
             )
         watcher.close()
-        provenance = trace(
-            watcher.reader.events,
-            watcher.reader.tail,
-            candidates=candidates,
-            ending=_ending(run, watcher, self.settings.patience),
-            digest=image.digest,
-            destination=writes_to,
-        )
+        events, tail = watcher.reader.events, watcher.reader.tail
+        ending = _ending(run, watcher, self.settings.patience)
+        if isinstance(candidates[0], LayoutCandidate):
+            provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
+        else:
+            provenance = trace(
+                events, tail, candidates=candidates, ending=ending, digest=image.digest, destination=writes_to
+            )
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
@@ -228,6 +265,30 @@ def _ending(run: Run, watcher: LogWatcher, patience: Patience) -> Ending:
         reason=_REASON_OF[run.ended],
         complaint=f"{complaint}; skopeo was at: {watcher.last_seen()}",
     )
+
+
+def _read_from_layout(image: Reference, candidate: LayoutCandidate) -> Probe:
+    try:
+        manifest = read_manifest(candidate)
+    except OSError as error:
+        failed = Attempt(
+            candidate=candidate,
+            outcome=Outcome.FAILED,
+            stage=Stage.MANIFEST,
+            reason=Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.OTHER,
+            detail=f"{error.filename}: {error.strerror}",
+        )
+        return Probe(manifest=b"", provenance=Provenance(attempts=(failed,)))
+    served = Attempt(candidate=candidate, outcome=Outcome.SERVED)
+    return _checked(manifest, image, Provenance(attempts=(served,), server=candidate))
+
+
+def _checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
+    """The probe that gave these bytes, or that failed because they are not to be used."""
+    wrong = _what_is_wrong(manifest, image.digest)
+    if wrong is not None:
+        return Probe(manifest=b"", provenance=_distrust(provenance, wrong))
+    return Probe(manifest=manifest, provenance=provenance)
 
 
 def _what_is_wrong(manifest: bytes, digest: Digest | None) -> str | None:

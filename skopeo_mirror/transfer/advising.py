@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def nobody_served(
-    image: Reference, attempts: Sequence[Attempt], *, router: Router, mirrors_only: bool, scoped: ScopedSkopeo
+    image: Reference, attempts: Sequence[Attempt], *, router: Router | None, mirrors_only: bool, scoped: ScopedSkopeo
 ) -> str:
-    """Say of every candidate why it did not serve, and what to look at next."""
+    """Say of every candidate why it did not serve, and what to look at next; without `router`, it was no registry."""
     advice: dict[str, None] = {}
     last = {attempt.candidate: attempt.reason for attempt in attempts if attempt.outcome is Outcome.FAILED}
     for candidate, reason in last.items():
         advice[registry_advice(reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
-    if set(last.values()) == {Reason.NOT_FOUND}:
+    if router is not None and set(last.values()) == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None
     return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only), *advice]))
 

@@ -27,7 +27,7 @@ def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool) -> str:
 
 def describe(attempt: Attempt) -> str:
     """One attempt in one line: where, what, and skopeo's own words."""
-    where = f"{attempt.candidate.kind} {attempt.candidate.reference.name}"
+    where = f"{attempt.candidate.kind} {attempt.candidate.place}"
     what = "skipped" if attempt.outcome is Outcome.SKIPPED else attempt.reason or "failed"
     log = "" if attempt.log is None else f" [log: {attempt.log}]"
     return f"{where}: {what} ({_one_line(attempt.detail)}){log}"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.preparing import Job, Sourcing
 
@@ -103,7 +104,7 @@ class Pipeline:
     """
 
     reader: ManifestReader
-    sourcing: Sourcing
+    sourcing: Sourcing | LayoutSourcing
     destination: Destination
     retries: int = 2
     plans: bool = True
@@ -353,7 +354,8 @@ class Pipeline:
             return 0
         match status:
             case Status.COPIED:
-                return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in provenance.pulled)
+                pulled = plan.blobs if provenance.pulled is None else provenance.pulled
+                return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in pulled)
             case Status.WOULD_COPY:
                 return plan.manifests + sum(
                     size

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, Unroutable
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.layout import LayoutCandidate
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.transfer.destination.place import Destination, Place
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.results import WantedBy
 
 
@@ -58,18 +60,22 @@ class Sourcing:
     """Finds an image's sources in registries.conf.
 
     `captured` are repositories that a drop-in of this host redirects to the destination, each with that drop-in: no
-    other pull of them is possible, because no scoped file can outrank it.
+    other pull of them is possible, because no scoped file can outrank it. `layouts` are OCI layouts by the repository
+    name of what is taken from them: catalogs from `oci://PATH`.
     """
 
     router: Router
     mirrors_only: bool = False
     captured: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, Path] = field(default_factory=dict)
 
     def sources(self, image: Reference, place: Place | None = None) -> Sources:
         """The candidates of `image`, without what is blocked, and without the place that it would be written to.
 
         Raises Unroutable.
         """
+        if image.name in self.layouts:
+            return _from_layout(image, self.layouts[image.name])
         if image.name in self.captured:
             raise Unroutable(
                 f"{self.captured[image.name]} redirects {image.name} to the destination itself, and skopeo would take "
@@ -90,7 +96,12 @@ class Sourcing:
         return Sources(reference=route.reference, candidates=tuple(usable), skipped=tuple(skipped))
 
 
-def prepare(wanted: Iterable[Wanted], sourcing: Sourcing, destination: Destination) -> tuple[Job, ...]:
+def _from_layout(image: Reference, directory: Path) -> Sources:
+    candidate = LayoutCandidate(reference=image.without_tag(), location=f"oci:{directory}", directory=directory)
+    return Sources(reference=image, candidates=(candidate,))
+
+
+def prepare(wanted: Iterable[Wanted], sourcing: Sourcing | LayoutSourcing, destination: Destination) -> tuple[Job, ...]:
     """Give every image its place. Raises InvalidInput with everything that must be put right before any copy."""
     jobs: list[Job] = []
     problems: list[str] = []
@@ -115,7 +126,7 @@ def prepare(wanted: Iterable[Wanted], sourcing: Sourcing, destination: Destinati
     return tuple(jobs)
 
 
-def _check_sources(image: Reference, sourcing: Sourcing, place: Place) -> None:
+def _check_sources(image: Reference, sourcing: Sourcing | LayoutSourcing, place: Place) -> None:
     """Refuse an image that could only be copied onto itself; one that cannot be routed fails in its turn."""
     try:
         sources = sourcing.sources(image, place)

@@ -15,14 +15,14 @@ from skopeo_mirror.files import private_directory
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.ambient import check_dropins
 from skopeo_mirror.registries_conf.host import ambient_dropins
-from skopeo_mirror.registries_conf.scoping import physical_repositories
+from skopeo_mirror.registries_conf.scoping import scoped_prefixes
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
-from skopeo_mirror.transfer.preparing import prepare
+from skopeo_mirror.transfer.preparing import Sourcing, prepare
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
-    from skopeo_mirror.transfer.preparing import Job, Sourcing, Wanted
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+    from skopeo_mirror.transfer.preparing import Job, Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
 
@@ -47,7 +48,7 @@ class Request:
     skopeo: Skopeo
     settings: Settings
     configuration: Configuration
-    sourcing: Sourcing
+    sourcing: Sourcing | LayoutSourcing
     destination: Destination
     jobs: int = 8
     retries: int = 2
@@ -82,7 +83,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
                         circuits=Circuits(),
                         retries=request.retries,
                     ),
-                    sourcing=replace(request.sourcing, captured=captured),
+                    sourcing=_without(request.sourcing, captured),
                     destination=destination,
                     retries=request.retries,
                     plans=request.plans,
@@ -123,6 +124,11 @@ def audit(prefixes: set[str], skopeo: Skopeo, places: Mapping[str, Collection[st
     return check_dropins(files, prefixes, places)
 
 
+def _without(sourcing: Sourcing | LayoutSourcing, captured: Mapping[str, str]) -> Sourcing | LayoutSourcing:
+    """The same, but for the repositories that drop-ins have captured; a layout pulls from none."""
+    return replace(sourcing, captured=captured) if isinstance(sourcing, Sourcing) else sourcing
+
+
 def temporary_directory() -> Path:
     """Where temporary files go (TMPDIR). Raises SkopeoMirrorError where nothing can be written there."""
     directory = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
@@ -131,7 +137,7 @@ def temporary_directory() -> Path:
     return directory
 
 
-def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing) -> set[str]:
+def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing) -> set[str]:
     """Every prefix that a scoped file of this run will have."""
     return {prefix for job in jobs for prefix in _prefixes_of(job, sourcing)}
 
@@ -145,13 +151,12 @@ def _places(jobs: Sequence[Job]) -> dict[str, set[str]]:
     return places
 
 
-def _prefixes_of(job: Job, sourcing: Sourcing) -> Iterator[str]:
+def _prefixes_of(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
     """A tag is routed as such, and as the digest that it turns out to have: mirrors can be for one of them only."""
     image = job.wanted.image
-    yield image.name
     for routed in (image, image.pin(image.digest or _ANY_DIGEST)):
         try:
             candidates = sourcing.sources(routed, job.place).candidates
         except Unroutable:
             candidates = ()
-        yield from physical_repositories(candidates, job.place.repository)
+        yield from scoped_prefixes(image, candidates, job.place.repository)

@@ -16,6 +16,7 @@ from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.reference import Digest
+from skopeo_mirror.skopeo.layout import MARKER, blob_file
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Damaged, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 _DOCKER: Final = "application/vnd.docker."
-_MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _EMPTY_INDEX: Final = {
     "schemaVersion": 2,
     "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -167,7 +167,7 @@ class LayoutDestination:
             return False
 
     def _blob(self, digest: Digest) -> Path:
-        return self.directory / "blobs" / digest.algorithm / digest.hex
+        return blob_file(self.directory, digest)
 
     def _merge_with_others(self, entry: dict[str, Any]) -> None:
         """Merge an entry, and those of other threads that wait meanwhile, in one writing of the index."""
@@ -190,7 +190,7 @@ class LayoutDestination:
         names = {ref_name(entry) for entry in batch}
         index["manifests"] = [*(entry for entry in index["manifests"] if ref_name(entry) not in names), *batch]
         with self._staging.area() as area:
-            write_atomically(self.directory / "oci-layout", _MARKER, via=area)
+            write_atomically(self.directory / "oci-layout", MARKER, via=area)
             write_atomically(self.directory / "index.json", json.dumps(index, separators=(",", ":")).encode(), via=area)
         if self._entries is not None:
             self._entries.update({str(ref_name(entry)): entry for entry in batch})

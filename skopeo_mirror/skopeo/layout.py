@@ -1,0 +1,67 @@
+"""A layout as a source: manifests are read as files, and skopeo is shown a staged layout of the one image.
+
+The staged layout has an index of one entry and shares the real one's blobs. So names that skopeo's `oci:` transport
+cannot address (`a__b`) are no matter, no copy reads an index of ten thousand, and the real one may be read-only.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.registries_conf.routing import Candidate, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skopeo_mirror.reference import Digest
+
+MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayoutCandidate(Candidate):
+    """An image of the layout in `directory`; `location` is `oci:DIR`.
+
+    `reference` has the digest that the layout's index gives the image, and none where the image is not in it.
+    """
+
+    directory: Path
+    insecure: bool = False
+    blocked: bool = False
+    kind: Kind = Kind.LAYOUT
+
+    @property
+    def blobs(self) -> Path:
+        """The directory of its manifests, configurations and layers."""
+        return self.directory / "blobs"
+
+
+def read_manifest(candidate: LayoutCandidate) -> bytes:
+    """The manifest's bytes, not compared with the digest. Raises OSError."""
+    digest = candidate.reference.digest
+    if digest is None:
+        raise FileNotFoundError(errno.ENOENT, "has no image of that name", candidate.location)
+    return blob_file(candidate.directory, digest).read_bytes()
+
+
+def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
+    """Write a layout that has one image and no blobs (`--src-shared-blob-dir`) into `directory`."""
+    parsed = parse_manifest(manifest)
+    entry = {
+        "mediaType": parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX),
+        "digest": str(digest),
+        "size": len(manifest),
+    }
+    (directory / "oci-layout").write_bytes(MARKER)
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii")
+
+
+def blob_file(layout: Path, digest: Digest) -> Path:
+    """Where a layout keeps a blob."""
+    return layout / "blobs" / digest.algorithm / digest.hex

@@ -1,0 +1,76 @@
+"""The proof for an image that came from a layout: a copy of files, in which no registry but the destination had a part.
+
+Pure. That the bytes are the layout's is proven by their digests, which skopeo compares while it reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
+from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, content_of, host_of, last_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.skopeo.layout import LayoutCandidate
+    from skopeo_mirror.skopeo.provenance import Ending
+
+
+def trace_layout(
+    events: Sequence[Event],
+    tail: Sequence[str],
+    *,
+    candidate: LayoutCandidate,
+    ending: Ending,
+    destination: Reference | None = None,
+) -> Provenance:
+    """What a run proves that was to copy from a layout; `destination` is the repository that was written to, if any."""
+    seconds = ending.at - events[0].at if events else 0.0
+    if ending.status == 0 and ending.reason is None:
+        return Provenance(
+            attempts=(Attempt(candidate=candidate, outcome=Outcome.SERVED, seconds=seconds),),
+            server=candidate,
+            doubt=_doubt(events, destination),
+            pulled=None if destination is None else tuple(dict.fromkeys(_uploaded(events))),
+        )
+    died = next((event for event in events if isinstance(event, Died)), None)
+    error = last_words(ending, died, tail)
+    if _is_destinations(error, candidate, ended=ending.reason is not None, registry=destination is not None):
+        stage, reason, fault = Stage.WRITE, Reason.DESTINATION, Fault(reason=Reason.DESTINATION, detail=error)
+    else:
+        stage, reason, fault = stage_of(error, opened=True), ending.reason or reason_of(error), None
+    failed = Attempt(
+        candidate=candidate, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=error, seconds=seconds
+    )
+    return Provenance(attempts=(failed,), fault=fault)
+
+
+def _doubt(events: Sequence[Event], destination: Reference | None) -> str | None:
+    """Why the log does not prove that everything came from the layout."""
+    ours = None if destination is None else (host_of(destination), destination.path)
+    for event in events:
+        if isinstance(event, Tried):
+            return f"skopeo turned to {event.reference}, though the image was to come from a layout"
+        if isinstance(event, Requested) and event.method == "GET":
+            content = content_of(event.url)
+            if content is not None and content[:2] != ours:
+                return f"skopeo read {content[3]} from {content[0]}/{content[1]}, though it was to come from a layout"
+    return None
+
+
+def _uploaded(events: Sequence[Event]) -> Iterator[str]:
+    """The blobs that the destination did not have: the PUT that ends an upload names the digest."""
+    for event in events:
+        if isinstance(event, Requested) and event.method == "PUT" and "/blobs/uploads/" in event.url:
+            yield from parse_qs(urlsplit(event.url).query).get("digest", [])
+
+
+def _is_destinations(error: str, candidate: LayoutCandidate, *, ended: bool, registry: bool) -> bool:
+    """Whose fault it is. What names one of the layout's files is the layout's; files do not stall, a registry does."""
+    if ended:
+        return registry
+    return f"{candidate.blobs}/" not in error and blames_destination(error)

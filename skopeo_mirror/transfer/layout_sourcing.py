@@ -1,0 +1,96 @@
+"""Images that come from a layout which an earlier run filled: each by its name, its normalized reference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.reference import Digest, Reference, shown
+from skopeo_mirror.skopeo.layout import LayoutCandidate
+from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_index, ref_name
+from skopeo_mirror.transfer.preparing import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skopeo_mirror.transfer.destination.place import Destination, Place
+
+
+class LayoutSourcing:
+    """Finds an image's one source in the layout in `directory`; the index is read once."""
+
+    mirrors_only = False
+    router = None
+
+    def __init__(self, directory: Path) -> None:
+        """Raise InvalidInput where there is no layout, or one that names two images alike."""
+        self.directory = directory
+        self._location = f"oci:{directory}"
+        self._entries = self._read()
+        self._digests = {ref_name(entry): Digest.parse(entry["digest"]) for entry in self._entries}
+
+    @classmethod
+    def parse(cls, text: str, destination: Destination) -> LayoutSourcing:
+        """Read `oci:DIR`. Raises UsageError, InvalidInput, or DestinationRefused where that is `destination` itself."""
+        transport, _, directory = text.partition(":")
+        if transport != "oci" or not directory:
+            raise UsageError(f"--from {shown(text)}: write oci:DIR, a layout that an earlier run filled")
+        layout = cls(Path(directory))
+        if isinstance(destination, LayoutDestination) and destination.directory.resolve() == Path(directory).resolve():
+            raise DestinationRefused(f"{destination.name}: is the very layout that the images come from")
+        return layout
+
+    def images(self) -> tuple[Reference, ...]:
+        """All of it. Raises InvalidInput where something in it has no name that says what it is to be called."""
+        images: list[Reference] = []
+        problems: list[str] = []
+        for entry in self._entries:
+            name = ref_name(entry)
+            try:
+                images.append(Reference.parse_canonical(name or ""))
+            except InvalidReference:
+                what = f"{shown(str(entry.get('digest')))} is called {'nothing' if name is None else shown(name)}"
+                problems.append(f"{self._location}: {what}, which is no full image reference; name the images to copy")
+        if problems:
+            raise InvalidInput(problems)
+        return tuple(images)
+
+    def sources(self, image: Reference, place: Place | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
+        """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""
+        digest = self._digest(image)
+        reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
+        candidate = LayoutCandidate(reference=reference, location=self._location, directory=self.directory)
+        return Sources(reference=image, candidates=(candidate,))
+
+    def _digest(self, image: Reference) -> Digest | None:
+        """The digest of an entry; what is called `name:tag` there is found as `name:tag@digest` too, at that digest."""
+        named = self._digests.get(str(image))
+        if named is not None or image.tag is None:
+            return named
+        tagged = self._digests.get(str(image.without_digest()))
+        return tagged if tagged == image.digest else None
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            index = read_index(self.directory)
+        except DestinationRefused as error:
+            raise InvalidInput([str(error)]) from error
+        if index is None:
+            raise InvalidInput([f"{self._location}: there is no OCI image layout"])
+        problems = [f"{self._location}: {problem}" for problem in _problems(index["manifests"])]
+        if problems:
+            raise InvalidInput(problems)
+        return list(index["manifests"])
+
+
+def _problems(entries: list[Any]) -> Iterator[str]:
+    """What makes an index unfit to be read from."""
+    for position, entry in enumerate(entries):
+        try:
+            Digest.parse(entry["digest"])
+        except (TypeError, KeyError, AttributeError, InvalidReference):
+            yield f"index.json: manifests[{position}] has no digest"
+    names = Counter(name for entry in entries if (name := ref_name(entry)) is not None)
+    yield from (f"{count} images are called {shown(name)}" for name, count in names.items() if count > 1)
