@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.stopping import Stop
 
-AHEAD: Final = 8
-"""Images that are looked at ahead of the copies, beside one for each of them: enough to choose from, flat in memory."""
+AHEAD: Final = 64
+"""Images that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +121,7 @@ class Engine:
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
-        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < self.jobs + AHEAD:
+        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < AHEAD:
             job = self._waiting.popleft()
             self._looking.add(job.number)
             self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))

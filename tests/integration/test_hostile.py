@@ -77,9 +77,12 @@ class TestNames:
         "name",
         [pytest.param(name, id=name_id) for name_id, name in NAMES.items() if "\0" not in name and len(name) < 99],
     )
-    def test_on_the_command_line_are_refused(self, skopeo_mirror: Program, mirror: Registry, name: str) -> None:
+    def test_on_the_command_line_are_refused(
+        self, skopeo_mirror: Program, mirror: Registry, image: Image, name: str
+    ) -> None:
         configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-        run = skopeo_mirror("copy", "-r", "registries.conf", "--", name, "dir:copied")
+        good = f"prod.invalid/good@{image.digest}"
+        run = skopeo_mirror("copy", "-r", "registries.conf", "--", good, name, "dir:copied")
         assert (run.status, run.stdout) == (2, "")
         assert is_harmless(run.stderr)
         assert mirror.requests() == []

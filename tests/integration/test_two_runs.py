@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.transfer.destination.layout import REF_NAME, read_index, ref_name
 from tests.integration.bench.background import started, until
 from tests.integration.bench.copying import PLAIN, configure, copy, entry, statuses
 from tests.integration.bench.faults import Fault, Place
@@ -14,6 +20,8 @@ from tests.integration.bench.images import make_image
 from tests.integration.test_ending import Where
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.integration.bench.program import Program
     from tests.integration.bench.registry import Registry
 
@@ -67,3 +75,50 @@ def test_runs_that_start_together_lose_nothing(
     assert [run.status for run in ended] == [0, 0, 0], [run.stderr for run in ended]
     assert all(where.has(image) for image in images)
     assert where.strangers() == []
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold a destination as a run does that publishes."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Tell whether a process waits for a lock that somebody else holds (proc(5), /proc/locks)."""
+    return any(
+        fields[1] == "->" and str(pid) in fields
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        if (fields := line.split())
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_published_while_another_publishes(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, kind: str
+) -> None:
+    """What the other has written to the index meanwhile is still there afterwards."""
+    image = make_image("image")
+    mirror.push("app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    where = Where(kind, skopeo_mirror, destination)
+    where.directory.mkdir()
+    command = ("copy", "-r", "registries.conf", PLAIN, f"prod.invalid/app@{image.digest}", where.name)
+    with started(skopeo_mirror, *command) as run:
+        with held(where.directory):
+            until(lambda: waits_for_a_lock(run.process.pid) or run.process.poll() is not None)
+            assert run.process.poll() is None
+            assert not where.has(image)
+            if kind == "oci":
+                others = {"digest": image.digest, "size": 1, "annotations": {REF_NAME: "others"}}
+                (where.directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [others]}))
+        ended = run.wait()
+    assert ended.status == 0, ended.stderr
+    assert where.has(image)
+    if kind == "oci":
+        index = read_index(where.directory) or {}
+        assert [ref_name(found) for found in index["manifests"]] == ["others", f"prod.invalid/app@{image.digest}"]

@@ -1,4 +1,4 @@
-"""The page of the report, docs/report.md, has every field of the schema, in the schema's words."""
+"""The page of the report, skopeo_mirror/output/README.md, has every field of the schema, in the schema's words."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import skopeo_mirror
 from skopeo_mirror.output.report import report_schema
 from skopeo_mirror.skopeo.faults import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = Path(__file__).parents[2] / "docs/report.md"
+PAGE = Path(skopeo_mirror.__file__).parent / "output/README.md"
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

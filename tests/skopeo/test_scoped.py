@@ -73,7 +73,7 @@ def recorded(
         path="/usr/bin/skopeo",
         version="1.9.3",
         environment={},
-        runs=Runs(),
+        runs=Runs({}),
         log=log,
         output=output,
         status=status,

@@ -1,0 +1,107 @@
+"""The launcher: what it starts, how that ends, and that nothing outlives the tool or the launcher."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skopeo_mirror.skopeo.command import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skopeo_mirror.skopeo.command import Process
+
+PATIENCE = 10.0  # seconds; a last resort
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs(os.environ)
+
+
+@contextmanager
+def shell(runs: Runs, script: str) -> Iterator[tuple[Process, int]]:
+    """Start a shell script; its process, and the descriptor to read its output from."""
+    read, write = os.pipe()
+    with open(os.devnull, "wb") as log:  # noqa: PTH123 - a descriptor is wanted
+        process = runs.start(["/bin/sh", "-c", script], write, log.fileno())
+    os.close(write)
+    try:
+        yield process, read
+    finally:
+        os.close(read)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"process {pid} is still there")
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        pytest.param("exit 0", 0, id="success"),
+        pytest.param("exit 7", 7, id="failure"),
+        pytest.param("kill -9 $$", -9, id="signal"),
+    ],
+)
+def test_tells_how_a_process_ended(runs: Runs, script: str, status: int) -> None:
+    with shell(runs, script) as (process, _):
+        assert process.wait() == status
+
+
+def test_a_program_that_cannot_be_started_is_an_error(runs: Runs) -> None:
+    with open(os.devnull, "wb") as log, pytest.raises(OSError, match="No such file"):  # noqa: PTH123
+        runs.start(["/no/such/program"], log.fileno(), log.fileno())
+
+
+def test_each_leads_a_group_of_its_own(runs: Runs) -> None:
+    with shell(runs, "sleep 60") as (process, _):
+        assert os.getpgid(process.pid) == process.pid
+        runs.kill()
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_what_does_not_heed_the_signal_that_ended_its_leader_is_ended(runs: Runs) -> None:
+    with shell(runs, "(trap '' TERM; echo ready; sleep 60; sleep 60) & echo $!; wait") as (process, output):
+        said = b""
+        while said.count(b"\n") < 2:
+            said += os.read(output, 100)
+        child = next(int(word) for word in said.split() if word != b"ready")
+        runs.stop()
+        assert process.wait() == -signal.SIGTERM
+        wait_until_gone(child)
+
+
+def test_nothing_outlives_a_launcher_that_is_killed(runs: Runs) -> None:
+    with shell(runs, "sleep 60") as (process, _):
+        os.kill(parent_of(process.pid), signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        wait_until_gone(process.pid)
+    with open(os.devnull, "wb") as log, pytest.raises(OSError, match=r"launcher|pipe|reset"):  # noqa: PTH123
+        runs.start(["/bin/true"], log.fileno(), log.fileno())
+
+
+def test_what_is_started_after_a_stop_is_ended(runs: Runs) -> None:
+    runs.stop()
+    with shell(runs, "sleep 60") as (process, _):
+        assert process.wait() == -signal.SIGTERM
