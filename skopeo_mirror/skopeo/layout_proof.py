@@ -39,10 +39,14 @@ def trace_layout(
         )
     died = next((event for event in events if isinstance(event, Died)), None)
     error = last_words(ending, died, tail)
-    if _is_destinations(error, candidate, ended=ending.reason is not None, registry=destination is not None):
+    words = error.replace(
+        f"{candidate.blobs}/", ""
+    )  # a file of the layout that cannot be read is not the destination's
+    ended_while_pushing = ending.reason is not None and destination is not None  # files do not stall
+    if ended_while_pushing or (ending.reason is None and blames_destination(words)):
         stage, reason, fault = Stage.WRITE, Reason.DESTINATION, Fault(reason=Reason.DESTINATION, detail=error)
     else:
-        stage, reason, fault = stage_of(error, opened=True), ending.reason or reason_of(error), None
+        stage, reason, fault = stage_of(words, opened=True), ending.reason or reason_of(words), None
     failed = Attempt(
         candidate=candidate, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=error, seconds=seconds
     )
@@ -67,10 +71,3 @@ def _uploaded(events: Sequence[Event]) -> Iterator[str]:
     for event in events:
         if isinstance(event, Requested) and event.method == "PUT" and "/blobs/uploads/" in event.url:
             yield from parse_qs(urlsplit(event.url).query).get("digest", [])
-
-
-def _is_destinations(error: str, candidate: LayoutCandidate, *, ended: bool, registry: bool) -> bool:
-    """Whose fault it is. What names one of the layout's files is the layout's; files do not stall, a registry does."""
-    if ended:
-        return registry
-    return f"{candidate.blobs}/" not in error and blames_destination(error)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import read
 from skopeo_mirror.registries_conf.routing import Candidate, Kind, Router
-from skopeo_mirror.registries_conf.scoping import physical_repositories, scope
+from skopeo_mirror.registries_conf.scoping import physical_repositories, scope, scoped_prefixes
 from tests.values import D1, candidate, origin
 
 if TYPE_CHECKING:
@@ -94,6 +94,17 @@ def test_has_no_prefix_twice_where_two_mirrors_yield_one_reference() -> None:
     twin = candidate(str(A.reference), insecure=True)
     tables = tomllib.loads(scope(IMAGE, [A, twin, A], writes_to=A.reference))["registry"]
     assert [table["prefix"] for table in tables] == ["prod.test/ns/app", "a.test/x/app"]
+
+
+def test_what_comes_from_a_layout_names_nothing_but_the_destination() -> None:
+    layout = candidate(str(IMAGE), kind=Kind.LAYOUT)
+    destination = Reference.parse("d.test/m/app:v1")
+    assert scope(IMAGE, [layout], writes_to=destination) == (
+        '[[registry]]\nprefix = "d.test/m/app"\nlocation = "d.test/m/app"\n'
+    )
+    assert scope(IMAGE, [layout]) == ""
+    assert scoped_prefixes(IMAGE, [layout], destination) == ["d.test/m/app"]
+    assert scoped_prefixes(IMAGE, [A], destination) == [IMAGE.name, "a.test/x/app", "d.test/m/app"]
 
 
 def test_lists_each_physical_repository_once_in_order() -> None:

@@ -1,0 +1,108 @@
+"""Which image of a layout is meant, and what is no layout to copy from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from skopeo_mirror.errors import DestinationRefused, InvalidInput, UsageError
+from skopeo_mirror.reference import Reference
+from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.transfer.destination.directory import DirectoryDestination
+from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination
+from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+from tests.values import D1, D2
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PINNED = f"prod.test/app@{D1}"
+TAGGED = "prod.test/app:v1"
+
+
+def named(name: str | None, digest: object = str(D1)) -> dict[str, Any]:
+    annotations = {} if name is None else {REF_NAME: name}
+    return {"digest": digest, "size": 1, "annotations": annotations}
+
+
+def layout(directory: Path, *entries: object) -> LayoutSourcing:
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": list(entries)}))
+    return LayoutSourcing(directory)
+
+
+def test_all_of_it_in_the_order_of_the_index(tmp_path: Path) -> None:
+    found = layout(tmp_path, named(PINNED), named(TAGGED, str(D2))).images()
+    assert [str(image) for image in found] == [PINNED, TAGGED]
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        pytest.param(PINNED, PINNED, id="digest"),
+        pytest.param(TAGGED, f"prod.test/app@{D2}", id="tag"),
+        pytest.param(f"{TAGGED}@{D2}", f"prod.test/app@{D2}", id="tag-that-was-resolved"),
+        pytest.param(f"{TAGGED}@{D1}", TAGGED, id="tag-at-another-digest"),
+        pytest.param(f"prod.test/app@{D2}", "prod.test/app", id="digest-of-another-name"),
+        pytest.param("prod.test/other:v1", "prod.test/other:v1", id="absent"),
+    ],
+)
+def test_an_image_is_found_by_its_name_alone(tmp_path: Path, image: str, reference: str) -> None:
+    sources = layout(tmp_path, named(PINNED), named(TAGGED, str(D2))).sources(Reference.parse(image))
+    [candidate] = sources.candidates
+    assert (str(sources.reference), str(candidate.reference)) == (image, reference)
+    assert (candidate.kind, candidate.location, candidate.place) == (Kind.LAYOUT, f"oci:{tmp_path}", f"oci:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        pytest.param([named(None)], "is called nothing", id="no-name"),
+        pytest.param([named("latest")], "is called 'latest'", id="no-reference"),
+        pytest.param([named("alpine:3")], "is called 'alpine:3'", id="short-form"),
+    ],
+)
+def test_all_of_it_needs_names_that_say_what_to_call_it(tmp_path: Path, entries: list[object], words: str) -> None:
+    found = layout(tmp_path, named(PINNED), *entries)
+    with pytest.raises(InvalidInput, match=words):
+        found.images()
+    assert found.sources(Reference.parse(PINNED)).candidates[0].reference.digest == D1
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        pytest.param([named(TAGGED), named(TAGGED)], "2 images are called", id="one-name-twice"),
+        pytest.param([named(TAGGED, "x")], "has no digest", id="bad-digest"),
+        pytest.param([named(TAGGED, None)], "has no digest", id="null-digest"),
+        pytest.param([[]], "has no digest", id="no-entry"),
+        pytest.param([{}], "has no digest", id="empty-entry"),
+    ],
+)
+def test_an_index_that_is_none_is_refused(tmp_path: Path, entries: list[object], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        layout(tmp_path, *entries)
+
+
+def test_a_directory_that_is_no_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="there is no OCI image layout"):
+        LayoutSourcing(tmp_path / "absent")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(InvalidInput, match="no OCI layout"):
+        LayoutSourcing(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["dir:x", "x", "oci:", "docker://x.test", "oci"])
+def test_is_written_as_a_destination_is(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="write oci:DIR"):
+        LayoutSourcing.parse(text, LayoutDestination(tmp_path))
+
+
+def test_is_not_its_own_destination(tmp_path: Path) -> None:
+    layout(tmp_path, named(PINNED))
+    with pytest.raises(DestinationRefused, match="the very layout"):
+        LayoutSourcing.parse(f"oci:{tmp_path}/../{tmp_path.name}", LayoutDestination(tmp_path))
+    LayoutSourcing.parse(f"oci:{tmp_path}", LayoutDestination(tmp_path / "other"))
+    LayoutSourcing.parse(f"oci:{tmp_path}", DirectoryDestination(tmp_path, NamingRules()))
