@@ -458,7 +458,8 @@ def redirect(
     """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
 
     Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
-    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), or as source=destination lines, which -f reads (mapping).
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource),
+    or as source=destination lines, which -f reads (mapping).
 
     Example: skopeo-mirror redirect report.json > mirror.conf
     """
@@ -473,7 +474,10 @@ def redirect(
     console = Console()
     if not confirmed_images(parsed):
         console.warning("no image is confirmed: nothing is redirected")
-    for line in redirected(parsed, format_).splitlines():
+    text = redirected(parsed, format_)
+    if format_ is Format.CATALOGSOURCE and not text:
+        console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
+    for line in text.splitlines():
         console.result(line)
 
 

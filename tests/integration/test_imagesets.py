@@ -201,6 +201,23 @@ class TestCatalogs:
             assert "prod.invalid/op/lacking:v1: the catalog could not be pulled: no mirror served it" in run.stderr
         assert destination.repositories() == []
 
+    def test_one_whose_layers_nobody_has_ends_it_too(self, work: Program, destination: Registry) -> None:
+        with FaultyRegistry(Fault(place=Place.LAYER, kind="corrupt")) as faulty:
+            faulty.serve("op/index", CATALOG, "v1")
+            configure(work, entry("prod.invalid", faulty.host))
+            arguments = ["copy", PLAIN, "-r", "registries.conf", "--retries=0", "--mirrors-only", "-c", selecting(work)]
+            run = work(*arguments, f"docker://{destination.host}")
+        assert (run.status, run.stdout) == (1, "")
+        assert "prod.invalid/op/index:v1: the catalog could not be pulled: no mirror served it" in run.stderr
+        assert "corrupt" in run.stderr
+        assert destination.repositories() == []
+
+    def test_a_layout_that_there_is_not_is_named_once(self, work: Program) -> None:
+        run = work("catalog", "oci://missing")
+        assert run.status == 2
+        words = "oci://missing: no OCI layout: index.json cannot be read: No such file or directory"
+        assert run.stderr == f"error: {words}\n"
+
     def test_two_of_one_name_are_refused(self, work: Program) -> None:
         write_layout(work.directory / "catalog", OPERATORS)
         (work.directory / "other").mkdir()
@@ -370,7 +387,9 @@ class TestOtherCommands:
         set_ = write_image_set(skopeo_mirror, SELECTED)
         run = skopeo_mirror("images", "-c", set_, "--skopeo", "missing")
         assert (run.status, run.stderr) == (0, "")
-        assert len(run.stdout.splitlines()) == 10
+        *images, catalog = run.stdout.splitlines()
+        assert images == [*OPERATORS.of("alpha", "2.2.0", "2.3.0", "2.4.0"), *list(OPERATORS.of("beta", "0.6.0"))[:2]]
+        assert catalog == "# oci://catalog (a catalog in a layout: -c takes it)"
         run = skopeo_mirror("catalog", "oci://catalog", "--skopeo", "missing")
         assert (run.status, run.stderr) == (0, "")
 
@@ -478,3 +497,19 @@ class TestBadInput:
 def test_the_variable_names_the_set(work: Program) -> None:
     run = work("images", "-r", "registries.conf", env={"SKOPEO_MIRROR_CONFIG": selecting(work)})
     assert len(run.stdout.splitlines()) == 4
+
+
+def test_the_redirect_of_an_image_set(work: Program, destination: Registry) -> None:
+    copy(work, "--report", "report.json", "-c", selecting(work), f"docker://{destination.host}/below")
+    sources = work("redirect", "--format", "catalogsource", "report.json")
+    assert (sources.status, sources.stderr) == (0, "")
+    assert "name: cs-index-v1\n" in sources.stdout
+    assert f'image: "{destination.host}/below/op/index:v1"\n' in sources.stdout
+    digests = work("redirect", "--format", "idms", "report.json")
+    assert "name: idms-operator-0\n" in digests.stdout
+    assert f'source: "prod.invalid/op"\n    mirrors:\n    - "{destination.host}/below/op"\n' in digests.stdout
+    reference = next(iter(OPERATORS.of("gamma", "3.5.0")))
+    copy(work, "--report", "other.json", reference, f"docker://{destination.host}/below")
+    none = work("redirect", "--format", "catalogsource", "other.json")
+    assert (none.status, none.stdout) == (0, "")
+    assert "no catalog is confirmed" in none.stderr
