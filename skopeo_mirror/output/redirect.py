@@ -151,9 +151,7 @@ def _mirrored(image: Mapping[str, Any], *, insecure: bool, started: str) -> Mirr
 def _unconfirmed(reports: Iterable[Iterable[Mirrored]], confirmed: Iterable[Mirrored]) -> set[str]:
     """The repositories with an image that no report confirms."""
     there = {image.image for image in confirmed}
-    return {
-        image.image.name for report in reports for image in report if image.has_origin and image.image not in there
-    }
+    return {image.image.name for report in reports for image in report if image.image not in there}
 
 
 def _entries(images: Sequence[Mirrored], unconfirmed: set[str]) -> list[Entry]:

@@ -388,7 +388,8 @@ class TestOtherCommands:
         run = skopeo_mirror("images", "-c", set_, "--skopeo", "missing")
         assert (run.status, run.stderr) == (0, "")
         *images, catalog = run.stdout.splitlines()
-        assert images == [*OPERATORS.of("alpha", "2.2.0", "2.3.0", "2.4.0"), *list(OPERATORS.of("beta", "0.6.0"))[:2]]
+        selected = {*OPERATORS.of("alpha", "2.2.0", "2.3.0", "2.4.0"), *OPERATORS.of("beta", "0.6.0")}
+        assert sorted(images) == sorted(selected)
         assert catalog == "# oci://catalog (a catalog in a layout: -c takes it)"
         run = skopeo_mirror("catalog", "oci://catalog", "--skopeo", "missing")
         assert (run.status, run.stderr) == (0, "")
