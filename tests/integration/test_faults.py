@@ -111,9 +111,7 @@ def test_healthy_candidate_serves_in_place_of_a_faulty_mirror(
     assert bool(origin.requests()) == (healthy == "origin-only")
 
 
-@pytest.mark.parametrize(
-    "fault", [fault for fault in SOURCE_FAULTS if fault.kind not in WAITED_OUT], ids=str
-)
+@pytest.mark.parametrize("fault", [fault for fault in SOURCE_FAULTS if fault.kind not in WAITED_OUT], ids=str)
 def test_without_a_healthy_candidate_the_reason_is_named(
     fault: Fault,
     skopeo_mirror: Program,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.skopeo.debuglog import Event
 
-FOR_EVER = 3600.0
+FOR_EVER = 60.0
 """Seconds: a test that really waited so long would be noticed."""
 
 
@@ -153,7 +153,7 @@ def jobs_for(count: int) -> list[Job]:
 
 
 def run(script: Script, count: int, *, jobs: int = 1, fail_fast: bool = False, stop: Stop | None = None) -> Heard:
-    stop = stop or Stop(runs=Runs())
+    stop = stop or Stop(runs=Runs({}))
     news: list[News] = []
     engine = Engine(pipeline=cast("Pipeline", script), jobs=jobs, stop=stop, tell=news.append, fail_fast=fail_fast)
     return Heard(results=engine.run(jobs_for(count)), news=news, stop=stop)
@@ -190,7 +190,7 @@ def test_the_results_stand_in_the_order_of_the_list_and_not_of_their_ends() -> N
             second_is_done.set()
 
     script = cast("Pipeline", Script(copies={0: [wait]}))
-    results = Engine(pipeline=script, jobs=2, stop=Stop(runs=Runs()), tell=tell).run(jobs_for(2))
+    results = Engine(pipeline=script, jobs=2, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(2))
     assert ends == [1, 0]
     assert [str(result.image) for result in results] == ["prod.test/app:0", "prod.test/app:1"]
 
@@ -215,13 +215,13 @@ def test_as_many_copies_at_once_as_there_are_jobs() -> None:
 
 
 def test_images_are_looked_at_while_others_are_copied_but_not_too_far_ahead() -> None:
-    jobs = 2
+    jobs, images = 2, 2 * AHEAD
     looked_ahead = threading.Event()
     looked: list[int] = []
 
     def look(journey: Journey) -> Step:
         looked.append(journey.job.number)
-        if len(looked) == jobs + AHEAD:
+        if len(looked) == AHEAD:
             looked_ahead.set()
         return ready(journey)
 
@@ -233,8 +233,8 @@ def test_images_are_looked_at_while_others_are_copied_but_not_too_far_ahead() ->
         ahead.append(len(looked) - len(ahead))
         return copied(journey)
 
-    script = Script(looks={n: [look] for n in range(60)}, copies={n: [copy] for n in range(60)})
-    run(script, 60, jobs=jobs)
+    script = Script(looks={n: [look] for n in range(images)}, copies={n: [copy] for n in range(images)})
+    run(script, images, jobs=jobs)
     assert max(ahead) <= AHEAD + 3 * jobs
 
 
@@ -294,7 +294,7 @@ def test_the_news_are_told_on_the_calling_thread() -> None:
     def tell(_: News) -> None:
         threads.add(threading.current_thread())
 
-    Engine(pipeline=cast("Pipeline", Script()), jobs=4, stop=Stop(runs=Runs()), tell=tell).run(jobs_for(8))
+    Engine(pipeline=cast("Pipeline", Script()), jobs=4, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(8))
     assert threads == {threading.current_thread()}
 
 
@@ -345,7 +345,7 @@ def test_a_lost_destination_ends_the_run() -> None:
 
 
 def test_the_stop_button_ends_the_run_while_images_are_put_off() -> None:
-    stop = Stop(runs=Runs())
+    stop = Stop(runs=Runs({}))
 
     def press(journey: Journey) -> Step:
         stop.now("interrupted")
@@ -359,7 +359,7 @@ def test_the_stop_button_ends_the_run_while_images_are_put_off() -> None:
 
 
 def test_the_stop_button_wakes_who_waits() -> None:
-    stop = Stop(runs=Runs())
+    stop = Stop(runs=Runs({}))
     waiting = threading.Event()
 
     def put_off(journey: Journey) -> Step:
@@ -378,7 +378,7 @@ def test_the_stop_button_wakes_who_waits() -> None:
 
 
 def test_a_stop_before_the_start_starts_nothing() -> None:
-    stop = Stop(runs=Runs())
+    stop = Stop(runs=Runs({}))
     stop.now("interrupted")
     script = Script()
     heard = run(script, 3, stop=stop)
@@ -387,7 +387,7 @@ def test_a_stop_before_the_start_starts_nothing() -> None:
 
 
 def test_the_first_reason_to_stop_counts() -> None:
-    stop = Stop(runs=Runs())
+    stop = Stop(runs=Runs({}))
     stop.finish("first")
     stop.now("second")
     assert stop.why == "first"
@@ -399,7 +399,7 @@ def test_the_first_reason_to_stop_counts() -> None:
     [pytest.param(Script(looks={1: [broken]}), id="looking"), pytest.param(Script(copies={1: [broken]}), id="copying")],
 )
 def test_an_error_of_our_own_is_not_hidden(script: Script) -> None:
-    stop = Stop(runs=Runs())
+    stop = Stop(runs=Runs({}))
     with pytest.raises(ZeroDivisionError):
         run(script, 5, stop=stop)
     assert stop.runs.stopping.is_set()
