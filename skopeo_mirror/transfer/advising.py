@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.lookups import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.provenance import Outcome
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 def nobody_served(
     image: Reference, attempts: Sequence[Attempt], *, router: Router | None, mirrors_only: bool, scoped: ScopedSkopeo
 ) -> str:
-    """Say of every candidate why it did not serve, and what to look at next; without `router`, it was no registry."""
+    """Say of every candidate why it did not serve, and what to look at next (of a layout that is said already)."""
     advice: dict[str, None] = {}
     last = {attempt.candidate: attempt.reason for attempt in attempts if attempt.outcome is Outcome.FAILED}
     for candidate, reason in last.items():
+        if candidate.kind is Kind.LAYOUT:
+            continue
         advice[registry_advice(reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
     if router is not None and set(last.values()) == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None

@@ -13,7 +13,7 @@ from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_in
 from skopeo_mirror.transfer.preparing import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from skopeo_mirror.transfer.destination.place import Destination, Place
 
@@ -22,7 +22,7 @@ class LayoutSourcing:
     """Finds an image's one source in the layout in `directory`; the index is read once."""
 
     mirrors_only = False
-    router = None
+    router = None  # registries.conf plays no part
 
     def __init__(self, directory: Path) -> None:
         """Raise InvalidInput where there is no layout, or one that names two images alike."""
@@ -56,6 +56,10 @@ class LayoutSourcing:
         if problems:
             raise InvalidInput(problems)
         return tuple(images)
+
+    def without(self, captured: Mapping[str, str]) -> LayoutSourcing:  # noqa: ARG002 - as Sourcing's
+        """Nothing can be captured that no registry is asked for."""
+        return self
 
     def sources(self, image: Reference, place: Place | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
         """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""

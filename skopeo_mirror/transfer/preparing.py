@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,10 @@ class Sourcing:
     mirrors_only: bool = False
     captured: Mapping[str, str] = field(default_factory=dict)
     layouts: Mapping[str, Path] = field(default_factory=dict)
+
+    def without(self, captured: Mapping[str, str]) -> Sourcing:
+        """The same, once it is known what this host's drop-ins have captured."""
+        return replace(self, captured=captured)
 
     def sources(self, image: Reference, place: Place | None = None) -> Sources:
         """The candidates of `image`, without what is blocked, and without the place that it would be written to.

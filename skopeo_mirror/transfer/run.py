@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +22,7 @@ from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
-from skopeo_mirror.transfer.preparing import Sourcing, prepare
+from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.preparing import Job, Wanted
+    from skopeo_mirror.transfer.preparing import Job, Sourcing, Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
 
@@ -83,7 +83,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
                         circuits=Circuits(),
                         retries=request.retries,
                     ),
-                    sourcing=_without(request.sourcing, captured),
+                    sourcing=request.sourcing.without(captured),
                     destination=destination,
                     retries=request.retries,
                     plans=request.plans,
@@ -122,11 +122,6 @@ def audit(prefixes: set[str], skopeo: Skopeo, places: Mapping[str, Collection[st
     home = Path(environment.get("HOME") or Path.home())
     files = ambient_dropins(home=home, version=skopeo.version_info, environment=environment)
     return check_dropins(files, prefixes, places)
-
-
-def _without(sourcing: Sourcing | LayoutSourcing, captured: Mapping[str, str]) -> Sourcing | LayoutSourcing:
-    """The same, but for the repositories that drop-ins have captured; a layout pulls from none."""
-    return replace(sourcing, captured=captured) if isinstance(sourcing, Sourcing) else sourcing
 
 
 def temporary_directory() -> Path:

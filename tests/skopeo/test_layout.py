@@ -213,7 +213,7 @@ class Recorded(Skopeo):
 
 @pytest.fixture
 def skopeo() -> Recorded:
-    return Recorded(path="skopeo", version="1.9.3", environment={}, runs=Runs())
+    return Recorded(path="skopeo", version="1.9.3", environment={}, runs=Runs({}))
 
 
 @pytest.fixture

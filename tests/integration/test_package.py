@@ -1,0 +1,111 @@
+"""The package as people get it: built from a clean tree, installed where nothing else is, and at work from there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bench.copying import PLAIN, configure, holds, pin_tag
+from tests.integration.bench.program import CHECKOUT, Program
+from tests.integration.test_copy import FIRST_CONFIGURATION, replaced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.bench.images import Image
+    from tests.integration.bench.registry import Registry
+
+
+def out_of(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a command and return what it prints; where it fails, say what it said."""
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def make_environment(directory: Path) -> Path:
+    """Make an empty virtual environment; return the directory of its programs."""
+    out_of(sys.executable, "-m", "venv", directory)
+    return directory / "bin"
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a clone has that a build needs."""
+    directory = tmp_path_factory.mktemp("clone") / "skopeo-mirror"
+    directory.mkdir()
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(CHECKOUT / name, directory)
+    shutil.copytree(CHECKOUT / "skopeo_mirror", directory / "skopeo_mirror", ignore=shutil.ignore_patterns("*.pyc"))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(clean: Path) -> Path:
+    tools = make_environment(clean.parent / "tools")
+    out_of(tools / "pip", "wheel", "--no-deps", "--wheel-dir", clean.parent, clean)
+    [built] = clean.parent.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The program in an environment that has nothing but the wheel and what it asks for."""
+    programs = make_environment(wheel.parent / "environment")
+    out_of(programs / "pip", "install", wheel)
+    return programs / "skopeo-mirror"
+
+
+def test_the_wheel_has_every_file_of_the_package_and_no_other(wheel: Path) -> None:
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = CHECKOUT / "skopeo_mirror"
+    assert packed == {
+        str(file.relative_to(CHECKOUT)) for file in package.rglob("*") if file.is_file() and file.suffix != ".pyc"
+    }
+    assert {"skopeo_mirror/py.typed", "skopeo_mirror/output/report.schema.json"} <= packed
+
+
+def test_the_metadata_say_what_a_package_index_shows(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = Parser().parsestr(archive.read(name).decode())
+    assert metadata["Name"] == "skopeo-mirror"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Summary"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).startswith("# skopeo-mirror")
+    asked = {name.partition(">=")[0] for name in metadata.get_all("Requires-Dist") or [] if "extra ==" not in name}
+    assert asked == {"sh", "tomlkit", "typer"}
+
+
+def test_quickstart(
+    installed: Path, skopeo_mirror: Program, mirror: Registry, destination: Registry, image: Image
+) -> None:
+    """What scripts/quickstart shows, with the program that `pip install` gives."""
+    mirror.push("xx/app", image)
+    redirect = replaced(FIRST_CONFIGURATION, {"preprodlocation.com": mirror.host})
+    configure(
+        skopeo_mirror, redirect.replace(f'"{mirror.host}/xx"\ninsecure = false', f'"{mirror.host}/xx"\ninsecure = true')
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(skopeo_mirror.home), "PYTHONWARNINGS": "error"}
+    wanted = f"prodlocation.io/xx/app@{image.digest}"
+    command = ["copy", "-r", "registries.conf", PLAIN, wanted, f"docker://{destination.host}/test"]
+    said = out_of(installed, *command, env=environment, cwd=skopeo_mirror.directory)
+    assert said.startswith(f"copied {wanted} from {mirror.host}/xx/app (mirror) to ")
+    assert holds(destination, "test/xx/app", pin_tag(image), image)
+    assert out_of(installed, *command, env=environment, cwd=skopeo_mirror.directory).startswith("present ")
+
+
+def test_pipx(clean: Path, tmp_path: Path) -> None:
+    programs = make_environment(tmp_path / "pipx")
+    out_of(programs / "pip", "install", "pipx")
+    places = {"PIPX_HOME": str(tmp_path / "home"), "PIPX_BIN_DIR": str(tmp_path / "bin")}
+    out_of(programs / "pipx", "install", clean, env={**os.environ, **places})
+    assert out_of(tmp_path / "bin" / "skopeo-mirror", "--version").startswith("skopeo-mirror ")
