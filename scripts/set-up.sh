@@ -49,14 +49,30 @@ find_python() {
 
 # Have this checkout and what its tests need in .venv; made anew when that changes or the checkout moves.
 make_venv() {
-    local python stamp
-    stamp=$(echo "$PWD" && cat pyproject.toml scripts/constraints.txt)
-    [[ -x .venv/bin/python && $stamp == "$(cat .venv/made-from 2>/dev/null)" ]] && return
+    make_venv_of .venv "$(cat scripts/constraints.txt)"
+}
+
+# The same in .venv-oldest, each dependency in the oldest version that pyproject.toml allows.
+make_oldest_venv() {
+    local bounds='s/^    "([a-z]+)>=([0-9.]+)".*/\1'
+    make_venv_of .venv-oldest "$(
+        sed -nE "$bounds==\2/p" pyproject.toml
+        grep -vE "^($(sed -nE "$bounds/p" pyproject.toml | paste -sd'|'))==" scripts/constraints.txt
+    )"
+}
+
+# make_venv_of DIRECTORY CONSTRAINTS
+make_venv_of() {
+    local directory=$1 constraints=$2 python stamp
+    stamp=$(echo "$PWD" && cat pyproject.toml && echo "$constraints")
+    [[ -x $directory/bin/python && $stamp == "$(cat "$directory/made-from" 2>/dev/null)" ]] && return
     find_python >/dev/null || need no-such-program=python3-venv
     python=$(find_python) || die "no python3 from 3.11 on that can make virtual environments"
-    echo "Installing Python packages into .venv" >&2
-    rm -rf .venv
-    "$python" -m venv .venv
-    .venv/bin/python -m pip install -qq --disable-pip-version-check -c scripts/constraints.txt -e '.[test]' >&2 </dev/null
-    echo "$stamp" >.venv/made-from
+    echo "Installing Python packages into $directory" >&2
+    rm -rf "$directory"
+    "$python" -m venv "$directory"
+    echo "$constraints" >"$directory/constraints.txt"
+    "$directory/bin/python" -m pip install -qq --disable-pip-version-check -c "$directory/constraints.txt" -e '.[test]' \
+        >&2 </dev/null
+    echo "$stamp" >"$directory/made-from"
 }

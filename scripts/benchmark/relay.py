@@ -60,7 +60,7 @@ class End(asyncio.BufferedProtocol):
     """One end of a relayed connection: what it receives reaches its peer when the link has carried it."""
 
     transport: asyncio.Transport
-    peer: End
+    peer: End  # set when the other end is there
 
     def __init__(self, link: Link, total: Bucket) -> None:
         self._loop = asyncio.get_running_loop()
@@ -112,6 +112,9 @@ class End(asyncio.BufferedProtocol):
         self._loop.call_at(max(self._busy_until, self._loop.time()) + self._delay, self._arrive)
 
     def _arrive(self) -> None:
+        if not hasattr(self, "peer"):  # before Python 3.11.4, reading goes on for a moment after `pause_reading`
+            self._loop.call_later(0.001, self._arrive)
+            return
         chunk = self._under_way.popleft()
         receiver = self.peer.transport
         if chunk is None:
