@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skopeo_mirror import __version__, options, wiring
-from skopeo_mirror.errors import Interrupted, InvalidInput, SkopeoMirrorError, Unroutable, UsageError
+from skopeo_mirror.errors import (
+    CatalogUnavailable,
+    Interrupted,
+    InvalidInput,
+    SkopeoMirrorError,
+    Terminated,
+    Unroutable,
+    UsageError,
+)
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.usage import Command, Group
@@ -115,6 +123,7 @@ def copy(
 
     Example: skopeo-mirror copy -f images.txt docker://registry.example.com/mirror
     """
+    from skopeo_mirror.asking import asking_for  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.output.printing import Printer  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
     from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
@@ -122,7 +131,7 @@ def copy(
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
-    from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
+    from skopeo_mirror.transfer.run import Request, run, unbegun  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
     console = Console(quiet=quiet)
@@ -154,6 +163,29 @@ def copy(
     wiring.check_files(authfile, src_authfile, dest_authfile, policy)
     wiring.check_writable(report, failed_images)
     wiring.make_directory(log_dir)
+    request = Request(
+        wanted=(),
+        skopeo=found,
+        settings=Settings(
+            source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
+            destination=access,
+            policy=policy,
+            insecure_policy=insecure_policy,
+            remove_signatures=remove_signatures,
+            extra=extra,
+            patience=patience,
+        ),
+        configuration=configuration,
+        sourcing=layout or Sourcing(router=router, mirrors_only=mirrors_only),
+        destination=destination,
+        jobs=jobs,
+        retries=retries,
+        plans=not no_plan,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        log_dir=log_dir,
+    )
+    printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
     if image_set is not None:
         given = options.PullOptions(
             configuration=lambda: configuration,
@@ -170,31 +202,13 @@ def copy(
             log_dir=log_dir,
             from_layout=None if layout is None else layout.directory,
         )
-        listed = _with_set(listed, image_set, shard, given, console)
-    request = Request(
-        wanted=tuple(wiring.wanted_at(destination, listed, image_set)),
-        skopeo=found,
-        settings=Settings(
-            source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
-            destination=access,
-            policy=policy,
-            insecure_policy=insecure_policy,
-            remove_signatures=remove_signatures,
-            extra=extra,
-            patience=patience,
-        ),
-        configuration=configuration,
-        sourcing=layout or Sourcing(router=router, mirrors_only=mirrors_only, layouts=wiring.layouts_of(listed)),
-        destination=destination,
-        jobs=jobs,
-        retries=retries,
-        plans=not no_plan,
-        dry_run=dry_run,
-        fail_fast=fail_fast,
-        log_dir=log_dir,
-    )
+        try:
+            listed = _with_set(listed, image_set, shard, given, console)
+        except (CatalogUnavailable, Interrupted, Terminated) as error:
+            printer.finish(unbegun(request, str(error)), report=report, failed_images=failed_images)
+            raise
+    request = asking_for(request, listed, image_set)
     stop = Stop(runs=found.runs)
-    printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
     with wiring.stopped_by_signals(stop, console):
         with printer.live(len(request.wanted)):
             result = run(request, stop=stop, tell=printer.hear)

@@ -16,16 +16,13 @@ from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
 from skopeo_mirror.skopeo.command import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
-    from skopeo_mirror.inputs.imageset import ImageSet
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
-    from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.preparing import Wanted
     from skopeo_mirror.transfer.stopping import Stop
 
 VERSION_WHERE_NONE_IS_FOUND = (1, 9)
@@ -58,34 +55,6 @@ def list_lines(listed: Listed, *, verbose: bool) -> Iterator[str]:
     yield str(listed.reference) if listed.layout is None else f"# {listed.catalog} (a catalog in a layout: -c takes it)"
     if verbose:
         yield from (f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}" for by in listed.wanted_by)
-
-
-def layouts_of(images: Iterable[Listed]) -> dict[str, Path]:
-    """Where the images lie that are in a layout, by the names of their repositories."""
-    return {listed.reference.name: listed.layout for listed in images if listed.layout is not None}
-
-
-def wanted_at(destination: Destination, images: Iterable[Listed], image_set: ImageSet | None) -> Iterator[Wanted]:
-    """The images as they are asked for at `destination`; what `image_set` blocks there is left out."""
-    from skopeo_mirror.transfer.preparing import Wanted  # noqa: PLC0415 - start-up time of the other commands
-    from skopeo_mirror.transfer.results import WantedBy  # noqa: PLC0415
-
-    for listed in images:
-        own = listed.destination
-        if listed.named is not None and (repository := destination.place(listed.named).repository) is not None:
-            own = str(repository)
-        if image_set is not None and image_set.blocks(destination.place(listed.reference, own).name):
-            continue
-        yield Wanted(
-            image=listed.reference,
-            destination=own,
-            digest=listed.digest,
-            wanted_by=tuple(
-                WantedBy(catalog=by.catalog, package=by.package, channel=by.channel, bundle=by.bundle)
-                for by in listed.wanted_by
-            ),
-            catalog=listed.catalog,
-        )
 
 
 def configuration(

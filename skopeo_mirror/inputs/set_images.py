@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.inputs.lists import Listed, tagged
 from skopeo_mirror.inputs.selection import merge
-from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.reference import Reference, shown, split_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,10 +64,11 @@ def catalog_reference(operator: OperatorCatalog) -> Reference:
     assert operator.layout is not None  # noqa: S101 - one of both is set
     name = operator.target_catalog or operator.layout.resolve().name
     try:
-        return replace(Reference.parse_canonical(f"localhost/{name}"), tag="latest")
+        host, path = split_repository(f"localhost/{name}")
     except InvalidReference as error:
         problem = f"{operator.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
         raise InvalidInput([problem]) from error
+    return Reference(domain=host, path=path, tag="latest")
 
 
 def check_names(selected: Iterable[SelectedFrom]) -> None:

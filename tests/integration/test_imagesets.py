@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from tests.inputs.catalogs import Member, layer, write_catalog
+from tests.integration.bench.background import started, until
 from tests.integration.bench.copying import (
     PLAIN,
     asked,
@@ -200,6 +202,49 @@ class TestCatalogs:
             assert (run.status, run.stdout) == (1, "")
             assert "prod.invalid/op/lacking:v1: the catalog could not be pulled: no mirror served it" in run.stderr
         assert destination.repositories() == []
+
+    def test_the_report_is_written_all_the_same(self, work: Program, destination: Registry) -> None:
+        set_ = selecting(work, "prod.invalid/op/lacking:v1")
+        report = copy(work, "--retries=0", "--mirrors-only", "-c", set_, f"docker://{destination.host}", status=1)
+        assert (report["failed"], report["changed"], report["images"]) == (True, False, [])
+        assert report["stopped"].startswith("prod.invalid/op/lacking:v1: the catalog could not be pulled")
+
+    @pytest.mark.parametrize(
+        ("number", "status", "word"),
+        [
+            pytest.param(signal.SIGINT, 130, "interrupted", id="interrupted"),
+            pytest.param(signal.SIGTERM, 143, "terminated", id="terminated"),
+        ],
+    )
+    def test_reading_it_can_be_stopped(
+        self, work: Program, tmp_path: Path, number: signal.Signals, status: int, word: str
+    ) -> None:
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        with FaultyRegistry(Fault(place=Place.LAYER, kind="stall")) as faulty:
+            faulty.serve("op/index", CATALOG, "v1")
+            configure(work, entry("prod.invalid", faulty.host))
+            arguments = [
+                "copy",
+                "-r",
+                "registries.conf",
+                "--report",
+                "report.json",
+                "-c",
+                selecting(work),
+                "dir:images",
+            ]
+            with started(work, *arguments, env={"TMPDIR": str(temporary)}) as run:
+                until(lambda: any("/blobs/" in request.path for request in faulty.requests()))
+                run.signal(number)
+                ended = run.wait()
+                run.wait_until_gone()
+        assert ended.status == status
+        assert f"error: {word}" in ended.stderr
+        report = json.loads((work.directory / "report.json").read_text())
+        assert (report["stopped"], report["images"]) == (word, [])
+        assert list(temporary.iterdir()) == []
+        assert not (work.directory / "images").exists()
 
     def test_one_whose_layers_nobody_has_ends_it_too(self, work: Program, destination: Registry) -> None:
         with FaultyRegistry(Fault(place=Place.LAYER, kind="corrupt")) as faulty:
