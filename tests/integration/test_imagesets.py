@@ -294,6 +294,11 @@ class TestCatalogs:
             assert words in run.stderr
             assert str(tmp_path) not in run.stderr
 
+    def test_one_platform_is_enough_to_read_it(self, work: Program, mirror: Registry) -> None:
+        assert work("images", "-r", "registries.conf", "-c", selecting(work)).status == 0
+        configs = [f"/v2/op/index/blobs/{child.config_digest}" for child in CATALOG.children]
+        assert [config in asked(mirror, "blobs") for config in configs] == [True, False]
+
     def test_nothing_is_left_of_a_pulled_one(self, work: Program, tmp_path: Path) -> None:
         temporary = tmp_path / "temporary"
         temporary.mkdir()
