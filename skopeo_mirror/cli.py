@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skopeo_mirror import options, wiring
-from skopeo_mirror.errors import Interrupted, InvalidInput, SkopeoMirrorError, Unroutable, UsageError
+from skopeo_mirror.errors import (
+    CatalogUnavailable,
+    Interrupted,
+    InvalidInput,
+    SkopeoMirrorError,
+    Terminated,
+    Unroutable,
+    UsageError,
+)
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.usage import Command, Group
@@ -19,6 +27,7 @@ from skopeo_mirror.versions import versions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skopeo_mirror.inputs.imageset import ImageSet
     from skopeo_mirror.inputs.lists import Listed
 
 app = typer.Typer(
@@ -73,6 +82,8 @@ def root(
 def copy(
     arguments: ImagesAndDestination = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     from_: options.FromLayout = None,
     registries_conf: options.RegistriesConf = None,
@@ -112,14 +123,15 @@ def copy(
 
     Example: skopeo-mirror copy -f images.txt docker://registry.example.com/mirror
     """
+    from skopeo_mirror.asking import asking_for  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.output.printing import Printer  # noqa: PLC0415 - start-up time of the other commands
     from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
     from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing  # noqa: PLC0415
-    from skopeo_mirror.transfer.preparing import Sourcing, Wanted  # noqa: PLC0415
-    from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
+    from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
+    from skopeo_mirror.transfer.run import Request, run, unbegun  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
     console = Console(quiet=quiet)
@@ -143,15 +155,16 @@ def copy(
         rules=NamingRules(scoped=scoped, max_nested_paths=max_nested_paths),
     )
     layout = None if from_ is None else LayoutSourcing.parse(from_, destination)
-    listed = wiring.images(asked, images_from or [], shard, layout)
-    if not listed and not images_from and layout is None:
+    image_set = _image_set(config, console, skip_unsupported=skip_unsupported)
+    listed = wiring.images(asked, images_from or [], shard, layout if image_set is None else None)
+    if not listed and not images_from and layout is None and image_set is None:
         raise UsageError(f"no image: {target} is taken for the destination; name images before it, or with -f FILE")
     found = wiring.usable_skopeo(skopeo)
     wiring.check_files(authfile, src_authfile, dest_authfile, policy)
     wiring.check_writable(report, failed_images)
     wiring.make_directory(log_dir)
     request = Request(
-        wanted=tuple(Wanted(image=one.reference, destination=one.destination) for one in listed),
+        wanted=(),
         skopeo=found,
         settings=Settings(
             source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
@@ -172,8 +185,30 @@ def copy(
         fail_fast=fail_fast,
         log_dir=log_dir,
     )
-    stop = Stop(runs=found.runs)
     printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
+    if image_set is not None:
+        given = options.PullOptions(
+            configuration=lambda: configuration,
+            mirrors_only=mirrors_only,
+            authfile=authfile,
+            src_authfile=src_authfile,
+            src_cert_dir=src_cert_dir,
+            policy=policy,
+            insecure_policy=insecure_policy,
+            retries=retries,
+            timeout=timeout,
+            stall_timeout=stall_timeout,
+            skopeo=skopeo,
+            log_dir=log_dir,
+            from_layout=None if layout is None else layout.directory,
+        )
+        try:
+            listed = _with_set(listed, image_set, shard, given, console)
+        except (CatalogUnavailable, Interrupted, Terminated) as error:
+            printer.finish(unbegun(request, str(error)), report=report, failed_images=failed_images)
+            raise
+    request = asking_for(request, listed, image_set)
+    stop = Stop(runs=found.runs)
     with wiring.stopped_by_signals(stop, console):
         with printer.live(len(request.wanted)):
             result = run(request, stop=stop, tell=printer.hear)
@@ -185,15 +220,28 @@ def copy(
 def route(
     images: Images = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
     skopeo: options.SkopeoPath = None,
     json_: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Show, offline, from where each image would be pulled: the candidates in order, and why others are not.
+
+    With -c, catalogs are pulled, for they say which images there are.
 
     Example: skopeo-mirror route -r registries.conf quay.io/foo/app@sha256:...
     """
@@ -205,8 +253,23 @@ def route(
         registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
     )
     router = Router(configuration)
+    given = options.PullOptions(
+        configuration=lambda: configuration,
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
     routed = []
-    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
+    for listed in _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported):
+        if listed.layout is not None:
+            continue
         try:
             found = router.route(listed.reference)
         except Unroutable as error:
@@ -278,6 +341,8 @@ def normalize(
 def pin(
     images: Images = None,
     images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
     shard: options.ShardOption = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
@@ -286,6 +351,8 @@ def pin(
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
     src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
     jobs: options.Jobs = 8,
     retries: options.Retries = 2,
     timeout: options.Timeout = None,
@@ -307,18 +374,33 @@ def pin(
     configuration = wiring.configuration(
         registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
     )
-    listed = _some(wiring.images(images or [], images_from or [], shard), images_from)
     wiring.check_files(authfile, src_authfile)
+    given = options.PullOptions(
+        configuration=lambda: configuration,
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    listed = _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported)
     found = wiring.usable_skopeo(skopeo)
     settings = Settings(
         source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
         patience=options.parse_patience(timeout, stall_timeout),
     )
+    in_registries = [one for one in listed if one.layout is None]
+    references = [one.reference if one.digest is None else one.reference.pin(one.digest) for one in in_registries]
     stop = Stop(runs=found.runs)
     failed = False
     with wiring.stopped_by_signals(stop, console):
         for pinned, error in pin_all(
-            [one.reference for one in listed],
+            references,
             skopeo=found,
             settings=settings,
             sourcing=Sourcing(router=Router(configuration), mirrors_only=mirrors_only),
@@ -335,15 +417,51 @@ def pin(
 
 @app.command(name="images", cls=Command)
 def print_images(
-    images: Images = None, images_from: options.ImagesFrom = None, shard: options.ShardOption = None
+    images: Images = None,
+    images_from: options.ImagesFrom = None,
+    config: options.Config = None,
+    skip_unsupported: options.SkipUnsupported = False,
+    shard: options.ShardOption = None,
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    skopeo: options.SkopeoPath = None,
+    verbose: options.ShowWantedBy = False,
 ) -> None:
     """Print the image references that the given inputs name, normalized, each once, one a line.
 
-    Example: skopeo-mirror images -f images.txt
+    With -c, catalogs are pulled, through registries.conf as any image.
+
+    Example: skopeo-mirror images -c imageset.yaml -r registries.conf
     """
     console = Console()
-    for listed in _some(wiring.images(images or [], images_from or [], shard), images_from):
-        console.result(str(listed.reference))
+    given = options.PullOptions(
+        configuration=lambda: wiring.configuration(
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        ),
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    for listed in _listed(images, images_from, config, shard, given, console, skip_unsupported=skip_unsupported):
+        for line in wiring.list_lines(listed, verbose=verbose):
+            console.result(line)
 
 
 @app.command(cls=Command)
@@ -354,7 +472,8 @@ def redirect(
     """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
 
     Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
-    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), or as source=destination lines, which -f reads (mapping).
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource),
+    or as source=destination lines, which -f reads (mapping).
 
     Example: skopeo-mirror redirect report.json > mirror.conf
     """
@@ -369,12 +488,94 @@ def redirect(
     console = Console()
     if not confirmed_images(parsed):
         console.warning("no image is confirmed: nothing is redirected")
-    for line in redirected(parsed, format_).splitlines():
+    text = redirected(parsed, format_)
+    if format_ is Format.CATALOGSOURCE and not text:
+        console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
+    for line in text.splitlines():
         console.result(line)
 
 
-def _some(listed: tuple[Listed, ...], images_from: list[str] | None) -> tuple[Listed, ...]:
-    """The images, unless nobody asked for any. Raises UsageError."""
+@app.command(cls=Command)
+def catalog(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
+    registries_conf: options.RegistriesConf = None,
+    registries_conf_dir: options.RegistriesConfDir = None,
+    strict: options.Strict = False,
+    mirrors_only: options.MirrorsOnly = False,
+    authfile: options.Authfile = None,
+    src_authfile: options.SrcAuthfile = None,
+    src_cert_dir: options.SrcCertDir = None,
+    policy: options.Policy = None,
+    insecure_policy: options.InsecurePolicy = False,
+    retries: options.Retries = 2,
+    timeout: options.Timeout = None,
+    stall_timeout: options.StallTimeout = "60s",
+    skopeo: options.SkopeoPath = None,
+    json_: options.Json = False,
+) -> None:
+    """List an operator catalog: packages, channels and their heads. It is pulled through registries.conf as any image.
+
+    REFERENCE is host[:port]/path[:tag][@digest], or oci://PATH for a catalog in an OCI layout.
+
+    Example: skopeo-mirror catalog -r registries.conf registry.redhat.io/redhat/redhat-operator-index:v4.18
+    """
+    from skopeo_mirror import imagesets  # noqa: PLC0415 - YAML is needed for catalogs and image sets alone
+    from skopeo_mirror.output.catalogs import catalog_document, catalog_table  # noqa: PLC0415
+
+    console = Console()
+    given = options.PullOptions(
+        configuration=lambda: wiring.configuration(
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        ),
+        mirrors_only=mirrors_only,
+        authfile=authfile,
+        src_authfile=src_authfile,
+        src_cert_dir=src_cert_dir,
+        policy=policy,
+        insecure_policy=insecure_policy,
+        retries=retries,
+        timeout=timeout,
+        stall_timeout=stall_timeout,
+        skopeo=skopeo,
+    )
+    document = catalog_document(reference, imagesets.listing(reference, given, console))
+    console.result(json.dumps(document, indent=2) if json_ else catalog_table(document))
+
+
+def _listed(
+    images: list[str] | None,
+    images_from: list[str] | None,
+    config: str | None,
+    shard: str | None,
+    given: options.PullOptions,
+    console: Console,
+    *,
+    skip_unsupported: bool,
+) -> tuple[Listed, ...]:
+    """The images of the command line, of lists and of an image set. Raises UsageError if nobody asked for any."""
+    image_set = _image_set(config, console, skip_unsupported=skip_unsupported)
+    listed = wiring.images(images or [], images_from or [], shard)
+    if image_set is not None:
+        return _with_set(listed, image_set, shard, given, console)
     if not listed and not images_from:
-        raise UsageError("no image; name images, or lists of them with -f FILE")
+        raise UsageError("no image; name images, lists of them with -f FILE, or an image set with -c FILE")
     return listed
+
+
+def _image_set(config: str | None, console: Console, *, skip_unsupported: bool) -> ImageSet | None:
+    if config is None:
+        if skip_unsupported:
+            raise UsageError("--skip-unsupported is for image sets: name one with -c FILE")
+        return None
+    from skopeo_mirror import imagesets  # noqa: PLC0415
+
+    return imagesets.image_set(config, skip_unsupported=skip_unsupported, console=console)
+
+
+def _with_set(
+    listed: Sequence[Listed], image_set: ImageSet, shard: str | None, given: options.PullOptions, console: Console
+) -> tuple[Listed, ...]:
+    from skopeo_mirror import imagesets  # noqa: PLC0415
+
+    with imagesets.reading(image_set.operators, given, console) as reader:
+        return imagesets.with_set(listed, image_set, reader, shard)

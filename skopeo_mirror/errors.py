@@ -47,6 +47,12 @@ class Unroutable(SkopeoMirrorError):  # noqa: N818
     exit_status: ClassVar[int] = 1
 
 
+class CatalogUnavailable(SkopeoMirrorError):  # noqa: N818
+    """An operator catalog that no candidate serves: what it asks for cannot be told."""
+
+    exit_status: ClassVar[int] = 1
+
+
 class SkopeoUnusable(SkopeoMirrorError):  # noqa: N818
     """No skopeo, one that cannot be started, or one that is too old."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +13,11 @@ from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.reference import shown
 from skopeo_mirror.skopeo.command import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skopeo_mirror.registries_conf.model import Configuration
 
 
 def _option(*names: str, help: str, panel: str, metavar: str, least: int | None = None) -> Any:  # noqa: A002 - typer's own word
@@ -50,6 +56,13 @@ ImagesFrom = Annotated[
     _many(
         "-f", "--images-from", metavar="FILE", panel=_INPUT, help="Read references from FILE, one a line (-: stdin)."
     ),
+]
+Config = Annotated[
+    str | None,
+    _option("-c", "--config", metavar="FILE", panel=_INPUT, help="Read an ImageSetConfiguration, as oc-mirror has it."),
+]
+SkipUnsupported = Annotated[
+    bool, _flag("--skip-unsupported", panel=_INPUT, help="With -c: pass over what is not done here, with a warning.")
 ]
 ShardOption = Annotated[
     str | None, _option("--shard", metavar="I/N", panel=_INPUT, help="Keep the I-th of N stable parts of the list.")
@@ -137,7 +150,33 @@ RedirectFormat = Annotated[
     _option("--format", metavar="FORMAT", panel=_OUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF})."),
 ]
 Quiet = Annotated[bool, _flag("-q", "--quiet", panel=_OUT, help="Only failures.")]
+ShowWantedBy = Annotated[
+    bool, _flag("-v", "--verbose", panel=_OUT, help="Say below each image, as a comment, who wants it (-c).")
+]
 Verbose = Annotated[bool, _flag("-v", "--verbose", panel=_OUT, help="Every attempt.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullOptions:
+    """What is said on the command line of how catalogs are pulled, or from which layout they are taken.
+
+    `configuration` is read only where one is pulled.
+    """
+
+    configuration: Callable[[], Configuration]
+    mirrors_only: bool
+    authfile: str | None
+    src_authfile: str | None
+    src_cert_dir: str | None
+    policy: str | None
+    insecure_policy: bool
+    retries: int
+    timeout: str | None
+    stall_timeout: str
+    skopeo: str | None
+    log_dir: Path | None = None
+    from_layout: Path | None = None
+
 
 _SECRET: Final = re.compile(r"(?<!no-)creds|password|token|username|passphrase(?!-file)")
 _OWNED: Final = frozenset(

@@ -39,10 +39,22 @@ def images(
         found = tuple(Listed(text=str(image), reference=image) for image in layout.images())
     else:
         found = read_images(arguments, files)
+    return shard_of(found, shard)
+
+
+def shard_of(images: Sequence[Listed], shard: str | None) -> tuple[Listed, ...]:
+    """The shard of a list, or all of it. Raises UsageError."""
     if shard is None:
-        return found
+        return tuple(images)
     part = Shard.parse(shard)
-    return tuple(listed for listed in found if part.keeps(listed.reference))
+    return tuple(listed for listed in images if part.keeps(listed.reference))
+
+
+def list_lines(listed: Listed, *, verbose: bool) -> Iterator[str]:
+    """An image as `images` prints it, for `-f` to read; what is no reference, and who wants it, are comments."""
+    yield str(listed.reference) if listed.layout is None else f"# {listed.catalog} (a catalog in a layout: -c takes it)"
+    if verbose:
+        yield from (f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}" for by in listed.wanted_by)
 
 
 def configuration(
@@ -155,6 +167,9 @@ def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
     before = {number: signal.signal(number, press) for number in errors}
     try:
         yield
+    except SkopeoMirrorError:
+        if not received:
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,7 +13,7 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest` and `files` stand beside `reference`, `options`, `usage` and `wiring` beside `cli`.
+# `manifest` and `files` stand beside `reference`, `options`, `usage`, `wiring`, `asking` and `imagesets` beside `cli`.
 GROUND = {"errors", "reference", "manifest", "files"}
 ARROWS = {
     "errors": set[str](),
@@ -27,10 +27,24 @@ ARROWS = {
     "output": GROUND | {"registries_conf", "skopeo", "transfer"},
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
     "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
+    "asking": GROUND | {"transfer", "inputs"},
+    "imagesets": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
     "usage": set[str](),
     "versions": {"skopeo"},
     "cli": GROUND
-    | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "usage", "versions"},
+    | {
+        "registries_conf",
+        "skopeo",
+        "transfer",
+        "output",
+        "inputs",
+        "options",
+        "wiring",
+        "usage",
+        "asking",
+        "imagesets",
+        "versions",
+    },
     "__main__": {"cli", "errors", "versions"},
     "__init__": set[str](),
 }
@@ -95,8 +109,9 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & {"cli", "options", "usage", "wiring"}}
-    assert importers <= {"cli", "wiring", "__main__"}
+    ours = {"cli", "options", "usage", "wiring", "asking", "imagesets"}
+    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & ours}
+    assert importers <= {"cli", "wiring", "imagesets", "__main__"}
 
 
 def test_there_is_one_door_to_the_tool() -> None:

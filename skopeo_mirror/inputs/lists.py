@@ -15,16 +15,29 @@ from skopeo_mirror.reference import Reference, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from skopeo_mirror.inputs.selection import WantedBy
+    from skopeo_mirror.reference import Digest
+
 STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
-    """One image as it was asked for: `text` as written, `destination` where the line names one (mapping.txt)."""
+    """One image as it was asked for: `text` as written, `destination` where the line names one (mapping.txt).
+
+    From an image set it can also have `named`: a reference with the path and tag that it is to have below the
+    destination; `wanted_by`: who asked for it; `catalog`: that it is that operator catalog, as the set writes it;
+    `digest`: what its tag was found to be; `layout`: the OCI layout that it lies in.
+    """
 
     text: str
     reference: Reference
     destination: str | None = None
+    named: Reference | None = None
+    wanted_by: tuple[WantedBy, ...] = ()
+    catalog: str | None = None
+    digest: Digest | None = None
+    layout: Path | None = None
 
 
 def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed, ...]:
@@ -52,9 +65,7 @@ def parse_line(text: str) -> Listed:
     if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", source.strip()):
         # docker/reference would take it for the image docker.io/library/sha256 with a tag.
         raise InvalidReference(f"{shown(source.strip())} is a digest without a name; write HOST/PATH@DIGEST")
-    reference = Reference.parse(source.strip())
-    if reference.tag is None and reference.digest is None:
-        reference = replace(reference, tag="latest")  # as skopeo does; `app` and `app:latest` are one image
+    reference = tagged(Reference.parse(source.strip()))
     if not separator:
         return Listed(text=source.strip(), reference=reference)
     destination = destination.strip().removeprefix("docker://")
@@ -63,6 +74,11 @@ def parse_line(text: str) -> Listed:
     except InvalidReference as error:
         raise InvalidReference(f"the destination after '=': {error}") from error
     return Listed(text=source.strip(), reference=reference, destination=destination)
+
+
+def tagged(reference: Reference) -> Reference:
+    """`:latest` where there is neither tag nor digest, as skopeo does: `app` and `app:latest` are one image."""
+    return replace(reference, tag="latest") if reference.tag is None and reference.digest is None else reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

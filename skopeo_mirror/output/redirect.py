@@ -12,23 +12,26 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.output.catalog_sources import catalog_sources
 from skopeo_mirror.output.report import SCHEMA
 from skopeo_mirror.reference import Reference, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_NAME: Final = "skopeo-mirror"
+_OPERATOR: Final = "operator"
+_GENERIC: Final = "generic"
 _THERE: Final = frozenset({"copied", "present"})
 _DOCKER: Final = "docker://"
 
 
 class Format(StrEnum):
-    """What reads the redirect: containers/image, OpenShift (by digest, by tag), or oc-mirror and `-f`."""
+    """What reads the redirect: containers/image, OpenShift (by digest, by tag, its catalogs), or oc-mirror and `-f`."""
 
     REGISTRIES_CONF = "registries-conf"
     IDMS = "idms"
     ITMS = "itms"
+    CATALOGSOURCE = "catalogsource"
     MAPPING = "mapping"
 
 
@@ -37,7 +40,7 @@ class Mirrored:
     """One image of a report. `destination` is its reference there, None where it is in no registry.
 
     `insecure`: certificates were not verified there; `confirmed`: it is surely there, at its digest; `started`: when
-    the run began (UTC, sorts by time).
+    the run began (UTC, sorts by time). `catalog`: it is that operator catalog; `category` is oc-mirror's word for it.
     """
 
     image: Reference
@@ -46,6 +49,19 @@ class Mirrored:
     insecure: bool
     confirmed: bool
     started: str
+    catalog: str | None = None
+    category: str = _GENERIC
+
+    @property
+    def has_origin(self) -> bool:
+        """Whether it has a name of its own that others pull it by; a catalog from `oci://PATH` has not."""
+        return self.catalog is None or not self.catalog.startswith("oci:")
+
+    @property
+    def is_redirected_by_tag(self) -> bool:
+        """Whether it was asked for by its tag, and has that at the destination too."""
+        there = None if self.destination is None else self.destination.tag
+        return self.image.digest is None and there == (self.image.tag or "latest")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +113,20 @@ def confirmed_images(reports: Iterable[Iterable[Mirrored]]) -> tuple[Mirrored, .
 
 def redirect(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
     """The redirect as the text of a file, the same for the same images in whatever order, with a newline at the end."""
-    images = confirmed_images(reports)
+    confirmed = confirmed_images(reports)
+    images = [image for image in confirmed if image.has_origin]
     match format_:
         case Format.REGISTRIES_CONF:
             return _registries_conf(_entries(images, _unconfirmed(reports, images)))
         case Format.IDMS:
-            return _mirror_set("ImageDigestMirrorSet", "imageDigestMirrors", reports, images)
+            return _mirror_sets("ImageDigestMirrorSet", "imageDigestMirrors", "idms", reports, images)
         case Format.ITMS:
-            tagged = [image for image in images if image.image.digest is None]
-            return _mirror_set("ImageTagMirrorSet", "imageTagMirrors", reports, tagged)
+            tagged = [image for image in images if image.is_redirected_by_tag]
+            return _mirror_sets("ImageTagMirrorSet", "imageTagMirrors", "itms", reports, tagged)
+        case Format.CATALOGSOURCE:
+            return catalog_sources(
+                image.destination for image in confirmed if image.catalog is not None and image.destination is not None
+            )
         case Format.MAPPING:
             return "".join(f"{image.image.name}@{image.digest}={image.destination}\n" for image in images)
 
@@ -122,6 +143,8 @@ def _mirrored(image: Mapping[str, Any], *, insecure: bool, started: str) -> Mirr
         insecure=insecure,
         confirmed=confirmed,
         started=started,
+        catalog=image.get("catalog"),
+        category=_OPERATOR if image.get("catalog") or image.get("wanted_by") else _GENERIC,
     )
 
 
@@ -189,10 +212,33 @@ def _registries_conf(entries: Iterable[Entry]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _mirror_set(kind: str, field: str, reports: Iterable[Iterable[Mirrored]], images: Sequence[Mirrored]) -> str:
-    """An ImageDigestMirrorSet or ImageTagMirrorSet of OpenShift (config.openshift.io/v1)."""
+def _mirror_sets(
+    kind: str, field: str, short: str, reports: Iterable[Iterable[Mirrored]], images: Sequence[Mirrored]
+) -> str:
+    """ImageDigestMirrorSets or ImageTagMirrorSets of OpenShift (config.openshift.io/v1), one for each category.
+
+    Named as oc-mirror v2 names them. As there, catalogs are in none: CatalogSources name them where they are now.
+    """
     entries = _entries(images, _unconfirmed(reports, images))
-    lines = ["apiVersion: config.openshift.io/v1", f"kind: {kind}", "metadata:", f"  name: {_NAME}", "spec:"]
+    wanted = {_GENERIC: set[str](), _OPERATOR: set[str]()}
+    for image in images:
+        if image.catalog is None:
+            wanted[image.category].add(_covering(image.image.name, entries).prefix)
+    chosen = {name: [entry for entry in entries if entry.prefix in prefixes] for name, prefixes in wanted.items()}
+    sets = {name: found for name, found in chosen.items() if found} or {_GENERIC: []}
+    return "---\n".join(_mirror_set(kind, field, f"{short}-{name}-0", found) for name, found in sets.items())
+
+
+def _covering(name: str, entries: Iterable[Entry]) -> Entry:
+    """The entry that counts for a repository: the longest prefix."""
+    return max(
+        (entry for entry in entries if name == entry.prefix or name.startswith(f"{entry.prefix}/")),
+        key=lambda entry: len(entry.prefix),
+    )
+
+
+def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Entry]) -> str:
+    lines = ["apiVersion: config.openshift.io/v1", f"kind: {kind}", "metadata:", f"  name: {name}", "spec:"]
     lines.append(f"  {field}:" if entries else f"  {field}: []")
     for entry in entries:
         lines += [f"  - source: {_quoted(entry.prefix)}", "    mirrors:"]

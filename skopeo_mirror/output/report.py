@@ -90,6 +90,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
     }
     if image.resolved_from is not None:
         document["resolved_from"] = str(image.resolved_from)
+    if image.catalog is not None:
+        document["catalog"] = image.catalog
     if image.wanted_by:
         document["wanted_by"] = [
             {"catalog": who.catalog, "package": who.package, "channel": who.channel, "bundle": who.bundle}

@@ -26,7 +26,7 @@ class LayoutSourcing:
 
     def __init__(self, directory: Path) -> None:
         """Raise InvalidInput where there is no layout, or one that names two images alike."""
-        self._directory = directory
+        self.directory = directory
         self._location = f"oci:{directory}"
         self._entries = self._read()
         self._digests = {ref_name(entry): Digest.parse(entry["digest"]) for entry in self._entries}
@@ -65,7 +65,7 @@ class LayoutSourcing:
         """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""
         digest = self._digest(image)
         reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
-        candidate = LayoutCandidate(reference=reference, location=self._location, directory=self._directory)
+        candidate = LayoutCandidate(reference=reference, location=self._location, directory=self.directory)
         return Sources(reference=image, candidates=(candidate,))
 
     def _digest(self, image: Reference) -> Digest | None:
@@ -78,7 +78,7 @@ class LayoutSourcing:
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            index = read_index(self._directory)
+            index = read_index(self.directory)
         except DestinationRefused as error:
             raise InvalidInput([str(error)]) from error
         if index is None:

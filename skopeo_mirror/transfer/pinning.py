@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory
+from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.registries_conf.scoping import physical_repositories
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.advising import nobody_served
@@ -16,10 +17,11 @@ from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.run import audit, temporary_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.scoped import Probe
     from skopeo_mirror.transfer.preparing import Sourcing
 
 
@@ -33,7 +35,7 @@ def pin_all(
     retries: int,
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
-    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
+    audit_sources(images, skopeo, sourcing)
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),
@@ -43,29 +45,38 @@ def pin_all(
         yield from pool.map(lambda image: _pin(image, reader, sourcing), images)
 
 
-def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[Reference, str | None]:
-    if image.digest is not None:
-        return image, None
+def audit_sources(images: Iterable[Reference], skopeo: Skopeo, sourcing: Sourcing) -> None:
+    """Refuse ambient drop-ins that would reach the reading of these images. Raises InvalidConfiguration."""
+    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
+
+
+def resolve(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> Probe | str:
+    """The manifest of `image` from the first candidate that gives it, in as many rounds as a copy has; else why not."""
     try:
         sources = sourcing.sources(image)
     except Unroutable as error:
-        return image, str(error)
+        return str(error)
     tries = reader.tries(image, sources.candidates)
     while True:
         probe = reader.read(sources.reference, tries)
         if probe is not None:
-            if probe.provenance.fault is not None:
-                return image, probe.provenance.fault.detail
-            return sources.reference.pin(probe.digest), None
+            return probe if probe.provenance.fault is None else probe.provenance.fault.detail
         pause = tries.begin_again(random.random)
         if pause is None or reader.scoped.skopeo.runs.stopping.wait(pause):
-            return image, nobody_served(
+            return nobody_served(
                 image,
                 [*sources.skipped, *tries.attempts],
                 router=sourcing.router,
                 mirrors_only=sourcing.mirrors_only,
                 scoped=reader.scoped,
             )
+
+
+def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[Reference, str | None]:
+    if image.digest is not None:
+        return image, None
+    probe = resolve(image, reader, sourcing)
+    return (image, probe) if isinstance(probe, str) else (as_pulled(image).pin(probe.digest), None)
 
 
 def _prefixes_of(image: Reference, sourcing: Sourcing) -> list[str]:

@@ -118,7 +118,9 @@ class Pipeline:
 
     def begin(self, job: Job) -> Journey:
         """Set out."""
-        return Journey(job=job, started=time.monotonic())
+        known = job.wanted.digest
+        pinned = None if known is None else job.wanted.image.pin(known)
+        return Journey(job=job, started=time.monotonic(), pinned=pinned)
 
     def abandon(self, journey: Journey, why: str) -> ImageResult:
         """The result of an image that the end of the run has left where it was."""
@@ -342,6 +344,7 @@ class Pipeline:
             resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
             own_destination=wanted.destination,
             wanted_by=wanted.wanted_by,
+            catalog=wanted.catalog,
         )
 
     def _bytes(self, journey: Journey, status: Status, provenance: Provenance | None) -> int:

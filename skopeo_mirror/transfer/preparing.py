@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, Unroutable
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.layout import LayoutCandidate
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.transfer.destination.place import Destination, Place
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """An image that is asked for; `destination` is one of its own, if it names one."""
+    """An image that is asked for; `destination` is one of its own, if it names one.
+
+    `digest` is what its tag was found to be, where that is known beforehand; `catalog` says that it is that operator
+    catalog, as the image set writes it.
+    """
 
     image: Reference
     destination: str | None = None
+    digest: Digest | None = None
     wanted_by: tuple[WantedBy, ...] = ()
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +60,14 @@ class Sourcing:
     """Finds an image's sources in registries.conf.
 
     `captured` are repositories that a drop-in of this host redirects to the destination, each with that drop-in: no
-    other pull of them is possible, because no scoped file can outrank it.
+    other pull of them is possible, because no scoped file can outrank it. `layouts` are OCI layouts by the repository
+    name of what is taken from them: catalogs from `oci://PATH`.
     """
 
     router: Router
     mirrors_only: bool = False
     captured: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, Path] = field(default_factory=dict)
 
     def without(self, captured: Mapping[str, str]) -> Sourcing:
         """The same, once it is known what this host's drop-ins have captured."""
@@ -69,6 +78,8 @@ class Sourcing:
 
         Raises Unroutable.
         """
+        if image.name in self.layouts:
+            return _from_layout(image, self.layouts[image.name])
         if image.name in self.captured:
             raise Unroutable(
                 f"{self.captured[image.name]} redirects {image.name} to the destination itself, and skopeo would take "
@@ -87,6 +98,11 @@ class Sourcing:
             else:
                 usable.append(candidate)
         return Sources(reference=route.reference, candidates=tuple(usable), skipped=tuple(skipped))
+
+
+def _from_layout(image: Reference, directory: Path) -> Sources:
+    candidate = LayoutCandidate(reference=image.without_tag(), location=f"oci:{directory}", directory=directory)
+    return Sources(reference=image, candidates=(candidate,))
 
 
 def prepare(wanted: Iterable[Wanted], sourcing: Sourcing | LayoutSourcing, destination: Destination) -> tuple[Job, ...]:

@@ -39,6 +39,7 @@ class ImageResult:
 
     `confirmed`: the digest was compared and, where this run copied it, it is proven who served (`served_by`).
     `error` is set exactly where `status` is failed. `own_destination` is the one that the image named itself.
+    `catalog`: it is that operator catalog, as the image set writes it.
     """
 
     image: Reference
@@ -54,6 +55,7 @@ class ImageResult:
     resolved_from: Reference | None = None
     own_destination: str | None = None
     wanted_by: tuple[WantedBy, ...] = ()
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -98,18 +98,24 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     finally:
         if not request.dry_run:
             destination.close()
+    result = unbegun(request, stop.why)
+    return replace(result, images=tuple(images), started=started, seconds=time.monotonic() - clock)
+
+
+def unbegun(request: Request, why: str | None) -> RunResult:
+    """The result of a run that ended before its first image, and why."""
     return RunResult(
-        images=tuple(images),
-        destination=destination.name,
-        destination_tls_verify=destination.tls_verify,
+        images=(),
+        destination=request.destination.name,
+        destination_tls_verify=request.destination.tls_verify,
         dry_run=request.dry_run,
-        started=started,
-        seconds=time.monotonic() - clock,
+        started=dt.datetime.now(dt.UTC),
+        seconds=0.0,
         skopeo_path=request.skopeo.path,
         skopeo_version=request.skopeo.version,
         configuration_files=request.configuration.files,
         configuration_sha256=request.configuration.sha256,
-        stopped=stop.why,
+        stopped=why,
     )
 
 

@@ -188,7 +188,7 @@ class TestFormats:
         assert document == {
             "apiVersion": "config.openshift.io/v1",
             "kind": "ImageDigestMirrorSet",
-            "metadata": {"name": "skopeo-mirror"},
+            "metadata": {"name": "idms-generic-0"},
             "spec": {
                 "imageDigestMirrors": [
                     {"source": "q.io/ns", "mirrors": ["m.io/ns"]},

@@ -88,6 +88,7 @@ def make_image(
     architecture: str = "amd64",
     command: Sequence[str] = ("/bin/sh",),
     docker: bool = False,
+    labels: Mapping[str, str] | None = None,
 ) -> Image:
     """Make an image for linux; another seed gives another digest.
 
@@ -101,7 +102,7 @@ def make_image(
             "architecture": architecture,
             "os": "linux",
             "created": "2026-01-01T00:00:00Z",
-            "config": {"Cmd": list(command), "Env": ["PATH=/bin"], "Labels": {"seed": seed}},
+            "config": {"Cmd": list(command), "Env": ["PATH=/bin"], "Labels": {"seed": seed, **(labels or {})}},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
             "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "the test bench"} for _ in layers],
         }

@@ -1,0 +1,197 @@
+"""YAML in bounded time and memory, with line numbers: the one place that imports a YAML library.
+
+PyYAML rather than ruamel.yaml: libyaml hands out events with their lines at 50 MB a second, so that a catalog of 200 MB
+is passed over without being built and no alias is ever expanded; ruamel.yaml does that in Python, 20 times slower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+from skopeo_mirror.errors import InvalidInput, UsageError
+from skopeo_mirror.reference import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    import yaml
+except ImportError:  # the extra `olm` is not installed
+    yaml = None  # type: ignore[assignment]  # every public function asks for it by name
+
+_DEEPEST = 200  # levels: libyaml's time grows with the square of the depth of `[[[[`, and its composer crashes on it
+_MOST_ALIASES = 100
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+class Readable(Protocol):
+    """What YAML is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, none at the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A value of a document and the line, from 1, that it stands on.
+
+    `value` is a text, None, the items of a list, or the fields of a mapping; `quoted` tells "true" from true.
+    """
+
+    value: str | tuple[Node, ...] | dict[str, Field] | None
+    line: int
+    quoted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """The value of a mapping's field, and the line that the field's name stands on."""
+
+    node: Node
+    line: int
+
+
+def read_yaml(source: Readable, name: str, shape: dict[str, Any], *, largest_document: int) -> Iterator[dict[str, Any]]:
+    """Yield what `shape` keeps of each document, a mapping; the rest is passed over without being built.
+
+    A shape is `str` (a text), a list of one shape, or a mapping from keys to shapes; a value of another form is None.
+    Empty documents are passed over.
+    Raises InvalidInput, beginning with `name` and a line, also for aliases, and for a document of more than
+    `largest_document` bytes; UsageError where the library is missing.
+    """
+    bounded = _BoundedSource(source, name, largest_document)
+    events = _events(bounded, name)
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            bounded.begin_document()
+        elif isinstance(event, yaml.MappingStartEvent):
+            yield _keep(event, events, shape)
+        elif isinstance(event, yaml.NodeEvent) and not (isinstance(event, yaml.ScalarEvent) and _text(event) is None):
+            raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
+
+
+def read_yaml_document(text: bytes, name: str) -> Node:
+    """Build the one document that `text` holds; raise InvalidInput and UsageError as `read_yaml` does.
+
+    A few aliases are honoured: people write image sets by hand.
+    """
+    events = _events(text, name, most_aliases=_MOST_ALIASES)
+    anchors: dict[str, Node] = {}
+    documents = [_node(event, events, name, anchors) for event in events if isinstance(event, yaml.NodeEvent)]
+    if len(documents) != 1:
+        raise InvalidInput([f"{name}: expected one YAML document, found {len(documents)}"])
+    return documents[0]
+
+
+class _BoundedSource:
+    """A stream that no document may take more than `limit` bytes of."""
+
+    def __init__(self, source: Readable, name: str, limit: int) -> None:
+        self._source, self._name, self._limit = source, name, limit
+        self._taken = 0
+
+    def read(self, size: int) -> bytes:
+        chunk = self._source.read(size)
+        self._taken += len(chunk)
+        if self._taken > self._limit:
+            raise InvalidInput([f"{self._name}: a document is larger than {self._limit >> 20} MiB"])
+        return chunk
+
+    def begin_document(self) -> None:
+        self._taken = 0
+
+
+def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> Iterator[yaml.Event]:
+    """Parse, and refuse what would cost more than its size."""
+    if yaml is None:
+        raise UsageError("image sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'")
+    depth = aliases = 0
+    try:
+        for event in yaml.parse(cast("IO[bytes]", source), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.ScalarEvent):  # most of them
+                yield event
+                continue
+            depth += _step(event)
+            aliases += isinstance(event, yaml.AliasEvent)
+            if depth > _DEEPEST:
+                raise InvalidInput([f"{name}:{_line(event)}: nested more than {_DEEPEST} levels deep"])
+            if aliases > most_aliases:
+                found = f"more than {most_aliases} aliases" if most_aliases else "an alias"
+                raise InvalidInput([f"{name}:{_line(event)}: {found}: write the value out in its place"])
+            yield event
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise InvalidInput([f"{name}{line}: no YAML: {error.problem}"]) from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise InvalidInput([f"{name}: no YAML: {shown(str(error))}"]) from error
+
+
+def _keep(event: yaml.Event, events: Iterator[yaml.Event], shape: Any) -> Any:
+    """Build what `shape` keeps of the node that begins with `event`, and read on to the node's end."""
+    if isinstance(event, yaml.ScalarEvent):
+        return _text(event) if shape is str else None
+    if isinstance(event, yaml.SequenceStartEvent) and isinstance(shape, list):
+        return [_keep(item, events, shape[0]) for item in _until(yaml.SequenceEndEvent, events)]
+    if isinstance(event, yaml.MappingStartEvent) and isinstance(shape, dict):
+        kept = {}
+        for key in _until(yaml.MappingEndEvent, events):
+            name = _keep(key, events, str)
+            value = _keep(next(events), events, shape.get(name))
+            if name in shape:
+                kept[name] = value
+        return kept
+    _pass_over(event, events)
+    return None
+
+
+def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: dict[str, Node]) -> Node:
+    """Build the node that begins with `event`, and read on to its end."""
+    value: Any = None
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise InvalidInput([f"{name}:{_line(event)}: *{event.anchor} stands for nothing that was written before"])
+        return anchors[event.anchor]
+    if isinstance(event, yaml.ScalarEvent):
+        value = _text(event)
+    elif isinstance(event, yaml.SequenceStartEvent):
+        value = tuple(_node(item, events, name, anchors) for item in _until(yaml.SequenceEndEvent, events))
+    else:
+        value = {}
+        for item in _until(yaml.MappingEndEvent, events):
+            key = _node(item, events, name, anchors)
+            if not isinstance(key.value, str):
+                raise InvalidInput([f"{name}:{key.line}: the name of a field must be a text"])
+            if key.value in value:
+                raise InvalidInput([f"{name}:{key.line}: {shown(key.value)} is written twice"])
+            value[key.value] = Field(line=key.line, node=_node(next(events), events, name, anchors))
+    node = Node(value=value, line=_line(event), quoted=isinstance(event, yaml.ScalarEvent) and not event.implicit[0])
+    if anchor := getattr(event, "anchor", None):
+        anchors[anchor] = node
+    return node
+
+
+def _pass_over(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
+    depth = _step(event)
+    while depth:
+        event = next(events)
+        if not isinstance(event, yaml.ScalarEvent):
+            depth += _step(event)
+
+
+def _step(event: yaml.Event) -> int:
+    """Tell by how many levels `event` leads deeper."""
+    return isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+
+
+def _until(end: type[yaml.Event], events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
+    while not isinstance(event := next(events), end):
+        yield event
+
+
+def _text(event: yaml.ScalarEvent) -> str | None:
+    return None if event.implicit[0] and event.value in _NULLS else event.value
+
+
+def _line(event: yaml.Event) -> int:
+    return 0 if event.start_mark is None else event.start_mark.line + 1

@@ -1,0 +1,117 @@
+"""Operator catalogs, brought into a temporary layout so that they can be read: each is pulled as any image is."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import CatalogUnavailable
+from skopeo_mirror.files import private_directory
+from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.destination.directory import DirectoryDestination
+from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.engine import Retrying, Warned
+from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.pinning import audit_sources, resolve
+from skopeo_mirror.transfer.preparing import Wanted
+from skopeo_mirror.transfer.run import Request, run, temporary_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.registries_conf.model import Configuration
+    from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.scoped import Settings
+    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.preparing import Sourcing
+    from skopeo_mirror.transfer.stopping import Stop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PulledCatalog:
+    """A catalog at the digest that it had, and an OCI layout with one image of it."""
+
+    reference: PinnedReference
+    layout: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogPuller:
+    """Pulls catalogs through registries.conf, failing over and retrying as a run does."""
+
+    skopeo: Skopeo
+    settings: Settings
+    configuration: Configuration
+    sourcing: Sourcing
+    retries: int = 2
+    log_dir: Path | None = None
+
+    @contextmanager
+    def pull(self, catalog: Reference, *, stop: Stop, tell: Callable[[News], None]) -> Iterator[PulledCatalog]:
+        """Bring `catalog` into a layout that is gone when the block ends.
+
+        Of an index only the first image is brought: the files of a catalog are the same for all platforms.
+        Raises CatalogUnavailable where no candidate serves it.
+        """
+        with private_directory(temporary_directory()) as directory:
+            pinned, image = self._resolve(catalog, directory)
+            result = run(
+                Request(
+                    wanted=[Wanted(image=image)],
+                    skopeo=self.skopeo,
+                    settings=self.settings,
+                    configuration=self.configuration,
+                    sourcing=self.sourcing,
+                    # dir: and not oci:, which cannot hold Docker's image types unchanged
+                    destination=DirectoryDestination(directory / "pulled", NamingRules()),
+                    jobs=1,
+                    retries=self.retries,
+                    plans=False,
+                    log_dir=self.log_dir,
+                ),
+                stop=stop,
+                tell=lambda news: tell(news) if isinstance(news, Retrying | Warned) else None,
+            )
+            [copied] = result.images
+            if copied.error is not None:
+                raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {copied.error}")
+            pulled = next((directory / "pulled").rglob("manifest.json")).parent
+            yield PulledCatalog(reference=pinned, layout=_as_layout(pulled, directory / "layout", image.digest))
+
+    def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, PinnedReference]:
+        """The catalog at its digest, and the image of it that is to be read."""
+        audit_sources([catalog], self.skopeo, self.sourcing)
+        reader = ManifestReader(
+            scoped=ScopedSkopeo(skopeo=self.skopeo, directory=directory, settings=self.settings),
+            circuits=Circuits(),
+            retries=self.retries,
+        )
+        probe = resolve(catalog, reader, self.sourcing)
+        if isinstance(probe, str):
+            raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {probe}")
+        pinned = catalog.pin(catalog.digest or probe.digest)
+        children = parse_manifest(probe.manifest).children
+        return pinned, pinned.without_tag().pin(children[0].digest) if children else pinned
+
+
+def _as_layout(pulled: Path, layout: Path, digest: Digest) -> Path:
+    """Make an OCI layout of what skopeo's `dir:` transport wrote, by renaming.
+
+    Files there are called `HEX` or `ALGORITHM-HEX`, an index's manifests have `.manifest.json` after it.
+    """
+    for file in [path for path in pulled.iterdir() if path.name != "version"]:
+        algorithm, _, hex_ = file.name.removesuffix(".manifest.json").rpartition("-")
+        if file.name == "manifest.json":
+            algorithm, hex_ = digest.algorithm, digest.hex
+        blobs = layout / "blobs" / (algorithm or "sha256")
+        blobs.mkdir(parents=True, exist_ok=True)
+        file.rename(blobs / hex_)
+    index = {"schemaVersion": 2, "manifests": [{"digest": str(digest)}]}
+    (layout / "index.json").write_text(json.dumps(index), encoding="ascii")
+    return layout
