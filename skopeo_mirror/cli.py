@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skopeo_mirror import __version__, options, wiring
+from skopeo_mirror import options, wiring
 from skopeo_mirror.errors import Interrupted, InvalidInput, SkopeoMirrorError, Unroutable, UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.usage import Command, Group
+from skopeo_mirror.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,7 @@ def root(
 ) -> None:
     """Answer `--version`; typer shows the program's help from elsewhere."""
     if version:
-        found = wiring.usable_skopeo(skopeo)
-        Console().result(f"skopeo-mirror {__version__}\nskopeo {found.version} ({found.path})")
+        Console().result(versions(skopeo))
         raise typer.Exit
 
 

@@ -28,8 +28,10 @@ ARROWS = {
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
     "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
     "usage": set[str](),
-    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "usage"},
-    "__main__": {"cli"},
+    "versions": {"skopeo"},
+    "cli": GROUND
+    | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring", "usage", "versions"},
+    "__main__": {"cli", "errors", "versions"},
     "__init__": set[str](),
 }
 # Values in, values out: no file, process or clock.

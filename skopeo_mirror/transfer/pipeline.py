@@ -136,8 +136,8 @@ class Pipeline:
             return step if isinstance(step, Done) and step.result.error is None else Left(journey=journey)
         if step is not None:
             return step
-        layers = frozenset(journey.plan.blobs) if journey.plan is not None else frozenset()
-        return Ready(journey=journey, layers=layers)
+        shared = journey.plan is not None and self.destination.shares_blobs
+        return Ready(journey=journey, layers=frozenset(_known(journey.plan).blobs) if shared else frozenset())
 
     def copy(self, journey: Journey, on_event: Callable[[Event], None] | None = None) -> Step:
         """Copy, dropping one candidate after the other that skopeo cannot get past, and confirm who served."""

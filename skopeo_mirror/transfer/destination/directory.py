@@ -33,6 +33,7 @@ class DirectoryDestination:
     """Image directories below `directory`."""
 
     tls_verify = True
+    shares_blobs = False
 
     def __init__(self, directory: Path, rules: NamingRules) -> None:
         self.directory = directory

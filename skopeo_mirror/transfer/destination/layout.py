@@ -42,6 +42,7 @@ class LayoutDestination:
     """An OCI image layout in `directory`."""
 
     tls_verify = True
+    shares_blobs = True
 
     def __init__(self, directory: Path) -> None:
         if ":" in str(directory):

@@ -45,6 +45,10 @@ class Destination(Protocol):
         """The destination as it was given."""
 
     @property
+    def shares_blobs(self) -> bool:
+        """Whether a blob that one image brought is there for the others."""
+
+    @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there (True where there are none)."""
 

@@ -58,6 +58,11 @@ class RegistryDestination:
         return f"docker://{self.host}/{self.path}".rstrip("/")
 
     @property
+    def shares_blobs(self) -> bool:
+        """A blob is mounted from one repository into another."""
+        return True
+
+    @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there."""
         return self._verifies(f"{self.host}/{self.path}".rstrip("/"))
