@@ -39,9 +39,7 @@ def trace_layout(
         )
     died = next((event for event in events if isinstance(event, Died)), None)
     error = last_words(ending, died, tail)
-    words = error.replace(
-        f"{candidate.blobs}/", ""
-    )  # a file of the layout that cannot be read is not the destination's
+    words = error.replace(f"{candidate.blobs}/", "")  # a file of the layout's is not the destination's
     ended_while_pushing = ending.reason is not None and destination is not None  # files do not stall
     if ended_while_pushing or (ending.reason is None and blames_destination(words)):
         stage, reason, fault = Stage.WRITE, Reason.DESTINATION, Fault(reason=Reason.DESTINATION, detail=error)

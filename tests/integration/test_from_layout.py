@@ -243,6 +243,19 @@ def test_a_destination_that_refuses_is_not_the_layouts_fault(
     assert not image["attempts"] or image["attempts"][-1]["reason"] == "destination"
 
 
+@pytest.mark.parametrize("already", [False, True], ids=["copied", "present"])
+def test_its_report_redirects_others_to_the_destination(
+    skopeo_mirror: Program, carried: Path, destination: Registry, already: bool
+) -> None:
+    where = f"docker://{destination.host}/in"
+    if already:
+        push(skopeo_mirror, carried, PINNED, where)
+    push(skopeo_mirror, carried, "--report", "report.json", PINNED, where)
+    run = skopeo_mirror("redirect", "--format", "mapping", "report.json")
+    pinned_there = f"{destination.host}/in/ns/app:pin-{APP.digest.replace(':', '-')}"
+    assert (run.status, run.stdout) == (0, f"{PINNED}={pinned_there}\n")
+
+
 def test_a_shard_of_it(skopeo_mirror: Program, carried: Path, destination: Registry) -> None:
     parts = [
         push(skopeo_mirror, carried, "--dry-run", "--shard", f"{part}/2", f"docker://{destination.host}")

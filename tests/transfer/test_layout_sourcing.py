@@ -10,11 +10,15 @@ import pytest
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, UsageError
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.skopeo.command import Runs, Skopeo
+from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-from tests.values import D1, D2
+from tests.values import D1, D2, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,5 +108,19 @@ def test_is_not_its_own_destination(tmp_path: Path) -> None:
     layout(tmp_path, named(PINNED))
     with pytest.raises(DestinationRefused, match="the very layout"):
         LayoutSourcing.parse(f"oci:{tmp_path}/../{tmp_path.name}", LayoutDestination(tmp_path))
+    with pytest.raises(DestinationRefused, match="the very layout"):
+        LayoutSourcing.parse(f"oci:{tmp_path}", LayoutDestination(tmp_path / ".." / tmp_path.name))
     LayoutSourcing.parse(f"oci:{tmp_path}", LayoutDestination(tmp_path / "other"))
     LayoutSourcing.parse(f"oci:{tmp_path}", DirectoryDestination(tmp_path, NamingRules()))
+
+
+def test_a_file_that_cannot_be_read_is_no_matter_of_credentials(tmp_path: Path) -> None:
+    """And what is not in a layout is not looked for in registries.conf."""
+    image = Reference.parse(PINNED)
+    [candidate] = layout(tmp_path, named(PINNED)).sources(image).candidates
+    skopeo = Skopeo(path="skopeo", version="1.9.3", environment={}, runs=Runs({}))
+    scoped = ScopedSkopeo(skopeo=skopeo, directory=tmp_path, settings=Settings())
+    for reason in (Reason.UNAUTHORIZED, Reason.NOT_FOUND):
+        attempts = [failed(candidate, reason, detail="its own words")]
+        told = nobody_served(image, attempts, router=None, mirrors_only=False, scoped=scoped)
+        assert told == f"no candidate served it: layout oci:{tmp_path}: {reason} (its own words)"
