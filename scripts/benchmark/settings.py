@@ -18,7 +18,7 @@ def _option(default: Any, text: str) -> Any:
 class Settings:
     """Everything that may be chosen; the defaults are what the bars are stated for. Sizes are bytes, times seconds."""
 
-    tool: str = _option(f"{sys.executable} -m skopeo_mirror", "command that starts skopeo-mirror")
+    tool: str = _option(f"{shlex.quote(sys.executable)} -m skopeo_mirror", "command that starts skopeo-mirror")
     runs: int = _option(5, "runs of each contender, of which the median counts")
     patience: float = _option(90.0, "seconds that all runs of one contender may take; slower ones run less often")
     round_trip: float = _option(0.030, "round trip to either registry")

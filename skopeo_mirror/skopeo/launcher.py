@@ -4,7 +4,8 @@
 posix_spawn(3) takes 1 ms (measured). So `sh` starts this file once, and it starts each skopeo. It is run by its path,
 imports nothing of the package, and speaks over the socket that is its standard input: a JSON object a line.
 
-    {"argv": [PROGRAM, …]}, with descriptors for output and log   -> {"started": PID} or {"error": WORDS}
+    {"argv": [PROGRAM, …], "environment": {NAME: VALUE, …}}, with descriptors for output and log
+                                                                  -> {"started": PID} or {"error": WORDS}
     {"signal": NUMBER, "group": PID}                              (no answer)
     (when a process has ended)                                    -> {"ended": PID, "status": NUMBER}
 
@@ -71,10 +72,12 @@ def obey(
             running[group] = True
             os.killpg(group, int(str(request["signal"])))
         return
-    argv = request["argv"]
+    argv, environment = request["argv"], request["environment"]
     output, log = descriptors.pop(0), descriptors.pop(0)
     try:
-        pid = start(argv if isinstance(argv, list) else [], output, log)
+        assert isinstance(argv, list)  # noqa: S101 - the protocol's
+        assert isinstance(environment, dict)  # noqa: S101
+        pid = start(argv, environment, output, log)
     except OSError as error:
         answer(control, {"error": error.strerror or str(error)})
     else:
@@ -85,12 +88,12 @@ def obey(
         os.close(log)
 
 
-def start(argv: list[str], output: int, log: int) -> int:
-    """Start a program in a process group of its own; its process id. Raises OSError."""
+def start(argv: list[str], environment: dict[str, str], output: int, log: int) -> int:
+    """Start a program in a process group of its own; its process id. `environment` goes under ours. Raises OSError."""
     return os.posix_spawn(
         argv[0],
         argv,
-        os.environ,
+        environment | dict(os.environ),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, output, 1),

@@ -27,7 +27,7 @@ EXAMPLES = CHECKOUT / "scripts" / "examples"
 def wrapped(program: Program) -> Path:
     """Write `skopeo-mirror` as an installed program would be: one file to run."""
     script = program.directory / "skopeo-mirror"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m skopeo_mirror "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
     script.chmod(0o755)
     return script
 

@@ -26,7 +26,7 @@ def bin_directory(skopeo_mirror: Program) -> str:
     directory = skopeo_mirror.directory / "bin"
     directory.mkdir()
     script = directory / "skopeo-mirror"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m skopeo_mirror "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
     script.chmod(0o755)
     return f"{directory}:{skopeo_mirror.environment()['PATH']}"
 
