@@ -76,12 +76,6 @@ def pip_settings() -> str:
     return "\n".join(["[global]", *settings.values(), ""])
 
 
-def own_limits() -> list[str]:
-    """The limits of this process: newer buildahs ask for higher ones than a container may have that they run in."""
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    return [f"--ulimit={name}={':'.join(map(str, resource.getrlimit(limit)))}" for name, limit in limits.items()]
-
-
 class Built:
     """The built image: its configuration, and its root file system below `root`."""
 
@@ -126,9 +120,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         assert normalized.status == 0, normalized.stderr
         (directory / "normalized.conf").write_text(normalized.stdout)
         redirected = {"CONTAINERS_REGISTRIES_CONF": str(directory / "normalized.conf"), "BUILDAH_ISOLATION": "chroot"}
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # newer buildahs ask for more than a container may have
         build = ["buildah", *stored, "build", "--isolation", "chroot", "--file", "containers/Containerfile"]
         try:
-            out_of(*build, *own_limits(), "--tag", "skopeo-mirror", ".", env=redirected, cwd=CHECKOUT)
+            out_of(
+                *build, f"--ulimit=nofile={soft}:{hard}", "--tag", "skopeo-mirror", ".", env=redirected, cwd=CHECKOUT
+            )
             assert asked(mirror, "manifests")
             container = out_of("buildah", *stored, "from", "--pull-never", "skopeo-mirror").strip()
             described = json.loads(out_of("buildah", *stored, "inspect", "--type", "image", "skopeo-mirror"))
