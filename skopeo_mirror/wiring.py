@@ -13,7 +13,7 @@ from skopeo_mirror.errors import Interrupted, SkopeoMirrorError, SkopeoUnusable,
 from skopeo_mirror.inputs.lists import Listed, Shard, read_images
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
-from skopeo_mirror.skopeo.command import find
+from skopeo_mirror.skopeo.finding import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

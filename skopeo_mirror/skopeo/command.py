@@ -1,4 +1,4 @@
-"""The one door to skopeo: finding it, starting it, watching it, ending it. Nothing else imports `sh`."""
+"""The one door to skopeo: starting it, watching it, ending it. Nothing else imports `sh`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,11 @@ from skopeo_mirror.errors import SkopeoUnusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-OLDEST: Final = (1, 9)
-HOW_TO_GET: Final = (
-    "install it (Debian, Ubuntu: apt install skopeo; Fedora, RHEL: dnf install skopeo; Alpine: apk add skopeo; "
-    "macOS: brew install skopeo), or name one with --skopeo PATH"
-)
 GRACE: Final = 1.0
 """Seconds between TERM and KILL; twice that is what an interrupted run may take to end its children."""
 
 BRIEF: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a fifth less CPU where a process soon ends (measured)."""
-
-# containers/image would merge these over the scoped file, or take one instead of it.
-FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE")
 
 
 class Ended(StrEnum):
@@ -95,7 +87,7 @@ class Skopeo:
     @property
     def version_info(self) -> tuple[int, ...]:
         """The version as numbers: 1.22-dev is (1, 22)."""
-        return _numbers(self.version)
+        return numbers_of(self.version)
 
     def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience, brief: bool = False) -> Run:
         """Run skopeo to its end, or end it when it stalls, takes too long, or is to stop.
@@ -243,62 +235,6 @@ class Runs:
             control.sendall(json.dumps({"signal": number, "group": group}).encode() + b"\n")
 
 
-def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
-    """The skopeo at `path`, or the first on PATH, after asking for its version.
-
-    Raises SkopeoUnusable when there is none, when it does not start, or when it is older than 1.9.
-    """
-    found = path or _on_path(environment.get("PATH", os.defpath))
-    if found is None:
-        raise SkopeoUnusable(f"skopeo: not found on PATH; {HOW_TO_GET}")
-    if not Path(found).exists():
-        raise SkopeoUnusable(f"{found}: no such file; {HOW_TO_GET}")
-    if not os.access(found, os.X_OK) or Path(found).is_dir():
-        raise SkopeoUnusable(f"{found}: is not an executable program; {HOW_TO_GET}")
-    inherited = {name: value for name, value in environment.items() if name not in FOREIGN_CONFIGURATION}
-    skopeo = Skopeo(path=found, version="", environment=inherited, runs=Runs(inherited))
-    tail = _Tail()
-    run = skopeo.run(["--version"], watcher=tail, patience=Patience(stall=30.0), brief=True)
-    said = run.output.decode(errors="replace").strip()
-    match = re.fullmatch(r"skopeo version (\d+\.\d+\S*)( .*)?", said)
-    if run.status != 0 or match is None:
-        words = (tail.text or said or "no output").splitlines()[0][:200]
-        raise SkopeoUnusable(f"{found}: does not answer `--version` as skopeo does: {words}; {HOW_TO_GET}")
-    version = match[1]
-    if _numbers(version) < OLDEST:
-        raise SkopeoUnusable(f"{found}: is skopeo {version}; 1.9 or newer is needed; {HOW_TO_GET}")
-    return Skopeo(path=found, version=version, environment=inherited, runs=skopeo.runs)
-
-
-class _Tail:
-    """Keeps the last words of a run whose log is not a debug log."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def feed(self, chunk: bytes) -> None:
-        self.text = (self.text + chunk.decode(errors="replace"))[-2000:].lstrip()
-
-    def waits_until(self) -> float:
-        return 0.0
-
-    def gives_up(self) -> bool:
-        return False
-
-
-def _on_path(path: str) -> str | None:
-    for directory in path.split(os.pathsep):
-        candidate = Path(directory or ".") / "skopeo"
-        if candidate.is_file():
-            return str(candidate)
-    return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()
-
-
 def _attend(  # noqa: C901 - one loop over one process; its branches are the ways it can end
     process: Process,
     output_fd: int,
@@ -378,3 +314,9 @@ def _bytes_moved(pid: int) -> int:
     except OSError:
         return -1
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("rchar:", "wchar:")))
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """The numbers that a version starts with: 1.22-dev is (1, 22)."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in match[0].split(".")) if match else ()

@@ -1,0 +1,74 @@
+"""Which skopeo is used, and whether it can be: found on PATH or where it is said to be, and asked for its version."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.errors import SkopeoUnusable
+from skopeo_mirror.skopeo.command import Patience, Runs, Skopeo, numbers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OLDEST: Final = (1, 9)
+HOW_TO_GET: Final = (
+    "install it (Debian, Ubuntu: apt install skopeo; Fedora, RHEL: dnf install skopeo; Alpine: apk add skopeo; "
+    "macOS: brew install skopeo), or name one with --skopeo PATH"
+)
+
+# containers/image would merge these over the scoped file, or take one instead of it.
+FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE")
+
+
+def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
+    """The skopeo at `path`, or the first on PATH, after asking for its version.
+
+    Raises SkopeoUnusable when there is none, when it does not start, or when it is older than 1.9.
+    """
+    found = path or _on_path(environment.get("PATH", os.defpath))
+    if found is None:
+        raise SkopeoUnusable(f"skopeo: not found on PATH; {HOW_TO_GET}")
+    if not Path(found).exists():
+        raise SkopeoUnusable(f"{found}: no such file; {HOW_TO_GET}")
+    if not os.access(found, os.X_OK) or Path(found).is_dir():
+        raise SkopeoUnusable(f"{found}: is not an executable program; {HOW_TO_GET}")
+    inherited = {name: value for name, value in environment.items() if name not in FOREIGN_CONFIGURATION}
+    skopeo = Skopeo(path=found, version="", environment=inherited, runs=Runs(inherited))
+    tail = _Tail()
+    run = skopeo.run(["--version"], watcher=tail, patience=Patience(stall=30.0), brief=True)
+    said = run.output.decode(errors="replace").strip()
+    match = re.fullmatch(r"skopeo version (\d+\.\d+\S*)( .*)?", said)
+    if run.status != 0 or match is None:
+        words = (tail.text or said or "no output").splitlines()[0][:200]
+        raise SkopeoUnusable(f"{found}: does not answer `--version` as skopeo does: {words}; {HOW_TO_GET}")
+    version = match[1]
+    if numbers_of(version) < OLDEST:
+        raise SkopeoUnusable(f"{found}: is skopeo {version}; 1.9 or newer is needed; {HOW_TO_GET}")
+    return Skopeo(path=found, version=version, environment=inherited, runs=skopeo.runs)
+
+
+class _Tail:
+    """Keeps the last words of a run whose log is not a debug log."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def feed(self, chunk: bytes) -> None:
+        self.text = (self.text + chunk.decode(errors="replace"))[-2000:].lstrip()
+
+    def waits_until(self) -> float:
+        return 0.0
+
+    def gives_up(self) -> bool:
+        return False
+
+
+def _on_path(path: str) -> str | None:
+    for directory in path.split(os.pathsep):
+        candidate = Path(directory or ".") / "skopeo"
+        if candidate.is_file():
+            return str(candidate)
+    return None
