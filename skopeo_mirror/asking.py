@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.transfer.preparing import Sourcing, Wanted
+from skopeo_mirror.transfer.preparing import Wanted
 from skopeo_mirror.transfer.results import WantedBy
+from skopeo_mirror.transfer.sourcing import Sourcing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -130,8 +130,8 @@ def copy(
     from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing  # noqa: PLC0415
-    from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.run import Request, run, unbegun  # noqa: PLC0415
+    from skopeo_mirror.transfer.sourcing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
     console = Console(quiet=quiet)
@@ -367,7 +367,7 @@ def pin(
     from skopeo_mirror.registries_conf.routing import Router  # noqa: PLC0415
     from skopeo_mirror.skopeo.scoped import Access, Settings  # noqa: PLC0415
     from skopeo_mirror.transfer.pinning import pin_all  # noqa: PLC0415
-    from skopeo_mirror.transfer.preparing import Sourcing  # noqa: PLC0415
+    from skopeo_mirror.transfer.sourcing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
     console = Console(quiet=quiet)

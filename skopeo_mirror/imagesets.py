@@ -22,7 +22,7 @@ from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.skopeo.scoped import Access, Settings
 from skopeo_mirror.transfer.catalogs import CatalogPuller
 from skopeo_mirror.transfer.engine import Retrying, Warned
-from skopeo_mirror.transfer.preparing import Sourcing
+from skopeo_mirror.transfer.sourcing import Sourcing
 from skopeo_mirror.transfer.stopping import Stop
 
 if TYPE_CHECKING:

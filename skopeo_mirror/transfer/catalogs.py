@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.scoped import Settings
     from skopeo_mirror.transfer.engine import News
-    from skopeo_mirror.transfer.preparing import Sourcing
+    from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop
 
 

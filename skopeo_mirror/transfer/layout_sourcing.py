@@ -10,7 +10,7 @@ from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidRefere
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout import LayoutCandidate
 from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_index, ref_name
-from skopeo_mirror.transfer.preparing import Sources
+from skopeo_mirror.transfer.sourcing import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.scoped import Probe
-    from skopeo_mirror.transfer.preparing import Sourcing
+    from skopeo_mirror.transfer.sourcing import Sourcing
 
 
 def pin_all(

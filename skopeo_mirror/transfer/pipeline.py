@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
-    from skopeo_mirror.transfer.preparing import Job, Sourcing
+    from skopeo_mirror.transfer.preparing import Job
+    from skopeo_mirror.transfer.sourcing import Sourcing
 
 
 @dataclass(kw_only=True, slots=True)

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.preparing import Job, Sourcing, Wanted
+    from skopeo_mirror.transfer.preparing import Job, Wanted
+    from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop
 
 

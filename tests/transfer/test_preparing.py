@@ -17,7 +17,8 @@ from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
-from skopeo_mirror.transfer.preparing import Sourcing, Wanted, prepare
+from skopeo_mirror.transfer.preparing import Wanted, prepare
+from skopeo_mirror.transfer.sourcing import Sourcing
 from tests.values import D1, D2
 
 if TYPE_CHECKING:
