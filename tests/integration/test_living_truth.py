@@ -223,9 +223,10 @@ def skopeo_verdict(home: Path, main: Path, image: str) -> list[Tried] | str:
         check=False,
     )
     log = run.stderr.replace(r"\"", "'")
-    fatal = log.splitlines()[-1]
+    *before, fatal = log.splitlines()
     assert "level=fatal" in fatal, log
-    _, *attempts = re.split(r"Trying to access '([^']*)'", log)
+    # The last line sums up what every candidate said: it is none's own.
+    _, *attempts = re.split(r"Trying to access '([^']*)'", "\n".join(before))
     if attempts:
         return [
             Tried(
