@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.stopping import Stop
 
+LOOKS_A_JOB: Final = 2
+"""Images that are looked at at a time, for each that is copied: looking is mostly waiting for answers (measured)."""
 AHEAD: Final = 64
 """Images that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
 
@@ -99,7 +101,10 @@ class Engine:
         """
         self._waiting.extend(jobs)
         self.stop.wake = lambda: self._inbox.put(None)
-        with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
+        with (
+            ThreadPoolExecutor(LOOKS_A_JOB * self.jobs) as lookers,
+            ThreadPoolExecutor(self.jobs) as copiers,
+        ):
             while self._has_work():
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)
@@ -121,7 +126,7 @@ class Engine:
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
-        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < AHEAD:
+        while self._waiting and len(self._looking) < LOOKS_A_JOB * self.jobs and len(self._ready) < AHEAD:
             job = self._waiting.popleft()
             self._looking.add(job.number)
             self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))
