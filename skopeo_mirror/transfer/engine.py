@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.stopping import Stop
 
-LOOKS_A_JOB: Final = 2
-"""Images that are looked at at a time, for each that is copied: looking is mostly waiting for answers (measured)."""
 AHEAD: Final = 64
 """Images that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
 
@@ -102,7 +100,7 @@ class Engine:
         self._waiting.extend(jobs)
         self.stop.wake = lambda: self._inbox.put(None)
         with (
-            ThreadPoolExecutor(LOOKS_A_JOB * self.jobs) as lookers,
+            ThreadPoolExecutor(self._looks) as lookers,
             ThreadPoolExecutor(self.jobs) as copiers,
         ):
             while self._has_work():
@@ -111,6 +109,14 @@ class Engine:
                 self._take(self._next_message())
         self._abandon_the_rest(jobs)
         return [self._results[job.number] for job in jobs]
+
+    @property
+    def _looks(self) -> int:
+        """Images that are looked at at a time: looking is mostly waiting for answers (measured).
+
+        With one job it is one, so that images keep their order.
+        """
+        return 2 * self.jobs - 1
 
     def _has_work(self) -> bool:
         if self._looking or self._copying:
@@ -126,7 +132,7 @@ class Engine:
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
-        while self._waiting and len(self._looking) < LOOKS_A_JOB * self.jobs and len(self._ready) < AHEAD:
+        while self._waiting and len(self._looking) < self._looks and len(self._ready) < AHEAD:
             job = self._waiting.popleft()
             self._looking.add(job.number)
             self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))
