@@ -100,7 +100,7 @@ class Engine:
         self._waiting.extend(jobs)
         self.stop.wake = lambda: self._inbox.put(None)
         with (
-            ThreadPoolExecutor(self._looks) as lookers,
+            ThreadPoolExecutor(self.jobs) as lookers,
             ThreadPoolExecutor(self.jobs) as copiers,
         ):
             while self._has_work():
@@ -109,14 +109,6 @@ class Engine:
                 self._take(self._next_message())
         self._abandon_the_rest(jobs)
         return [self._results[job.number] for job in jobs]
-
-    @property
-    def _looks(self) -> int:
-        """Images that are looked at at a time: looking is mostly waiting for answers (measured).
-
-        With one job it is one, so that images keep their order.
-        """
-        return 2 * self.jobs - 1
 
     def _has_work(self) -> bool:
         if self._looking or self._copying:
@@ -132,7 +124,7 @@ class Engine:
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
-        while self._waiting and len(self._looking) < self._looks and len(self._ready) < AHEAD:
+        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < AHEAD:
             job = self._waiting.popleft()
             self._looking.add(job.number)
             self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))
