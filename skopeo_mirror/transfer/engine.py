@@ -99,10 +99,7 @@ class Engine:
         """
         self._waiting.extend(jobs)
         self.stop.wake = lambda: self._inbox.put(None)
-        with (
-            ThreadPoolExecutor(self.jobs) as lookers,
-            ThreadPoolExecutor(self.jobs) as copiers,
-        ):
+        with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
             while self._has_work():
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)

@@ -52,7 +52,6 @@ class Journey:
     pinned: PinnedReference | None = None
     absent: bool = False
     tries: Tries | None = None
-    server: Candidate | None = None
     plan: Plan | None = None
     destination_rounds: int = 0
     mended: bool = False
@@ -253,7 +252,6 @@ class Pipeline:
             return self._again_or_fail(journey, tries, copying=False)
         if probe.provenance.fault is not None:
             return self._fault(journey, probe.provenance)
-        journey.server = probe.provenance.server
         journey.plan = plan_of(probe.manifest, lambda digest: self.reader.read_child(pinned, digest, tries))
         complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
         if complaint is not None:
