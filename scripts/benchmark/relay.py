@@ -70,6 +70,7 @@ class End(asyncio.BufferedProtocol):
         self._under_way: deque[bytes | None] = deque()  # b"" is the end of the stream, None the end of the connection
         self._busy_until = 0.0
         self._peer_is_full = False
+        self.shaken = 0.0  # when the handshake is over, in the loop's time
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: streams have no other
@@ -109,7 +110,7 @@ class End(asyncio.BufferedProtocol):
 
     def _send(self, chunk: bytes | None) -> None:
         self._under_way.append(chunk)
-        self._loop.call_at(max(self._busy_until, self._loop.time()) + self._delay, self._arrive)
+        self._loop.call_at(max(self.shaken, self._busy_until, self._loop.time()) + self._delay, self._arrive)
 
     def _arrive(self) -> None:
         if not hasattr(self, "peer"):  # before Python 3.11.4, reading goes on for a moment after `pause_reading`
@@ -145,7 +146,6 @@ async def serve(target: str, link: Link) -> None:
     connecting: set[asyncio.Task[None]] = set()
 
     async def connect(client: End) -> None:
-        handshake = loop.time() + link.round_trip
         try:
             _, server = await loop.create_connection(lambda: End(link, down), host, int(port))
         except OSError:
@@ -154,11 +154,12 @@ async def serve(target: str, link: Link) -> None:
             return
         client.peer, server.peer = server, client
         server.read_on()
-        loop.call_at(handshake, client.read_on)
+        client.read_on()
 
     class Accepted(End):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
+            self.shaken = loop.time() + link.round_trip
             task = loop.create_task(connect(self))
             connecting.add(task)
             task.add_done_callback(connecting.discard)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,18 @@ def test_relay_carries_every_byte_and_the_end_of_either_direction(echo: str, lin
             client.shutdown(socket.SHUT_WR)
             with client.makefile("rb") as received:
                 assert received.read() == CONTENT
+
+
+def test_relay_answers_nothing_before_a_handshake_and_a_round_trip_have_passed(echo: str) -> None:
+    """From below only: a busy machine makes it late, nothing makes it early."""
+    with relayed(echo, Link(round_trip=0.1)) as address:
+        host, _, port = address.partition(":")
+        started = time.monotonic()
+        with socket.create_connection((host, int(port)), timeout=20) as client, client.makefile("rb") as received:
+            client.sendall(b"?")
+            client.shutdown(socket.SHUT_WR)
+            assert received.read() == b"?"
+        assert time.monotonic() - started >= 0.2
 
 
 def test_relay_closes_what_its_target_refuses(mirror: Registry) -> None:
