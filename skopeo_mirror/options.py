@@ -12,7 +12,7 @@ import typer
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.redirect import Format
 from skopeo_mirror.reference import shown
-from skopeo_mirror.skopeo.command import Patience
+from skopeo_mirror.skopeo.attending import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.options import check_skopeo_options, parse_bool, parse_duration, parse_patience
-from skopeo_mirror.skopeo.command import Patience
+from skopeo_mirror.skopeo.attending import Patience
 
 
 @pytest.mark.parametrize(

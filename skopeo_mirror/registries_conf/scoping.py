@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.registries_conf.routing import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import Candidate
@@ -41,6 +41,15 @@ def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Refer
         if repository != image.name:
             lines += ["", *_table(repository, repository, insecure=insecure_of.get(repository, False))]
     return "\n".join([*lines, ""])
+
+
+def scope_destinations(insecure: Mapping[str, bool]) -> str:
+    """Render the TOML for reading from repositories where they are, whatever mirrors they have elsewhere.
+
+    `insecure` says of each repository whether its certificates go unverified.
+    """
+    tables = [_table(name, name, insecure=unverified) for name, unverified in insecure.items()]
+    return "\n".join(line for table in tables for line in [*table, ""])
 
 
 def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:

@@ -7,38 +7,27 @@ import contextlib
 import json
 import os
 import re
-import selectors
 import signal
 import socket
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
+from skopeo_mirror.skopeo.attending import attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-GRACE: Final = 1.0
-"""Seconds between TERM and KILL; twice that is what an interrupted run may take to end its children."""
+    from skopeo_mirror.skopeo.attending import Ended, Patience, Watcher
 
 BRIEF: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a fifth less CPU where a process soon ends (measured)."""
-
-
-class Ended(StrEnum):
-    """Why a run was ended from here, before skopeo itself was done."""
-
-    STALLED = "stalled"
-    TIMEOUT = "timeout"
-    RATE_LIMITED = "rate-limited"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,27 +41,6 @@ class Run:
     output: bytes
     seconds: float
     ended: Ended | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How long a run may take: `timeout` seconds in all, `stall` seconds without any sign of life (None: for ever)."""
-
-    timeout: float | None = None
-    stall: float | None = 60.0
-
-
-class Watcher(Protocol):
-    """Reads the log of a run while it is written."""
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of standard error."""
-
-    def waits_until(self) -> float:
-        """Until when (time.monotonic) skopeo has said that it will wait."""
-
-    def gives_up(self) -> bool:
-        """Whether the run is to be ended because a rate limit would make it wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +76,7 @@ class Skopeo:
         finally:
             os.close(output_write)
             os.close(log_write)
-        output, ended = _attend(
+        output, ended = attend(
             process, output_read, log_read, watcher=watcher, patience=patience, stopping=self.runs.stopping
         )
         return Run(status=process.wait(), output=output, seconds=time.monotonic() - started, ended=ended)
@@ -147,19 +115,29 @@ class Runs:
         self._control: socket.socket | None = None
 
     def start(
-        self, argv: Sequence[str], output: int, log: int, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        output: int,
+        log: int,
+        environment: Mapping[str, str] | None = None,
+        *,
+        given: int | None = None,
     ) -> Process:
         """Start a program whose standard output and error are the descriptors given. Raises OSError.
 
-        `environment` is what it gets where the user's says nothing.
+        `environment` is what it gets where the user's says nothing; `given` is its standard input (None: nothing).
         """
         with self._starting:
             if self._control is None:
                 self._control = self._launch()
-            words = json.dumps({"argv": list(argv), "environment": dict(environment or {})}).encode() + b"\n"
+            request = json.dumps(
+                {"argv": list(argv), "environment": dict(environment or {}), "input": given is not None}
+            )
+            line = request.encode() + b"\n"
             with self._sending:
-                sent = socket.send_fds(self._control, [words], [output, log])
-                self._control.sendall(words[sent:])
+                descriptors = [output, log] if given is None else [output, log, given]
+                sent = socket.send_fds(self._control, [line], descriptors)
+                self._control.sendall(line[sent:])
             answer = self._answers.get()
         if "process" not in answer:
             raise OSError(0, str(answer["error"]))
@@ -233,87 +211,6 @@ class Runs:
     def _send_signal(self, control: socket.socket, group: int, number: int) -> None:
         with self._sending, contextlib.suppress(OSError):
             control.sendall(json.dumps({"signal": number, "group": group}).encode() + b"\n")
-
-
-def _attend(  # noqa: C901 - one loop over one process; its branches are the ways it can end
-    process: Process,
-    output_fd: int,
-    log_fd: int,
-    *,
-    watcher: Watcher,
-    patience: Patience,
-    stopping: threading.Event,
-) -> tuple[bytes, Ended | None]:
-    """Read both pipes until they close; end the process when its time is up."""
-    output = bytearray()
-    ended: Ended | None = None
-    kill_at: float | None = None
-    started = alive_at = time.monotonic()
-    moved = -1
-    limits = [limit for limit in (patience.stall, patience.timeout) if limit is not None]
-    tick = min([1.0, *(limit / 4 for limit in limits)])
-    with selectors.DefaultSelector() as selector:
-        selector.register(output_fd, selectors.EVENT_READ)
-        selector.register(log_fd, selectors.EVENT_READ)
-        try:
-            while selector.get_map():
-                ready = selector.select(tick if kill_at is None else 0.05)
-                now = time.monotonic()
-                for key, _ in ready:
-                    chunk = os.read(key.fd, 65536)
-                    if not chunk:
-                        selector.unregister(key.fd)
-                    elif key.fd == log_fd:
-                        watcher.feed(chunk)
-                        alive_at = now
-                    else:
-                        output += chunk
-                        alive_at = now
-                if kill_at is not None:
-                    if now >= kill_at:
-                        process.send_signal(signal.SIGKILL)
-                        if now >= kill_at + GRACE:
-                            break  # a stranger holds the pipe; the group is dead
-                    continue
-                if not ready:
-                    counted = _bytes_moved(process.pid)
-                    if counted != moved:
-                        moved, alive_at = counted, now
-                ended = _verdict(now, started, max(alive_at, watcher.waits_until()), patience, watcher, stopping)
-                if ended is not None:
-                    process.send_signal(signal.SIGTERM)
-                    kill_at = now + GRACE
-        finally:
-            os.close(output_fd)
-            os.close(log_fd)
-    return bytes(output), ended
-
-
-def _verdict(
-    now: float, started: float, alive_at: float, patience: Patience, watcher: Watcher, stopping: threading.Event
-) -> Ended | None:
-    if stopping.is_set():
-        return Ended.STOPPED
-    if watcher.gives_up():
-        return Ended.RATE_LIMITED
-    if patience.timeout is not None and now - started > patience.timeout:
-        return Ended.TIMEOUT
-    if patience.stall is not None and CAN_SEE_BYTES and now - alive_at > patience.stall:
-        return Ended.STALLED
-    return None
-
-
-CAN_SEE_BYTES: Final = Path("/proc/self/io").exists()
-"""Whether a slow transfer can be told from a dead one; where not, only `--timeout` bounds a run."""
-
-
-def _bytes_moved(pid: int) -> int:
-    """All bytes that the process has read and written so far, sockets included (proc(5), /proc/PID/io)."""
-    try:
-        text = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
-    except OSError:
-        return -1
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("rchar:", "wchar:")))
 
 
 def numbers_of(version: str) -> tuple[int, ...]:

@@ -4,8 +4,8 @@
 posix_spawn(3) takes 1 ms (measured). So `sh` starts this file once, and it starts each skopeo. It is run by its path,
 imports nothing of the package, and speaks over the socket that is its standard input: a JSON object a line.
 
-    {"argv": [PROGRAM, …], "environment": {NAME: VALUE, …}}, with descriptors for output and log
-                                                                  -> {"started": PID} or {"error": WORDS}
+    {"argv": [PROGRAM, …], "environment": {NAME: VALUE, …}, "input": BOOLEAN}, with descriptors for output and log,
+    and one for standard input where that is said                 -> {"started": PID} or {"error": WORDS}
     {"signal": NUMBER, "group": PID}                              (no answer)
     (when a process has ended)                                    -> {"ended": PID, "status": NUMBER}
 
@@ -56,7 +56,7 @@ def serve(control: socket.socket) -> None:
 def receive(control: socket.socket) -> tuple[bytes, list[int]]:
     """The next bytes, and the descriptors that came with them; none when the other side is gone."""
     try:
-        received, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
+        received, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
     except ConnectionError:
         return b"", []
     return received, descriptors
@@ -74,31 +74,31 @@ def obey(
         return
     argv, environment = request["argv"], request["environment"]
     output, log = descriptors.pop(0), descriptors.pop(0)
+    given = descriptors.pop(0) if request["input"] else os.open(os.devnull, os.O_RDONLY)
     try:
         assert isinstance(argv, list)  # noqa: S101 - the protocol's
         assert isinstance(environment, dict)  # noqa: S101
-        pid = start(argv, environment, output, log)
+        pid = start(argv, environment, (given, output, log))
     except OSError as error:
         answer(control, {"error": error.strerror or str(error)})
     else:
         running[pid] = False
         answer(control, {"started": pid})
     finally:
-        os.close(output)
-        os.close(log)
+        for descriptor in (given, output, log):
+            os.close(descriptor)
 
 
-def start(argv: list[str], environment: dict[str, str], output: int, log: int) -> int:
-    """Start a program in a process group of its own; its process id. `environment` goes under ours. Raises OSError."""
+def start(argv: list[str], environment: dict[str, str], descriptors: tuple[int, int, int]) -> int:
+    """Start a program in a process group of its own; its process id.
+
+    `environment` goes under ours; `descriptors` are standard input, output and error. Raises OSError.
+    """
     return os.posix_spawn(
         argv[0],
         argv,
         environment | dict(os.environ),
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output, 1),
-            (os.POSIX_SPAWN_DUP2, log, 2),
-        ],
+        file_actions=[(os.POSIX_SPAWN_DUP2, one, number) for number, one in enumerate(descriptors)],
         setpgroup=0,
         setsigdef=[signal.SIGPIPE, signal.SIGCHLD],
     )

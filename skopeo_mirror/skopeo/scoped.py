@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import scope
-from skopeo_mirror.skopeo.command import Ended, Patience
+from skopeo_mirror.skopeo.attending import Ended, Patience
 from skopeo_mirror.skopeo.debuglog import Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, stage
@@ -224,7 +224,7 @@ class ScopedSkopeo:
             )
         watcher.close()
         events, tail = watcher.reader.events, watcher.reader.tail
-        ending = _ending(run, watcher, self.settings.patience)
+        ending = ending_of(run.status, run.ended, watcher, self.settings.patience)
         if isinstance(candidates[0], LayoutCandidate):
             provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
         else:
@@ -250,20 +250,21 @@ class ScopedSkopeo:
             path.unlink(missing_ok=True)
 
 
-def _ending(run: Run, watcher: LogWatcher, patience: Patience) -> Ending:
+def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, patience: Patience) -> Ending:
+    """How a run ended just now, in words where it was ended from here."""
     now = time.monotonic()
-    if run.ended is None:
-        return Ending(at=now, status=run.status)
+    if ended is None:
+        return Ending(at=now, status=status)
     complaint = {
         Ended.STALLED: f"nothing moved for {patience.stall:g} s" if patience.stall is not None else "",
         Ended.TIMEOUT: f"not done after {patience.timeout:g} s" if patience.timeout is not None else "",
         Ended.RATE_LIMITED: "too many requests (429), and other candidates are left",
         Ended.STOPPED: "ended because the run was stopped",
-    }[run.ended]
+    }[ended]
     return Ending(
         at=now,
-        status=run.status,
-        reason=_REASON_OF[run.ended],
+        status=status,
+        reason=_REASON_OF[ended],
         complaint=f"{complaint}; skopeo was at: {watcher.last_seen()}",
     )
 

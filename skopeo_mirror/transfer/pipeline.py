@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
@@ -25,7 +24,8 @@ from skopeo_mirror.transfer.results import ImageResult, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.reference import PinnedReference
+    from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.provenance import Attempt, Provenance
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.preparing import Job
+    from skopeo_mirror.transfer.presence import Presence
     from skopeo_mirror.transfer.sourcing import Sourcing
 
 
@@ -106,6 +107,7 @@ class Pipeline:
     reader: ManifestReader
     sourcing: Sourcing | LayoutSourcing
     destination: Destination
+    presence: Presence
     retries: int = 2
     plans: bool = True
     dry_run: bool = False
@@ -205,37 +207,14 @@ class Pipeline:
             return None
         there = self.destination.holds(place, pinned.digest)
         if there is None:
-            digest, trouble = self.ask_destination(place.repository)
-            if trouble is not None and (reason_of(trouble) in PASSING):
-                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=trouble))
-            there = digest == pinned.digest
+            found = self.presence.find(_known(place.repository), pinned.digest)
+            if found.trouble is not None and reason_of(found.trouble) in PASSING:
+                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=found.trouble))
+            there = found.there
         if there:
             return self._finish(journey, Status.PRESENT, None)
         journey.absent = True
         return None
-
-    def ask_destination(self, repository: Reference | None) -> tuple[Digest | None, str | None]:
-        """The digest that a name has at the destination, or skopeo's words on why that cannot be told.
-
-        A scoped file of its own, without mirrors: with one configured for the destination, skopeo would read that.
-        """
-        repository = _known(repository)
-        candidate = Candidate(
-            reference=repository,
-            location=repository.domain,
-            insecure=not self.destination.verifies(repository),
-            blocked=False,
-            kind=Kind.ORIGIN,
-        )
-        access = self.scoped.settings.destination
-        probe = self.scoped.probe(repository, [candidate], access=access, keeps_log=False)
-        if probe.manifest:
-            return probe.digest, None
-        found = probe.provenance
-        attempt = found.attempts[-1] if found.attempts else None
-        if attempt is not None and attempt.reason in {Reason.NOT_FOUND, Reason.CORRUPT}:
-            return None, None
-        return None, attempt.detail if attempt is not None else _known(found.fault).detail
 
     def _plan(self, journey: Journey) -> Step | None:
         """Read the manifests ahead, from the candidates that the copy will use; who fails here is not asked again."""
@@ -268,7 +247,7 @@ class Pipeline:
         if not provenance.uncertain:
             return provenance
         journey.stalled_uploads += 1
-        _, trouble = self.ask_destination(journey.job.place.repository)
+        _, trouble = self.presence.read(_known(journey.job.place.repository))
         if trouble is not None and reason_of(trouble) in PASSING:
             return provenance.blaming_destination(trouble)
         if journey.stalled_uploads > 1:

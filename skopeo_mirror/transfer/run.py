@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.preparing import prepare
+from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
@@ -71,21 +73,24 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     if not request.dry_run:
         destination.open()
     try:
-        with private_directory(temporary_directory()) as directory:
+        with ExitStack() as stack:
+            directory = stack.enter_context(private_directory(temporary_directory()))
+            scoped = ScopedSkopeo(
+                skopeo=request.skopeo,
+                directory=directory,
+                settings=request.settings,
+                logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
+            )
+            repositories = [job.place.repository for job in jobs if job.place.repository is not None]
+            presence = stack.enter_context(
+                closing(Presence(scoped=scoped, destination=destination, repositories=repositories))
+            )
             engine = Engine(
                 pipeline=Pipeline(
-                    reader=ManifestReader(
-                        scoped=ScopedSkopeo(
-                            skopeo=request.skopeo,
-                            directory=directory,
-                            settings=request.settings,
-                            logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
-                        ),
-                        circuits=Circuits(),
-                        retries=request.retries,
-                    ),
+                    reader=ManifestReader(scoped=scoped, circuits=Circuits(), retries=request.retries),
                     sourcing=request.sourcing.without(captured),
                     destination=destination,
+                    presence=presence,
                     retries=request.retries,
                     plans=request.plans,
                     dry_run=request.dry_run,

@@ -12,7 +12,7 @@ import pytest
 
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
-from skopeo_mirror.skopeo.command import Patience, Run, Runs, Skopeo
+from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout import LayoutCandidate, blob_file, read_manifest, stage
@@ -24,7 +24,7 @@ from tests.values import D1, image_index, image_manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.command import Watcher
+    from skopeo_mirror.skopeo.attending import Patience, Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 DIGEST = digest_of(MANIFEST)

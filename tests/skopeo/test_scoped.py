@@ -10,7 +10,8 @@ import pytest
 
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.skopeo.command import Ended, Patience, Run, Runs, Skopeo
+from skopeo_mirror.skopeo.attending import Ended, Patience
+from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.provenance import Outcome
@@ -21,7 +22,7 @@ from tests.values import D1, candidate, image_manifest, origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.command import Watcher
+    from skopeo_mirror.skopeo.attending import Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 IMAGE = Reference.parse("prod.test/app").pin(digest_of(MANIFEST))

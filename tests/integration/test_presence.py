@@ -1,0 +1,125 @@
+"""What is there already: asked of one skopeo that stays, and of a skopeo an image where that cannot tell."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bench.copying import configure, copy, entry, statuses
+from tests.integration.bench.images import make_image, make_multi_architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.integration.bench.images import Image
+    from tests.integration.bench.program import Program
+    from tests.integration.bench.registry import Registry
+
+REFUSES = "exit 1"
+DIES_AT_ONCE = 'exec python3 -c "import socket; socket.socket(fileno=0).recv(1000)"'
+TALKS_NONSENSE = "exec python3 -c \"import socket, time; socket.socket(fileno=0).send(b'42'); time.sleep(60)\""
+BEGUN = r"{\"success\": true, \"value\": \"0.2.3\", \"pipeid\": 0, \"error\": \"\"}"
+BEGINS_AND_DIES = (
+    'exec python3 -c "import socket; it = socket.socket(fileno=0); it.recv(1000); '
+    f"it.send(b'{BEGUN}'); it.recv(1000)\""
+)
+
+
+class Counting:
+    """Real skopeo, started by a script that writes down what it is started for; `proxy` is done for a proxy instead."""
+
+    def __init__(self, directory: Path, proxy: str = "") -> None:
+        self._log = directory / "started"
+        self.path = directory / "counting-skopeo"
+        real = shutil.which("skopeo")
+        self.path.write_text(
+            f'#!/bin/sh\nfor word; do case "$word" in inspect|copy|experimental-image-proxy) '
+            f'echo "$word" >>"{self._log}"; break;; esac; done\n'
+            f'case "$*" in *experimental-image-proxy*) {proxy or ":"};; esac\nexec {real} "$@"\n'
+        )
+        self.path.chmod(0o755)
+
+    def started(self) -> list[str]:
+        """What it was started for since the last time."""
+        words = self._log.read_text().split()
+        self._log.unlink()
+        return words
+
+
+def bring(program: Program, destination: Registry, images: Sequence[Image], skopeo: Counting) -> dict[str, str]:
+    """Run once with one job; the status of each image by its digest."""
+    names = [f"prod.invalid/{image.digest[7:15]}@{image.digest}" for image in images]
+    found = statuses(copy(program, f"--skopeo={skopeo.path}", "-j1", *names, f"docker://{destination.host}"))
+    return {name.partition("@")[2]: status for name, status in found.items()}
+
+
+def push(mirror: Registry, program: Program, images: Sequence[Image]) -> None:
+    for image in images:
+        mirror.push(image.digest[7:15], image)
+    configure(program, entry("prod.invalid", mirror.host))
+
+
+def test_one_skopeo_tells_of_many_images(skopeo_mirror: Program, mirror: Registry, destination: Registry) -> None:
+    """Whatever form an image has; a tag with another digest is no such image."""
+    images = [*(make_image(f"{number}") for number in range(4)), make_image("docker", docker=True)]
+    push(mirror, skopeo_mirror, images)
+    skopeo = Counting(skopeo_mirror.directory)
+    assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
+    started = skopeo.started()
+    assert (started.count("experimental-image-proxy"), started.count("inspect"), started.count("copy")) == (1, 5, 5)
+    mirror.forget()
+    assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"present"}
+    assert skopeo.started() == ["experimental-image-proxy"]
+    assert mirror.requests() == []
+
+
+def test_a_tag_that_has_another_digest_is_no_such_image(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry
+) -> None:
+    image, other = make_image("wanted"), make_image("other")
+    push(mirror, skopeo_mirror, [image])
+    destination.push(image.digest[7:15], other, image.digest.replace("sha256:", "pin-sha256-"))
+    skopeo = Counting(skopeo_mirror.directory)
+    assert bring(skopeo_mirror, destination, [image], skopeo) == {image.digest: "copied"}
+    assert skopeo.started() == ["experimental-image-proxy", "inspect", "inspect", "copy"]
+
+
+@pytest.mark.parametrize("docker", [False, True])
+def test_an_index_is_read_by_a_skopeo_of_its_own(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, *, docker: bool
+) -> None:
+    """One that stays would tell the digest of one of its images."""
+    index = make_multi_architecture("index", docker=docker)
+    push(mirror, skopeo_mirror, [index])
+    skopeo = Counting(skopeo_mirror.directory)
+    assert bring(skopeo_mirror, destination, [index], skopeo) == {index.digest: "copied"}
+    skopeo.started()
+    mirror.forget()
+    assert bring(skopeo_mirror, destination, [index], skopeo) == {index.digest: "present"}
+    assert skopeo.started() == ["experimental-image-proxy", "inspect"]
+    assert mirror.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "proxies"),
+    [
+        pytest.param(REFUSES, 1, id="refuses"),
+        pytest.param(DIES_AT_ONCE, 1, id="dies-at-once"),
+        pytest.param(TALKS_NONSENSE, 1, id="talks-nonsense"),
+        pytest.param(BEGINS_AND_DIES, 3, id="begins-and-dies"),
+    ],
+)
+def test_where_none_stays_each_image_has_a_skopeo_of_its_own(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, proxy: str, proxies: int
+) -> None:
+    images = [make_image(f"{number}") for number in range(3)]
+    push(mirror, skopeo_mirror, images)
+    skopeo = Counting(skopeo_mirror.directory, proxy)
+    assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
+    skopeo.started()
+    assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"present"}
+    started = skopeo.started()
+    assert (started.count("experimental-image-proxy"), started.count("inspect")) == (proxies, 3)
