@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def printable(text: str) -> str:
     """`text` with everything escaped that a terminal would act upon, newlines included."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

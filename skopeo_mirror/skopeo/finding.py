@@ -39,7 +39,7 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
     inherited = {name: value for name, value in environment.items() if name not in FOREIGN_CONFIGURATION}
     skopeo = Skopeo(path=found, version="", environment=inherited, runs=Runs(inherited))
     tail = _Tail()
-    run = skopeo.run(["--version"], watcher=tail, patience=Patience(stall=30.0), brief=True)
+    run = skopeo.run(["--version"], watcher=tail, patience=Patience(stall=30.0))
     said = run.output.decode(errors="replace").strip()
     match = re.fullmatch(r"skopeo version (\d+\.\d+\S*)( .*)?", said)
     if run.status != 0 or match is None:

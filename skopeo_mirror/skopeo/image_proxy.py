@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.skopeo.attending import Attention, Ended, Patience
-from skopeo_mirror.skopeo.command import BRIEF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +56,7 @@ class ImageProxy:
         os.set_blocking(self._log, False)
         with theirs, open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a descriptor is wanted
             try:
-                self._process = skopeo.runs.start(
-                    [skopeo.path, *arguments], nothing.fileno(), log, BRIEF, given=theirs.fileno()
-                )
+                self._process = skopeo.runs.start([skopeo.path, *arguments], nothing.fileno(), log, theirs.fileno())
             except OSError as error:
                 self.close()
                 raise ProxyBroken(str(error)) from error

@@ -4,8 +4,8 @@
 posix_spawn(3) takes 1 ms (measured). So `sh` starts this file once, and it starts each skopeo. It is run by its path,
 imports nothing of the package, and speaks over the socket that is its standard input: a JSON object a line.
 
-    {"argv": [PROGRAM, …], "environment": {NAME: VALUE, …}, "input": BOOLEAN}, with descriptors for output and log,
-    and one for standard input where that is said                 -> {"started": PID} or {"error": WORDS}
+    {"argv": [PROGRAM, …], "input": BOOLEAN}, with descriptors for output and log, and for standard input if so said
+                                                                  -> {"started": PID} or {"error": WORDS}
     {"signal": NUMBER, "group": PID}                              (no answer)
     (when a process has ended)                                    -> {"ended": PID, "status": NUMBER}
 
@@ -72,13 +72,12 @@ def obey(
             running[group] = True
             os.killpg(group, int(str(request["signal"])))
         return
-    argv, environment = request["argv"], request["environment"]
+    argv = request["argv"]
     output, log = descriptors.pop(0), descriptors.pop(0)
     given = descriptors.pop(0) if request["input"] else os.open(os.devnull, os.O_RDONLY)
     try:
         assert isinstance(argv, list)  # noqa: S101 - the protocol's
-        assert isinstance(environment, dict)  # noqa: S101
-        pid = start(argv, environment, (given, output, log))
+        pid = start(argv, (given, output, log))
     except OSError as error:
         answer(control, {"error": error.strerror or str(error)})
     else:
@@ -89,15 +88,15 @@ def obey(
             os.close(descriptor)
 
 
-def start(argv: list[str], environment: dict[str, str], descriptors: tuple[int, int, int]) -> int:
-    """Start a program in a process group of its own; its process id.
+def start(argv: list[str], descriptors: tuple[int, int, int]) -> int:
+    """Start a program in a process group of its own; its process id. Raises OSError.
 
-    `environment` goes under ours; `descriptors` are standard input, output and error. Raises OSError.
+    `descriptors` are standard input, output and error.
     """
     return os.posix_spawn(
         argv[0],
         argv,
-        environment | dict(os.environ),
+        os.environ,
         file_actions=[(os.POSIX_SPAWN_DUP2, one, number) for number, one in enumerate(descriptors)],
         setpgroup=0,
         setsigdef=[signal.SIGPIPE, signal.SIGCHLD],

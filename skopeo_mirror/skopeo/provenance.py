@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 DOCKER_HUB: Final = {"docker.io": "registry-1.docker.io"}
 """containers/image talks to another host than the one that it names."""
+
+_CONTENT: Final = re.compile(
+    r"https?://(?P<host>[^/?#]+)/v2/(?P<repository>[^?#]+)/(?P<kind>manifests|blobs)/(?P<what>(?!uploads)[^/?#]+)(?:[?#].*)?"
+)
 
 
 class Outcome(StrEnum):
@@ -314,9 +319,5 @@ def _split(url: str) -> SplitResult:
 
 def content_of(url: str) -> tuple[str, str, str, str] | None:
     """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
-    parts = _split(url)
-    for kind in ("manifests", "blobs"):
-        repository, found, what = parts.path.removeprefix("/v2/").rpartition(f"/{kind}/")
-        if found and parts.path.startswith("/v2/") and not what.startswith("uploads"):
-            return parts.netloc, repository, kind, what
-    return None
+    found = _CONTENT.fullmatch(url)
+    return None if found is None else (found["host"], found["repository"], found["kind"], found["what"])

@@ -220,7 +220,6 @@ class ScopedSkopeo:
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
                 watcher=watcher,
                 patience=self.settings.patience,
-                brief=arguments[0] == "inspect",
             )
         watcher.close()
         events, tail = watcher.reader.events, watcher.reader.tail

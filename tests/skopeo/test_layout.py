@@ -202,7 +202,7 @@ class Recorded(Skopeo):
     told: list[Sequence[str]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
 
-    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience, brief: bool = False) -> Run:  # noqa: ARG002 - its own
+    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience) -> Run:  # noqa: ARG002 - its own
         value = dict(pairwise(arguments))
         staged = Path(arguments[-2].removeprefix("oci:"))
         self.told.append(arguments)

@@ -48,7 +48,7 @@ class Recorded(Skopeo):
     scoped: list[str] = field(default_factory=list)
     modes: set[int] = field(default_factory=set)
 
-    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience, brief: bool = False) -> Run:  # noqa: ARG002 - its own
+    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience) -> Run:  # noqa: ARG002 - its own
         self.told.extend(arguments)
         configuration = Path(self._value("--registries-conf"))
         self.scoped.append(configuration.read_text())
