@@ -8,6 +8,7 @@ repository of each candidate and of the destination, which ambient `blocked` and
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.routing import Kind
@@ -26,21 +27,37 @@ def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Refer
     destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
     A layout is no registry: of an image that comes from one, nothing but the destination is left.
     """
-    candidates = _registries(candidates)
-    if not candidates:
-        return "" if writes_to is None else "\n".join([*_table(writes_to.name, writes_to.name, insecure=False), ""])
-    *mirrors, last = candidates
-    lines = _table(image.name, last.reference.name, insecure=last.insecure)
-    for mirror in mirrors:
-        lines += ["", "[[registry.mirror]]", f"location = {_quoted(mirror.reference.name)}"]
-        if mirror.insecure:
-            lines.append("insecure = true")
-    # Two tables with one location must agree on `insecure`; a mirror's own is read from its mirror entry only.
-    insecure_of = {last.reference.name: last.insecure}
-    for repository in physical_repositories(candidates, writes_to):
-        if repository != image.name:
-            lines += ["", *_table(repository, repository, insecure=insecure_of.get(repository, False))]
-    return "\n".join([*lines, ""])
+    return _document(_tables(image, candidates, writes_to).values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Together:
+    """One registries.conf for many images; `routes` are the names of the candidates that each has there."""
+
+    text: str
+    routes: Mapping[str, tuple[str, ...]]
+
+    def has(self, image: Reference, candidates: Sequence[Candidate]) -> bool:
+        """Whether it makes skopeo pull `image` from exactly `candidates`."""
+        return self.routes.get(image.name) == _names(candidates)
+
+
+def scope_together(routes: Iterable[tuple[Reference, Sequence[Candidate]]]) -> Together:
+    """Render one TOML for many images, leaving out those that would need another entry than one before them."""
+    tables: dict[str, _Table] = {}
+    insecure: dict[str, bool] = {}
+    covered: dict[str, tuple[str, ...]] = {}
+    for image, candidates in routes:
+        own = _tables(image, candidates, None)
+        agrees = all(
+            tables.get(prefix, table) == table and insecure.get(table.location, table.insecure) == table.insecure
+            for prefix, table in own.items()
+        )
+        if own and agrees:
+            tables |= own
+            insecure |= {table.location: table.insecure for table in own.values()}
+            covered[image.name] = _names(candidates)
+    return Together(text=_document(tables.values()), routes=covered)
 
 
 def scope_destinations(insecure: Mapping[str, bool]) -> str:
@@ -48,8 +65,7 @@ def scope_destinations(insecure: Mapping[str, bool]) -> str:
 
     `insecure` says of each repository whether its certificates go unverified.
     """
-    tables = [_table(name, name, insecure=unverified) for name, unverified in insecure.items()]
-    return "\n".join(line for table in tables for line in [*table, ""])
+    return _document(_Table(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items())
 
 
 def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
@@ -70,11 +86,51 @@ def _registries(candidates: Iterable[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.kind is not Kind.LAYOUT]
 
 
-def _table(prefix: str, location: str, *, insecure: bool) -> list[str]:
-    lines = ["[[registry]]", f"prefix = {_quoted(prefix)}", f"location = {_quoted(location)}"]
-    if insecure:
-        lines.append("insecure = true")
-    return lines
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    """A `[[registry]]`; `mirrors` are names, and whether their certificates go unverified."""
+
+    prefix: str
+    location: str
+    insecure: bool
+    mirrors: tuple[tuple[str, bool], ...] = ()
+
+
+def _tables(image: Reference, candidates: Sequence[Candidate], writes_to: Reference | None) -> dict[str, _Table]:
+    """The tables for one image by their prefixes, its own first."""
+    candidates = _registries(candidates)
+    if not candidates:
+        names = [] if writes_to is None else [writes_to.name]
+        return {name: _Table(prefix=name, location=name, insecure=False) for name in names}
+    *mirrors, last = candidates
+    own = _Table(
+        prefix=image.name,
+        location=last.reference.name,
+        insecure=last.insecure,
+        mirrors=tuple((mirror.reference.name, mirror.insecure) for mirror in mirrors),
+    )
+    # Two tables with one location must agree on `insecure`; a mirror's own is read from its mirror entry only.
+    insecure_of = {last.reference.name: last.insecure}
+    physical = {
+        name: _Table(prefix=name, location=name, insecure=insecure_of.get(name, False))
+        for name in physical_repositories(candidates, writes_to)
+    }
+    return {image.name: own, **{name: table for name, table in physical.items() if name != image.name}}
+
+
+def _document(tables: Iterable[_Table]) -> str:
+    blocks = []
+    for table in tables:
+        lines = ["[[registry]]", f"prefix = {_quoted(table.prefix)}", f"location = {_quoted(table.location)}"]
+        lines += ["insecure = true"] * table.insecure
+        for name, insecure in table.mirrors:
+            lines += ["", "[[registry.mirror]]", f"location = {_quoted(name)}", *["insecure = true"] * insecure]
+        blocks.append("\n".join([*lines, ""]))
+    return "\n".join(blocks)
+
+
+def _names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    return tuple(candidate.reference.name for candidate in candidates)
 
 
 def _quoted(name: str) -> str:

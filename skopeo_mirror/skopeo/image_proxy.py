@@ -35,12 +35,16 @@ class ProxyBroken(Exception):  # noqa: N818 - a state of the proxy rather than a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What was answered: `value`, or `error` in skopeo's words; `ended` where the proxy was ended over the question."""
+    """What was answered: `value`, or `error` in skopeo's words; `ended` where the proxy was ended over the question.
+
+    `pipe` is what the proxy calls the pipe that an answer came with, `content` our end of it.
+    """
 
     value: Any = None
     error: str | None = None
     ended: Ended | None = None
     pipe: int = 0
+    content: int | None = None
 
 
 class ImageProxy:
@@ -58,7 +62,8 @@ class ImageProxy:
             try:
                 self._process = skopeo.runs.start([skopeo.path, *arguments], nothing.fileno(), log, theirs.fileno())
             except OSError as error:
-                self.close()
+                self._socket.close()
+                os.close(self._log)
                 raise ProxyBroken(str(error)) from error
             finally:
                 os.close(log)
@@ -66,47 +71,72 @@ class ImageProxy:
 
     def ask(self, method: str, *arguments: object, watcher: Watcher, patience: Patience) -> Answer:
         """Ask one question; what is logged until it is answered goes to `watcher`. Raises ProxyBroken."""
-        attention = Attention(self._process, watcher, patience, self._stopping)
         try:
-            self._socket.send(json.dumps({"method": method, "args": arguments}).encode())
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._socket, selectors.EVENT_READ)
-                selector.register(self._log, selectors.EVENT_READ)
-                while True:
-                    ready = {key.fd for key, _ in selector.select(attention.tick)}
-                    now = time.monotonic()
-                    if self._log in ready:
-                        self._read_log(watcher)
-                        attention.heard(now)
-                    if self._socket.fileno() in ready:
-                        answer = self._receive()
-                        self._read_log(watcher)  # what led to the answer was logged before it was sent
-                        return answer
-                    if not ready:
-                        attention.silent(now)
-                    ended = attention.verdict(now)
-                    if ended is not None:
-                        self._process.send_signal(signal.SIGKILL)
-                        return Answer(ended=ended)
+            self._send(method, *arguments)
+            return self._answer(watcher, patience)
         except OSError as error:
             raise ProxyBroken(str(error)) from error
 
+    def fetch(self, answer: Answer, *, watcher: Watcher, patience: Patience) -> bytes:
+        """Read what an answer's pipe has. Raises ProxyBroken.
+
+        The proxy closes its end when it is told to finish, and it has finished when everything was read.
+        """
+        if answer.content is None:
+            return b""
+        try:
+            with open(answer.content, "rb") as pipe:  # noqa: PTH123 - it is a descriptor
+                self._send("FinishPipe", answer.pipe)
+                content = pipe.read()
+            self._answer(watcher, patience)
+        except OSError as error:
+            raise ProxyBroken(str(error)) from error
+        return content
+
     def close(self) -> None:
-        """Let it go: it ends when nobody is left to ask."""
+        """End it; nothing is lost with it."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
         self._socket.close()
-        with contextlib.suppress(OSError):
-            os.close(self._log)
+        os.close(self._log)
+
+    def _send(self, method: str, *arguments: object) -> None:
+        self._socket.send(json.dumps({"method": method, "args": arguments}).encode())
+
+    def _answer(self, watcher: Watcher, patience: Patience) -> Answer:
+        attention = Attention(self._process, watcher, patience, self._stopping)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._log, selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select(attention.tick)}
+                now = time.monotonic()
+                if self._log in ready:
+                    self._read_log(watcher)
+                    attention.heard(now)
+                if self._socket.fileno() in ready:
+                    answer = self._receive()
+                    self._read_log(watcher)  # what led to the answer was logged before it was sent
+                    return answer
+                if not ready:
+                    attention.silent(now)
+                ended = attention.verdict(now)
+                if ended is not None:
+                    self._process.send_signal(signal.SIGKILL)
+                    return Answer(ended=ended)
 
     def _receive(self) -> Answer:
         packet, descriptors, _, _ = socket.recv_fds(self._socket, LARGEST_ANSWER, 1)
-        for descriptor in descriptors:
-            os.close(descriptor)
         try:
             said = json.loads(packet)
             if not said["success"]:
                 return Answer(error=str(said["error"]))
-            return Answer(value=said["value"], pipe=int(said["pipeid"]))
+            return Answer(
+                value=said["value"], pipe=int(said["pipeid"]), content=descriptors[0] if descriptors else None
+            )
         except (ValueError, TypeError, KeyError) as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
             raise ProxyBroken(f"it answered {packet[:200]!r}") from error
 
     def _read_log(self, watcher: Watcher) -> None:

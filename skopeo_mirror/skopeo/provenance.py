@@ -294,6 +294,13 @@ class _Walk:
         )
 
 
+def last_trouble(provenance: Provenance) -> str:
+    """What was wrong last, in a run from which nothing came."""
+    if provenance.attempts:
+        return provenance.attempts[-1].detail
+    return provenance.fault.detail if provenance.fault is not None else provenance.doubt or ""
+
+
 def last_words(ending: Ending, died: Died | None, tail: Sequence[str]) -> str:
     """Why a run failed: in our words where it was ended from here, else in skopeo's."""
     if ending.complaint:

@@ -1,50 +1,122 @@
-"""A skopeo that stays and is asked, image after image, whether a registry has it."""
+"""skopeos that stay: asked for one manifest after the other, where a process for each would cost ten times as much.
+
+They answer for the manifests of single OCI images. Of an index they tell one of its images, and a Docker manifest they
+convert, so what has another digest than the one that is wanted must be asked of a skopeo of its own.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.skopeo.debuglog import Died
-from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.image_proxy import Answer, ImageProxy, ProxyBroken
+from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.provenance import trace
 from skopeo_mirror.skopeo.scoped import ending_of
 from skopeo_mirror.skopeo.watching import LogWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import Candidate
-    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.image_proxy import Answer
+    from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sighting:
-    """Whether an image is `there`, at its digest; None where this way of asking cannot tell.
+class Reading:
+    """What came of a question: who served it, and the manifest that was given, as a digest and as bytes.
 
-    `trouble` says why nothing came back in time; the skopeo that was asked is gone then.
+    `opened`: a registry gave a manifest, whatever became of it; `ended`: the skopeo was ended over the question.
     """
 
-    there: bool | None = None
-    trouble: str | None = None
+    provenance: Provenance
+    opened: bool = False
+    ended: bool = False
+    digest: str | None = None
+    content: bytes = b""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is known who served."""
+        return self.provenance.server is not None and self.provenance.doubt is None
 
 
-class StandingSkopeo:
-    """It stays as long as it is not closed. It belongs to one thread at a time."""
+class StandingSkopeos:
+    """Those of one configuration, as many as are asked at once; for all threads of a run."""
 
-    def __init__(self, scoped: ScopedSkopeo, configuration: Path) -> None:
-        """Start it with a registries.conf for every name that it will be asked for. Raises ProxyBroken.
+    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], str]) -> None:
+        """`configuration` gives a registries.conf for all that they may be asked for; it is called when one starts."""
+        self._scoped = scoped
+        self._access = access
+        self._configuration = configuration
+        self._idle: deque[_StandingSkopeo] = deque()
+        self._refused = False
 
-        A signature policy does not matter to what is only looked at; `skopeo inspect` does not read it either.
+    def read(self, image: Reference, candidates: Sequence[Candidate], *, yields: bool = False) -> Reading | None:
+        """Read the manifest of `image` from the first of `candidates` that has it, which the configuration must name.
+
+        With `yields` the question is given up at the first rate limit. None where no skopeo stays to be asked.
         """
-        settings = scoped.settings
-        self._patience = settings.patience
-        options = ["--debug", "--insecure-policy", "--registries-conf", str(configuration)]
-        self._proxy = ImageProxy(scoped.skopeo, [*options, "experimental-image-proxy", *settings.destination.options()])
+        if self._refused:
+            return None
+        try:
+            asked = self._take()
+        except ProxyBroken:
+            self._refused = True
+            return None
+        try:
+            reading = asked.read(image, candidates, yields=yields)
+        except ProxyBroken:
+            asked.close()
+            return None
+        if reading.ended:
+            asked.close()
+        else:
+            self._idle.append(asked)
+        return reading
+
+    def close(self) -> None:
+        """Let them all go."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> _StandingSkopeo:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._start()
+
+    def _start(self) -> _StandingSkopeo:
+        """Start one; it reads its configuration when it is asked for the first image, and never again."""
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
+        ) as file:
+            file.write(self._configuration())
+        return _StandingSkopeo(self._scoped, self._access, file.name)
+
+
+class _StandingSkopeo:
+    """One of them. It belongs to one thread at a time."""
+
+    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: str) -> None:
+        """Start it. Raises ProxyBroken.
+
+        A signature policy does not matter to what is only looked at; `skopeo inspect --raw` does not read it either.
+        """
+        self._patience = scoped.settings.patience
+        self._proxy = ImageProxy(
+            scoped.skopeo,
+            [
+                *("--debug", "--insecure-policy", "--registries-conf", configuration),
+                *("experimental-image-proxy", *access.options()),
+            ],
+        )
         with ExitStack() as stack:
             stack.callback(self.close)
             begun = self._proxy.ask("Initialize", watcher=LogWatcher(), patience=self._patience)
@@ -53,37 +125,31 @@ class StandingSkopeo:
             stack.pop_all()
 
     def close(self) -> None:
-        """Let it go."""
         self._proxy.close()
 
-    def looks_for(self, candidate: Candidate, digest: Digest) -> Sighting:
-        """Whether the candidate's name has that digest there. Raises ProxyBroken.
-
-        Of an index it tells the digest of one of its images, so a digest that differs proves nothing.
-        """
-        watcher = LogWatcher()
+    def read(self, image: Reference, candidates: Sequence[Candidate], *, yields: bool) -> Reading:
+        watcher = LogWatcher(yields=yields)
 
         def ask(method: str, *arguments: object) -> Answer:
             return self._proxy.ask(method, *arguments, watcher=watcher, patience=self._patience)
 
-        opened = ask("OpenImage", f"docker://{candidate.reference}")
-        answer = self._digest(opened.value, ask) if opened.value is not None else opened
+        answer = opened = ask("OpenImage", f"docker://{image}")
+        content = b""
+        if opened.value is not None:
+            answer = ask("GetManifest", opened.value)
+            if answer.value is not None:
+                content = self._proxy.fetch(answer, watcher=watcher, patience=self._patience)
+            if answer.ended is None:
+                ask("CloseImage", opened.value)
         watcher.close()
         ending = ending_of(0 if answer.error is None else 1, answer.ended, watcher, self._patience)
-        if answer.ended is not None:
-            return Sighting(trouble=ending.complaint)
         words = [] if answer.error is None else [Died(at=ending.at, error=answer.error)]
-        proof = trace([*watcher.reader.events, *words], (), candidates=[candidate], ending=ending, digest=None)
-        if proof.server is not None and proof.doubt is None and answer.value == str(digest):
-            return Sighting(there=True)
-        absent = opened.value is None and bool(proof.attempts) and proof.attempts[-1].reason is Reason.NOT_FOUND
-        return Sighting(there=False if absent else None)
-
-    def _digest(self, image: object, ask: Callable[..., Answer]) -> Answer:
-        """The digest of an image that was opened; its manifest would follow through a pipe, where nobody reads it."""
-        answer = ask("GetManifest", image)
-        if answer.ended is None:
-            if answer.pipe:
-                ask("FinishPipe", answer.pipe)
-            ask("CloseImage", image)
-        return answer
+        return Reading(
+            provenance=trace(
+                [*watcher.reader.events, *words], (), candidates=candidates, ending=ending, digest=image.digest
+            ),
+            opened=opened.value is not None,
+            ended=answer.ended is not None,
+            digest=answer.value if opened.value is not None else None,
+            content=content,
+        )

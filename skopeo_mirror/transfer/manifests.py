@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.circuits import Circuits
+    from skopeo_mirror.transfer.plain_images import PlainImages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,7 @@ class ManifestReader:
     scoped: ScopedSkopeo
     circuits: Circuits
     retries: int
+    plain: PlainImages | None = None
 
     def tries(self, image: Reference, candidates: tuple[Candidate, ...]) -> Tries:
         """The candidates of an image at the start."""
@@ -33,9 +35,7 @@ class ManifestReader:
         A probe without manifest has a fault that is no candidate's.
         """
         while candidates := tries.next(time.monotonic()):
-            probe = self.scoped.probe(
-                image, candidates, access=self.scoped.settings.source, yields=tries.yields(candidates)
-            )
+            probe = self._probe(image, candidates, yields=tries.yields(candidates))
             if self.scoped.skopeo.runs.stopping.is_set():
                 return None
             tries.record(probe.provenance, time.monotonic())
@@ -52,3 +52,12 @@ class ManifestReader:
         )
         child = index.without_tag().pin(digest)
         return self.scoped.probe(child, candidates, access=self.scoped.settings.source).manifest or None
+
+    def _probe(self, image: Reference, candidates: tuple[Candidate, ...], *, yields: bool) -> Probe:
+        quick = None if self.plain is None else self.plain.read(image, candidates, yields=yields)
+        if quick is not None:
+            return quick
+        probe = self.scoped.probe(image, candidates, access=self.scoped.settings.source, yields=yields)
+        if probe.manifest and self.plain is not None:
+            self.plain.learn(probe.manifest)
+        return probe

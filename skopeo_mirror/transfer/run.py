@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,13 +16,15 @@ from skopeo_mirror.files import private_directory
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.ambient import check_dropins
 from skopeo_mirror.registries_conf.host import ambient_dropins
-from skopeo_mirror.registries_conf.scoping import scoped_prefixes
+from skopeo_mirror.registries_conf.scoping import scope_destinations, scoped_prefixes
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.skopeo.standing import StandingSkopeos
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
+from skopeo_mirror.transfer.plain_images import PlainImages
 from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.results import RunResult
@@ -30,7 +32,9 @@ from skopeo_mirror.transfer.results import RunResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Configuration
+    from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
@@ -70,6 +74,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
         if job.place.warning is not None:
             tell(Warned(text=job.place.warning))
     captured = audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo, _places(jobs))
+    sourcing = request.sourcing.without(captured)
     if not request.dry_run:
         destination.open()
     try:
@@ -81,16 +86,21 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
                 settings=request.settings,
                 logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
             )
-            repositories = [job.place.repository for job in jobs if job.place.repository is not None]
-            presence = stack.enter_context(
-                closing(Presence(scoped=scoped, destination=destination, repositories=repositories))
+            standing = stack.enter_context(
+                closing(StandingSkopeos(scoped, request.settings.destination, lambda: _destinations(jobs, destination)))
             )
+            plain = stack.enter_context(closing(PlainImages(scoped=scoped, routes=lambda: _routes(jobs, sourcing))))
             engine = Engine(
                 pipeline=Pipeline(
-                    reader=ManifestReader(scoped=scoped, circuits=Circuits(), retries=request.retries),
-                    sourcing=request.sourcing.without(captured),
+                    reader=ManifestReader(
+                        scoped=scoped,
+                        circuits=Circuits(),
+                        retries=request.retries,
+                        plain=plain if scoped.logs is None else None,
+                    ),
+                    sourcing=sourcing,
                     destination=destination,
-                    presence=presence,
+                    presence=Presence(scoped=scoped, standing=standing, destination=destination),
                     retries=request.retries,
                     plans=request.plans,
                     dry_run=request.dry_run,
@@ -156,6 +166,22 @@ def _places(jobs: Sequence[Job]) -> dict[str, set[str]]:
         if job.place.repository is not None:
             places.setdefault(job.wanted.image.name, set()).add(job.place.repository.name)
     return places
+
+
+def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
+    """A registries.conf for asking the destination for any image of this run."""
+    repositories = [job.place.repository for job in jobs if job.place.repository is not None]
+    return scope_destinations({repository.name: not destination.verifies(repository) for repository in repositories})
+
+
+def _routes(
+    jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing
+) -> Iterator[tuple[Reference, tuple[Candidate, ...]]]:
+    """Every image of this run with its candidates, by digest."""
+    for job in jobs:
+        image = job.wanted.image
+        with suppress(Unroutable):
+            yield image, sourcing.sources(image.pin(image.digest or _ANY_DIGEST), job.place).candidates
 
 
 def _prefixes_of(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
