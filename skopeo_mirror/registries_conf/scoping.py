@@ -45,17 +45,11 @@ class Together:
 def scope_together(routes: Iterable[tuple[Reference, Sequence[Candidate]]]) -> Together:
     """Render one TOML for many images, leaving out those that would need another entry than one before them."""
     tables: dict[str, _Table] = {}
-    insecure: dict[str, bool] = {}
     covered: dict[str, tuple[str, ...]] = {}
     for image, candidates in routes:
         own = _tables(image, candidates, None)
-        agrees = all(
-            tables.get(prefix, table) == table and insecure.get(table.location, table.insecure) == table.insecure
-            for prefix, table in own.items()
-        )
-        if own and agrees:
+        if own and all(tables.get(prefix, table) == table for prefix, table in own.items()):
             tables |= own
-            insecure |= {table.location: table.insecure for table in own.values()}
             covered[image.name] = _names(candidates)
     return Together(text=_document(tables.values()), routes=covered)
 

@@ -52,7 +52,6 @@ class PlainImages:
             return Probe(manifest=b"", provenance=found) if found.attempts and found.fault is None else None
         if reading.proven and digest_of(reading.content, image.digest.algorithm) == image.digest:
             return Probe(manifest=reading.content, provenance=reading.provenance)
-        self._plain = False
         return None
 
     def learn(self, manifest: bytes) -> None:

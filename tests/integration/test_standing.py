@@ -1,4 +1,4 @@
-"""What is there already: asked of one skopeo that stays, and of a skopeo an image where that cannot tell."""
+"""What a skopeo that stays is asked, and what a skopeo of its own is where that cannot tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import configure, copy, entry, statuses
+from tests.integration.bench.copying import configure, copy, entry, pin_tag, statuses
 from tests.integration.bench.images import make_image, make_multi_architecture
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_a_tag_that_has_another_digest_is_no_such_image(
 ) -> None:
     image, other = make_image("wanted"), make_image("other")
     push(mirror, skopeo_mirror, [image])
-    destination.push(image.digest[7:15], other, image.digest.replace("sha256:", "pin-sha256-"))
+    destination.push(image.digest[7:15], other, pin_tag(image))
     skopeo = Counting(skopeo_mirror.directory)
     assert bring(skopeo_mirror, destination, [image], skopeo) == {image.digest: "copied"}
     assert skopeo.started() == ["experimental-image-proxy", "inspect", "inspect", "copy"]
@@ -122,3 +122,80 @@ def test_where_none_stays_each_image_has_a_skopeo_of_its_own(
     assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"present"}
     started = skopeo.started()
     assert (started.count("experimental-image-proxy"), started.count("inspect")) == (proxies, 3)
+
+
+class TestPlans:
+    """Read by a skopeo that stays while all images are single OCI images."""
+
+    def test_of_plain_images_need_one_process(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry
+    ) -> None:
+        images = [make_image(f"{number}") for number in range(5)]
+        push(mirror, skopeo_mirror, images)
+        skopeo = Counting(skopeo_mirror.directory)
+        assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
+        started = skopeo.started()
+        assert (started.count("inspect"), started.count("experimental-image-proxy")) == (1, 2)
+        assert all(destination.manifest(image.digest[7:15], pin_tag(image)) == image.manifest for image in images)
+
+    @pytest.mark.parametrize(
+        "other", [make_image("d", docker=True), make_multi_architecture("i")], ids=["docker", "index"]
+    )
+    def test_of_other_images_need_their_own_from_the_first_on(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry, other: Image
+    ) -> None:
+        """The second image is asked of one that stays, the third, which is other, too; then no more are."""
+        plain = [make_image(f"{number}") for number in range(4)]
+        images = [*plain[:2], other, *plain[2:]]
+        push(mirror, skopeo_mirror, images)
+        skopeo = Counting(skopeo_mirror.directory)
+        assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
+        children = len([member for member in skopeo.started() if member == "inspect"]) - 4
+        assert children == (2 if other.children else 0)
+        assert destination.manifest(other.digest[7:15], pin_tag(other)) == other.manifest
+
+    def test_tell_of_a_mirror_that_has_not_got_an_image_and_ask_it_once(
+        self, skopeo_mirror: Program, mirror: Registry, origin: Registry, destination: Registry
+    ) -> None:
+        images = [make_image(f"{number}") for number in range(3)]
+        for image in images:
+            origin.push("app", image)
+        mirror.push("app", images[0])
+        configure(skopeo_mirror, entry(origin.host, mirror.host))
+        names = [f"{origin.host}/app@{image.digest}" for image in images]
+        skopeo = Counting(skopeo_mirror.directory)
+        report = copy(skopeo_mirror, f"--skopeo={skopeo.path}", "-j1", *names, f"docker://{destination.host}")
+        assert skopeo.started().count("inspect") == 1
+        told = [
+            [(one["kind"], one["outcome"], one["reason"]) for one in image["attempts"]] for image in report["images"]
+        ]
+        missed = [("mirror", "failed", "not-found"), ("origin", "served", None)]
+        assert told == [[("mirror", "served", None)], missed, missed]
+        for image in images[1:]:
+            asked = [request for request in mirror.requests() if request.path.endswith(f"/manifests/{image.digest}")]
+            assert len(asked) == 1
+
+    def test_heed_a_drop_in_no_more_than_others_do(
+        self, skopeo_mirror: Program, mirror: Registry, origin: Registry, destination: Registry
+    ) -> None:
+        """It would send everything elsewhere."""
+        images = [make_image(f"{number}") for number in range(3)]
+        push(mirror, skopeo_mirror, images)
+        ambient = skopeo_mirror.home / ".config/containers/registries.conf.d"
+        ambient.mkdir(parents=True)
+        (ambient / "50.conf").write_text(entry("prod.invalid", origin.host) + entry(mirror.host, origin.host))
+        skopeo = Counting(skopeo_mirror.directory)
+        assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
+        assert skopeo.started().count("inspect") == 1
+        assert origin.requests() == []
+
+    def test_keep_their_logs_where_that_is_asked_for(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry
+    ) -> None:
+        """The log of one that stays is of many images."""
+        images = [make_image(f"{number}") for number in range(3)]
+        push(mirror, skopeo_mirror, images)
+        skopeo = Counting(skopeo_mirror.directory)
+        names = [f"prod.invalid/{image.digest[7:15]}@{image.digest}" for image in images]
+        copy(skopeo_mirror, f"--skopeo={skopeo.path}", "--log-dir=logs", "-j1", *names, f"docker://{destination.host}")
+        assert skopeo.started().count("inspect") == 3
