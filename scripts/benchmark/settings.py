@@ -29,7 +29,7 @@ class Settings:
     base_size: int = _option(20_000_000, "bytes of a base layer")
     own_size: int = _option(566_000, "bytes of each image's own layer")
     jobs: int = _option(16, "copies at once")
-    single_job_images: int = _option(12, "images where one job is measured over the network")
+    single_job_images: int = _option(60, "images where one job is measured over the network")
     tiny_images: int = _option(300, "images of a few kilobytes")
     tiny_jobs: int = _option(8, "copies of these at once")
     large_size: int = _option(400_000_000, "bytes of the one large image")
