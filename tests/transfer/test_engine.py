@@ -273,9 +273,18 @@ def test_what_was_put_off_is_taken_up_where_it_was(script: Script, steps: list[s
 
 
 def test_nobody_waits_for_what_was_put_off() -> None:
-    script = Script(copies={0: [again(0.05, copying=True)]})
-    run(script, 5)
-    assert [number for name, number in script.done if name == "copy"] == [0, 1, 2, 3, 4, 0]
+    """The run is stopped when the others are done, which is long before the first would be taken up again."""
+    script, stop = Script(copies={0: [again(FOR_EVER, copying=True)]}), Stop(runs=Runs({}))
+    ended: list[int] = []
+
+    def tell(news: News) -> None:
+        if isinstance(news, Finished):
+            ended.append(news.job.number)
+            if ended == [1, 2, 3, 4]:
+                stop.finish("enough was seen")
+
+    Engine(pipeline=cast("Pipeline", script), jobs=1, stop=stop, tell=tell).run(jobs_for(5))
+    assert [number for name, number in script.done if name == "copy"] == [0, 1, 2, 3, 4]
 
 
 def test_the_news_of_an_image_come_in_order() -> None:
