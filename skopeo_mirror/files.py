@@ -10,10 +10,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.errors import SkopeoMirrorError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX: Final = ".skopeo-mirror-"
+
+
+def temporary_directory() -> Path:
+    """Where temporary files go (TMPDIR). Raises SkopeoMirrorError where nothing can be written there."""
+    directory = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        raise SkopeoMirrorError(f"{directory}: temporary files cannot be written there; set TMPDIR to a directory")
+    return directory
 
 
 @contextmanager

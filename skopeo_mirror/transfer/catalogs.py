@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import CatalogUnavailable
-from skopeo_mirror.files import private_directory
+from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.engine import Retrying, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
-from skopeo_mirror.transfer.pinning import audit_sources, resolve
+from skopeo_mirror.transfer.pinning import resolve
 from skopeo_mirror.transfer.preparing import Wanted
-from skopeo_mirror.transfer.run import Request, run, temporary_directory
+from skopeo_mirror.transfer.run import Request, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ class CatalogPuller:
 
     def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, PinnedReference]:
         """The catalog at its digest, and the image of it that is to be read."""
-        audit_sources([catalog], self.skopeo, self.sourcing)
+        audit_sources([catalog], self.sourcing, self.skopeo)
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=self.skopeo, directory=directory, settings=self.settings),
             circuits=Circuits(),

@@ -7,17 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.files import private_directory
+from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
-from skopeo_mirror.registries_conf.scoping import physical_repositories
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.advising import nobody_served
+from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.manifests import ManifestReader
-from skopeo_mirror.transfer.run import audit, temporary_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.command import Skopeo
@@ -35,7 +34,7 @@ def pin_all(
     retries: int,
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
-    audit_sources(images, skopeo, sourcing)
+    audit_sources(images, sourcing, skopeo)
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),
@@ -43,11 +42,6 @@ def pin_all(
             retries=retries,
         )
         yield from pool.map(lambda image: _pin(image, reader, sourcing), images)
-
-
-def audit_sources(images: Iterable[Reference], skopeo: Skopeo, sourcing: Sourcing) -> None:
-    """Refuse ambient drop-ins that would reach the reading of these images. Raises InvalidConfiguration."""
-    audit({prefix for image in images for prefix in _prefixes_of(image, sourcing)}, skopeo, {})
 
 
 def resolve(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> Probe | str:
@@ -77,10 +71,3 @@ def _pin(image: Reference, reader: ManifestReader, sourcing: Sourcing) -> tuple[
         return image, None
     probe = resolve(image, reader, sourcing)
     return (image, probe) if isinstance(probe, str) else (as_pulled(image).pin(probe.digest), None)
-
-
-def _prefixes_of(image: Reference, sourcing: Sourcing) -> list[str]:
-    try:
-        return [image.name, *physical_repositories(sourcing.sources(image).candidates, None)]
-    except Unroutable:
-        return []

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import SkopeoMirrorError, Unroutable
-from skopeo_mirror.files import private_directory
-from skopeo_mirror.reference import Digest
-from skopeo_mirror.registries_conf.ambient import check_dropins
-from skopeo_mirror.registries_conf.host import ambient_dropins
-from skopeo_mirror.registries_conf.scoping import scope_destinations, scoped_prefixes
+from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.files import private_directory, temporary_directory
+from skopeo_mirror.registries_conf.scoping import scope_destinations
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.skopeo.standing import StandingSkopeos
+from skopeo_mirror.transfer.auditing import ANY_DIGEST, audit
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
@@ -30,7 +25,8 @@ from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Configuration
@@ -42,9 +38,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.preparing import Job, Wanted
     from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop
-
-
-_ANY_DIGEST: Final = Digest(algorithm="sha256", hex="0" * 64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,38 +66,14 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     for job in jobs:
         if job.place.warning is not None:
             tell(Warned(text=job.place.warning))
-    captured = audit(_scoped_prefixes(jobs, request.sourcing), request.skopeo, _places(jobs))
-    sourcing = request.sourcing.without(captured)
+    sourcing = request.sourcing.without(audit(jobs, request.sourcing, request.skopeo))
     if not request.dry_run:
         destination.open()
     try:
         with ExitStack() as stack:
             directory = stack.enter_context(private_directory(temporary_directory()))
-            scoped = ScopedSkopeo(
-                skopeo=request.skopeo,
-                directory=directory,
-                settings=request.settings,
-                logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
-            )
-            standing = stack.enter_context(
-                closing(StandingSkopeos(scoped, request.settings.destination, lambda: _destinations(jobs, destination)))
-            )
-            plain = stack.enter_context(closing(PlainImages(scoped=scoped, routes=lambda: _routes(jobs, sourcing))))
             engine = Engine(
-                pipeline=Pipeline(
-                    reader=ManifestReader(
-                        scoped=scoped,
-                        circuits=Circuits(),
-                        retries=request.retries,
-                        plain=plain if scoped.logs is None else None,
-                    ),
-                    sourcing=sourcing,
-                    destination=destination,
-                    presence=Presence(scoped=scoped, standing=standing, destination=destination),
-                    retries=request.retries,
-                    plans=request.plans,
-                    dry_run=request.dry_run,
-                ),
+                pipeline=_pipeline(request, jobs, sourcing, directory, stack),
                 jobs=request.jobs,
                 stop=stop,
                 tell=tell,
@@ -135,37 +104,39 @@ def unbegun(request: Request, why: str | None) -> RunResult:
     )
 
 
-def audit(prefixes: set[str], skopeo: Skopeo, places: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Refuse ambient drop-ins that no scoped file can outrank; return what `check_dropins` lets pass.
-
-    Raises InvalidConfiguration.
-    """
-    environment = skopeo.environment
-    home = Path(environment.get("HOME") or Path.home())
-    files = ambient_dropins(home=home, version=skopeo.version_info, environment=environment)
-    return check_dropins(files, prefixes, places)
-
-
-def temporary_directory() -> Path:
-    """Where temporary files go (TMPDIR). Raises SkopeoMirrorError where nothing can be written there."""
-    directory = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
-    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
-        raise SkopeoMirrorError(f"{directory}: temporary files cannot be written there; set TMPDIR to a directory")
-    return directory
-
-
-def _scoped_prefixes(jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing) -> set[str]:
-    """Every prefix that a scoped file of this run will have."""
-    return {prefix for job in jobs for prefix in _prefixes_of(job, sourcing)}
-
-
-def _places(jobs: Sequence[Job]) -> dict[str, set[str]]:
-    """Where each repository is written to."""
-    places: dict[str, set[str]] = {}
-    for job in jobs:
-        if job.place.repository is not None:
-            places.setdefault(job.wanted.image.name, set()).add(job.place.repository.name)
-    return places
+def _pipeline(
+    request: Request,
+    jobs: Sequence[Job],
+    sourcing: Sourcing | LayoutSourcing,
+    directory: Path,
+    stack: ExitStack,
+) -> Pipeline:
+    """What brings an image: its parts write to `directory`, and are closed with `stack`."""
+    scoped = ScopedSkopeo(
+        skopeo=request.skopeo,
+        directory=directory,
+        settings=request.settings,
+        logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
+    )
+    destination = request.destination
+    standing = StandingSkopeos(scoped, request.settings.destination, lambda: _destinations(jobs, destination))
+    plain = PlainImages(scoped=scoped, routes=lambda: _routes(jobs, sourcing))
+    stack.callback(standing.close)
+    stack.callback(plain.close)
+    return Pipeline(
+        reader=ManifestReader(
+            scoped=scoped,
+            circuits=Circuits(),
+            retries=request.retries,
+            plain=plain if scoped.logs is None else None,  # its log is of many images at once
+        ),
+        sourcing=sourcing,
+        destination=destination,
+        presence=Presence(scoped=scoped, standing=standing, destination=destination),
+        retries=request.retries,
+        plans=request.plans,
+        dry_run=request.dry_run,
+    )
 
 
 def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
@@ -181,15 +152,4 @@ def _routes(
     for job in jobs:
         image = job.wanted.image
         with suppress(Unroutable):
-            yield image, sourcing.sources(image.pin(image.digest or _ANY_DIGEST), job.place).candidates
-
-
-def _prefixes_of(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
-    """A tag is routed as such, and as the digest that it turns out to have: mirrors can be for one of them only."""
-    image = job.wanted.image
-    for routed in (image, image.pin(image.digest or _ANY_DIGEST)):
-        try:
-            candidates = sourcing.sources(routed, job.place).candidates
-        except Unroutable:
-            candidates = ()
-        yield from scoped_prefixes(image, candidates, job.place.repository)
+            yield image, sourcing.sources(image.pin(image.digest or ANY_DIGEST), job.place).candidates
