@@ -69,8 +69,16 @@ class Finished:
     result: ImageResult
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Landed:
+    """Layers of an image are at the destination, while it is still being copied."""
+
+    number: int
+    layers: frozenset[str]
+
+
 News = Planned | Copying | Retrying | Warned | Finished
-_Message = Step | Copying | BaseException | None
+_Message = Step | Copying | _Landed | BaseException | None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -141,6 +149,8 @@ class Engine:
         def tell(event: Event) -> None:
             if isinstance(event, Tried):
                 self._inbox.put(Copying(job=journey.job, source=event.reference))
+            elif layers := self.pipeline.landed(journey, event):
+                self._inbox.put(_Landed(number=journey.job.number, layers=layers))
 
         return self.pipeline.copy(journey, tell)
 
@@ -161,6 +171,8 @@ class Engine:
                 raise message
             case Copying():
                 self.tell(message)
+            case _Landed(number=number, layers=layers):
+                self._schedule.landed(number, layers)
             case Ready(journey=journey):
                 self._looking.discard(journey.job.number)
                 self.tell(Planned(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
@@ -172,13 +184,17 @@ class Engine:
             case Left(journey=journey):
                 self._put_down(journey, arrived=False)
                 self._left[journey.job.number] = journey
-            case Done(journey=journey, result=result):
-                self._put_down(journey, arrived=result.status is Status.COPIED)
-                self._end(journey.job, result)
-                if message.destination_lost:
-                    self.stop.now(f"the destination cannot be reached: {result.error}")
-                elif self.fail_fast and result.status is Status.FAILED:
-                    self.stop.finish(f"--fail-fast: {result.image} failed")
+            case Done():
+                self._finish(message)
+
+    def _finish(self, done: Done) -> None:
+        result = done.result
+        self._put_down(done.journey, arrived=result.status is Status.COPIED)
+        self._end(done.journey.job, result)
+        if done.destination_lost:
+            self.stop.now(f"the destination cannot be reached: {result.error}")
+        elif self.fail_fast and result.status is Status.FAILED:
+            self.stop.finish(f"--fail-fast: {result.image} failed")
 
     def _make_ready(self, ready: Ready) -> None:
         self._ready[ready.journey.job.number] = ready.journey

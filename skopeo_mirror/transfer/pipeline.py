@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
+from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
-from skopeo_mirror.skopeo.provenance import Fault, Outcome
+from skopeo_mirror.skopeo.provenance import Fault, Outcome, content_of, host_of
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
 from skopeo_mirror.transfer.explaining import temporary_trouble
@@ -167,6 +168,16 @@ class Pipeline:
             if provenance.fault is not None:
                 return self._fault(journey, provenance)
         return self._again_or_fail(journey, tries, copying=True)
+
+    def landed(self, journey: Journey, event: Event) -> frozenset[str]:
+        """The layers that are at the registry for sure: skopeo turns to an image's config when it is done with them."""
+        plan, repository = journey.plan, journey.job.place.repository
+        if plan is None or repository is None or not isinstance(event, Requested) or event.method != "HEAD":
+            return frozenset()
+        asked = content_of(event.url)
+        if asked is None or asked[:2] != (host_of(repository), repository.path):
+            return frozenset()
+        return plan.layers.get(asked[3], frozenset())
 
     def _copy_from(
         self, candidates: tuple[Candidate, ...], journey: Journey, on_event: Callable[[Event], None] | None

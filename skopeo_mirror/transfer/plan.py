@@ -21,12 +21,13 @@ MOST_IMAGES: Final = 256
 class Plan:
     """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests.
 
-    `media_types` are those of the manifests.
+    `media_types` are those of the manifests; `layers` maps each config to the layers that go before it.
     """
 
     blobs: dict[str, int]
     manifests: int
     media_types: frozenset[str]
+    layers: dict[str, frozenset[str]]
 
     @property
     def bytes(self) -> int:
@@ -41,6 +42,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
     """
     blobs: dict[str, int] = {}
     media_types: set[str] = set()
+    before: dict[str, frozenset[str]] = {}
     total = 0
     contents: list[bytes] = [content]
     named: set[Digest] = set()
@@ -53,6 +55,9 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
             return None
         media_types.add(manifest.media_type)
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
+        if manifest.blobs:
+            config, *layers = [str(blob.digest) for blob in manifest.blobs]
+            before[config] = before.get(config, frozenset(layers)).intersection(layers)
         for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
             named.add(digest)
             if len(named) > MOST_IMAGES:
@@ -61,4 +66,4 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
             if found is None:
                 return None
             contents.append(found)
-    return Plan(blobs=blobs, manifests=total, media_types=frozenset(media_types))
+    return Plan(blobs=blobs, manifests=total, media_types=frozenset(media_types), layers=before)

@@ -78,6 +78,7 @@ class Script:
 
     looks: dict[int, list[Callable[[Journey], Step]]] = field(default_factory=dict)
     copies: dict[int, list[Callable[[Journey], Step]]] = field(default_factory=dict)
+    lands: dict[int, frozenset[str]] = field(default_factory=dict)
     done: list[tuple[str, int]] = field(default_factory=list)
     copying: list[int] = field(default_factory=list)
     together: list[tuple[int, ...]] = field(default_factory=list)
@@ -101,6 +102,9 @@ class Script:
         finally:
             with self.lock:
                 self.copying.remove(number)
+
+    def landed(self, journey: Journey, event: Event) -> frozenset[str]:
+        return self.lands.get(journey.job.number, frozenset()) if isinstance(event, Requested) else frozenset()
 
     def abandon(self, journey: Journey, why: str) -> ImageResult:
         self.done.append(("abandon", journey.job.number))
@@ -193,6 +197,26 @@ def test_the_results_stand_in_the_order_of_the_list_and_not_of_their_ends() -> N
     results = Engine(pipeline=script, jobs=2, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(2))
     assert ends == [1, 0]
     assert [str(result.image) for result in results] == ["prod.test/app:0", "prod.test/app:1"]
+
+
+def test_who_waits_for_a_layer_starts_when_it_has_landed() -> None:
+    """The image that brings it ends only when the other was copied."""
+    other_is_copied = threading.Event()
+
+    def wait(journey: Journey) -> Step:
+        assert other_is_copied.wait(FOR_EVER)
+        return copied(journey)
+
+    def copy(journey: Journey) -> Step:
+        other_is_copied.set()
+        return copied(journey)
+
+    script = Script(
+        looks={0: [bringing("ab")], 1: [bringing("ac")]},
+        copies={0: [wait], 1: [copy]},
+        lands={0: frozenset("a")},
+    )
+    assert run(script, 2, jobs=2).statuses == [Status.COPIED] * 2
 
 
 def test_what_is_present_is_not_copied() -> None:

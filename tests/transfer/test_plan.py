@@ -36,6 +36,23 @@ def test_an_index_brings_all_its_images_and_what_they_share_once() -> None:
     assert plan.manifests == len(INDEX + ONE + TWO)
 
 
+def test_knows_which_layers_go_before_which_config() -> None:
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO)}
+    plan = plan_of(INDEX, there.get)
+    assert plan is not None
+    assert plan.layers == {
+        f"sha256:{hex_of(config)}": {f"sha256:{hex_of(layer)}" for layer in (b"base", own)}
+        for config, own in ((b"config 1", b"layer 1"), (b"config 2", b"layer 2"))
+    }
+
+
+def test_a_config_of_two_images_goes_after_the_layers_of_both() -> None:
+    one, two = image_manifest(b"config", b"base", b"layer 1"), image_manifest(b"config", b"base", b"layer 2")
+    plan = plan_of(image_index(one, two), {digest_of(manifest): manifest for manifest in (one, two)}.get)
+    assert plan is not None
+    assert plan.layers == {f"sha256:{hex_of(b'config')}": {f"sha256:{hex_of(b'base')}"}}
+
+
 def test_an_index_in_an_index() -> None:
     outer = image_index(INDEX)
     there = {digest_of(manifest): manifest for manifest in (ONE, TWO, INDEX)}

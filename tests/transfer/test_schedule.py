@@ -41,6 +41,26 @@ def test_who_waited_starts_when_the_layer_is_there() -> None:
     assert all_taken(schedule) == [1, 2]
 
 
+def test_a_layer_that_has_landed_is_waited_for_no_more_though_its_image_is_under_way() -> None:
+    schedule = planned("ab", "ac", "bd")
+    assert all_taken(schedule) == [0]
+    schedule.landed(0, "a")
+    assert all_taken(schedule) == [1]
+    schedule.finished(0, arrived=False)
+    assert all_taken(schedule) == [2]
+    schedule.finished(1, arrived=False)
+    schedule.add(3, "ac")
+    schedule.add(4, "ae")
+    assert all_taken(schedule) == [3, 4]
+
+
+def test_a_layer_that_another_image_brings_does_not_land_with_this_one() -> None:
+    schedule = planned("a", "b", "b")
+    assert all_taken(schedule) == [0, 1]
+    schedule.landed(0, "ab")
+    assert all_taken(schedule) == []
+
+
 def test_a_layer_that_did_not_arrive_is_brought_by_the_next() -> None:
     schedule = planned("ab", "ac", "ad")
     assert schedule.take() == 0
