@@ -32,7 +32,7 @@ class Settings:
     single_job_images: int = _option(60, "images where one job is measured over the network")
     tiny_images: int = _option(300, "images of a few kilobytes")
     tiny_jobs: int = _option(8, "copies of these at once")
-    large_size: int = _option(400_000_000, "bytes of the one large image")
+    large_size: int = _option(1_000_000_000, "bytes of the one large image")
     indexes: int = _option(20, "multi-architecture images, of four architectures each")
     black_hole_images: int = _option(60, "images behind a mirror that accepts and never answers")
     stall_timeout: int = _option(3, "seconds after which a stall ends there")
