@@ -113,13 +113,7 @@ class Runs:
         self._sending = threading.Lock()
         self._control: socket.socket | None = None
 
-    def start(
-        self,
-        argv: Sequence[str],
-        output: int,
-        log: int,
-        given: int | None = None,
-    ) -> Process:
+    def start(self, argv: Sequence[str], output: int, log: int, given: int | None = None) -> Process:
         """Start a program whose standard output and error are the descriptors given. Raises OSError.
 
         `given` is its standard input (None: nothing).

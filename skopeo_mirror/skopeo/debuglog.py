@@ -76,7 +76,7 @@ _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='
     rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, ))'
 )
-"""Log lines that no rule below knows: two thirds of them, and most of what reading them all would cost."""
+"""Log lines that no rule of `interpret` knows, two thirds of all; a new rule needs its first word here."""
 _LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
 _TRIED: Final = re.compile(r"Trying to access (?P<reference>\".*\")", re.DOTALL)
 _REFUSED: Final = re.compile(r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)", re.DOTALL)

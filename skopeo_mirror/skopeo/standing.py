@@ -7,6 +7,7 @@ convert, so what has another digest than the one that is wanted must be asked of
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,12 +52,14 @@ class StandingSkopeos:
     """Those of one configuration, as many as are asked at once; for all threads of a run."""
 
     def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], str]) -> None:
-        """`configuration` gives a registries.conf for all that they may be asked for; it is called when one starts."""
+        """`configuration` gives a registries.conf for all that they may be asked for; it is called once, if at all."""
         self._scoped = scoped
         self._access = access
         self._configuration = configuration
         self._idle: deque[_StandingSkopeo] = deque()
         self._refused = False
+        self._file: str | None = None
+        self._writing = threading.Lock()
 
     def read(self, image: Reference, candidates: Sequence[Candidate], *, yields: bool = False) -> Reading | None:
         """Read the manifest of `image` from the first of `candidates` that has it, which the configuration must name.
@@ -90,15 +93,18 @@ class StandingSkopeos:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._start()
+            return _StandingSkopeo(self._scoped, self._access, self._configured())
 
-    def _start(self) -> _StandingSkopeo:
-        """Start one; it reads its configuration when it is asked for the first image, and never again."""
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
-        ) as file:
-            file.write(self._configuration())
-        return _StandingSkopeo(self._scoped, self._access, file.name)
+    def _configured(self) -> str:
+        """The file that all of them read, each when it is asked for its first image, and never again."""
+        with self._writing:
+            if self._file is None:
+                with tempfile.NamedTemporaryFile(
+                    "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
+                ) as file:
+                    file.write(self._configuration())
+                self._file = file.name
+            return self._file
 
 
 class _StandingSkopeo:
@@ -150,6 +156,6 @@ class _StandingSkopeo:
             ),
             opened=opened.value is not None,
             ended=answer.ended is not None,
-            digest=answer.value if opened.value is not None else None,
+            digest=answer.value,
             content=content,
         )

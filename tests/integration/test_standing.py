@@ -49,10 +49,12 @@ class Counting:
         return words
 
 
-def bring(program: Program, destination: Registry, images: Sequence[Image], skopeo: Counting) -> dict[str, str]:
+def bring(
+    program: Program, destination: Registry, images: Sequence[Image], skopeo: Counting, *options: str
+) -> dict[str, str]:
     """Run once with one job; the status of each image by its digest."""
     names = [f"prod.invalid/{image.digest[7:15]}@{image.digest}" for image in images]
-    found = statuses(copy(program, f"--skopeo={skopeo.path}", "-j1", *names, f"docker://{destination.host}"))
+    found = statuses(copy(program, f"--skopeo={skopeo.path}", "-j1", *options, *names, f"docker://{destination.host}"))
     return {name.partition("@")[2]: status for name, status in found.items()}
 
 
@@ -196,6 +198,5 @@ class TestPlans:
         images = [make_image(f"{number}") for number in range(3)]
         push(mirror, skopeo_mirror, images)
         skopeo = Counting(skopeo_mirror.directory)
-        names = [f"prod.invalid/{image.digest[7:15]}@{image.digest}" for image in images]
-        copy(skopeo_mirror, f"--skopeo={skopeo.path}", "--log-dir=logs", "-j1", *names, f"docker://{destination.host}")
+        bring(skopeo_mirror, destination, images, skopeo, "--log-dir=logs")
         assert skopeo.started().count("inspect") == 3
