@@ -41,10 +41,7 @@ class Schedule:
 
     def landed(self, image: int, layers: Iterable[str]) -> None:
         """Some layers of an image are there, while it is still under way."""
-        there = self._under_way[image].intersection(layers)
-        self._under_way[image] -= there
-        self._in_flight -= there
-        self._landed |= there
+        self._landed |= self._under_way[image].intersection(layers)
 
     def finished(self, image: int, *, arrived: bool) -> None:
         """An image is no longer under way; its layers are there if it `arrived`, else free for another to bring."""
