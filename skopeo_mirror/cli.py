@@ -173,6 +173,7 @@ def copy(
             insecure_policy=insecure_policy,
             remove_signatures=remove_signatures,
             extra=extra,
+            credential_helpers=configuration.credential_helpers,
             patience=patience,
         ),
         configuration=configuration,
@@ -392,6 +393,7 @@ def pin(
     found = wiring.usable_skopeo(skopeo)
     settings = Settings(
         source=Access(authfile=src_authfile or authfile, cert_dir=src_cert_dir),
+        credential_helpers=configuration.credential_helpers,
         patience=options.parse_patience(timeout, stall_timeout),
     )
     in_registries = [one for one in listed if one.layout is None]

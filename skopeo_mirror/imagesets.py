@@ -89,6 +89,7 @@ def reading(operators: Iterable[OperatorCatalog], given: PullOptions, console: C
             source=Access(authfile=given.src_authfile or given.authfile, cert_dir=given.src_cert_dir),
             policy=given.policy,
             insecure_policy=given.insecure_policy,
+            credential_helpers=configuration.credential_helpers,
             patience=parse_patience(given.timeout, given.stall_timeout),
         ),
         configuration=configuration,

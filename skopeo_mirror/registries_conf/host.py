@@ -11,8 +11,8 @@ from skopeo_mirror.registries_conf.reading import dropin_files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_UNIFIED = (1, 22)
-"""From this skopeo on, the files are found by go.podman.io/storage/pkg/configfile."""
+_UNIFIED = (1, 23)
+"""From this skopeo on, the files are found by go.podman.io/storage/pkg/configfile; 1.22.2 still looks as 1.18 does."""
 
 
 def host_files(
@@ -25,10 +25,10 @@ def host_files(
 ) -> tuple[Path, ...]:
     """Return the existing main file and drop-ins in the order in which skopeo of `version` merges them.
 
-    `uid` and `environment` (XDG_CONFIG_HOME) matter from skopeo 1.22 on; they default to the process's own. `root`
+    `uid` and `environment` (XDG_CONFIG_HOME) matter from skopeo 1.23 on; they default to the process's own. `root`
     stands for `/`, for tests. Raises OSError where a drop-in directory cannot be listed.
 
-    Before 1.22 a user's own registries.conf hides everything below /etc. Since then it hides the main file only,
+    Before 1.23 a user's own registries.conf hides everything below /etc. Since then it hides the main file only,
     vendors have /usr/share/containers, root and other users have directories of their own, and of drop-ins with one
     name only the last is read (containers-registries.conf.d(5); `newConfigWrapper`, `configfile.Read`).
     """
@@ -47,8 +47,8 @@ def host_files(
 
 
 def _unified(*, home: Path, uid: int, environment: Mapping[str, str], root: Path) -> tuple[Path, ...]:
-    configured = environment.get("XDG_CONFIG_HOME")
-    user = (Path(configured) if configured else home / ".config") / "containers/registries.conf"
+    configured = environment.get("XDG_CONFIG_HOME")  # an empty one is the current directory there (observed)
+    user = (home / ".config" if configured is None else Path(configured)) / "containers/registries.conf"
     system = root / "etc/containers/registries.conf"
     vendor = root / "usr/share/containers/registries.conf"
     by_name: dict[str, Path] = {}
@@ -81,19 +81,17 @@ def _first_existing(files: Iterable[Path]) -> tuple[Path, ...]:
     return next(((file,) for file in files if file.exists()), ())
 
 
-def ambient_dropins(
-    *,
-    home: Path,
-    version: tuple[int, ...],
-    uid: int | None = None,
-    environment: Mapping[str, str] | None = None,
-    root: Path = Path("/"),
+def possible_dropins(
+    *, home: Path, uid: int | None = None, environment: Mapping[str, str] | None = None, root: Path = Path("/")
 ) -> tuple[Path, ...]:
-    """Return the drop-ins that skopeo of `version` merges over the file given with `--registries-conf`.
+    """Return all drop-ins that skopeo of any version may merge over the file given with `--registries-conf`.
 
     The parameters are those of `host_files`. Raises OSError where a drop-in directory cannot be listed.
     """
-    if version >= _UNIFIED:
-        files = host_files(home=home, version=version, uid=uid, environment=environment, root=root)
-        return tuple(file for file in files if file.suffix == ".conf" and file.parent.suffix == ".d")
-    return (*_dropins(root / "etc/containers/registries.conf"), *_dropins(home / ".config/containers/registries.conf"))
+    unified = host_files(home=home, version=_UNIFIED, uid=uid, environment=environment, root=root)
+    files = (
+        *_dropins(root / "etc/containers/registries.conf"),
+        *_dropins(home / ".config/containers/registries.conf"),
+        *(file for file in unified if file.suffix == ".conf" and file.parent.suffix == ".d"),
+    )
+    return tuple(dict.fromkeys(files))

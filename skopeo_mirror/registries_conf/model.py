@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+AUTH_FILES: Final = ("containers-auth.json",)
+"""The credential helpers where none are named (containers/image's `AuthenticationFileHelper`)."""
 
 
 class PullFromMirror(StrEnum):
@@ -57,3 +61,9 @@ class Configuration:
     files: tuple[str, ...] = ()
     sha256: str = ""
     others: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def credential_helpers(self) -> tuple[str, ...]:
+        """The programs that are asked for credentials, in order; `AUTH_FILES` stands for the auth files."""
+        named = self.others.get("credential-helpers")
+        return tuple(map(str, named)) if isinstance(named, list) and named else AUTH_FILES

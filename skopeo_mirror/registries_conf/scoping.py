@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.registries_conf.model import AUTH_FILES
 from skopeo_mirror.registries_conf.routing import Kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def scope_destinations(insecure: Mapping[str, bool]) -> str:
     `insecure` says of each repository whether its certificates go unverified.
     """
     return _document(_Table(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items())
+
+
+def credentials_from(helpers: Sequence[str]) -> str:
+    """The setting that stands before any of these documents; without it skopeo asks the auth files alone."""
+    return f"credential-helpers = [{', '.join(map(_quoted, helpers))}]\n\n" if tuple(helpers) != AUTH_FILES else ""
 
 
 def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
@@ -128,5 +134,5 @@ def _names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
 
 
 def _quoted(name: str) -> str:
-    """A TOML basic string; names are ASCII without control characters, for which JSON's form is the same."""
+    """A TOML basic string, as JSON writes it: ASCII only."""
     return json.dumps(name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.attending import Patience
 from skopeo_mirror.skopeo.command import Runs, Skopeo, numbers_of
+from skopeo_mirror.skopeo.watching import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
         raise SkopeoUnusable(f"{found}: is not an executable program; {HOW_TO_GET}")
     inherited = {name: value for name, value in environment.items() if name not in FOREIGN_CONFIGURATION}
     skopeo = Skopeo(path=found, version="", environment=inherited, runs=Runs(inherited))
-    tail = _Tail()
+    tail = Transcript(limit=2000)
     run = skopeo.run(["--version"], watcher=tail, patience=Patience(stall=30.0))
     said = run.output.decode(errors="replace").strip()
     match = re.fullmatch(r"skopeo version (\d+\.\d+\S*)( .*)?", said)
@@ -49,22 +50,6 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
     if numbers_of(version) < OLDEST:
         raise SkopeoUnusable(f"{found}: is skopeo {version}; 1.9 or newer is needed; {HOW_TO_GET}")
     return Skopeo(path=found, version=version, environment=inherited, runs=skopeo.runs)
-
-
-class _Tail:
-    """Keeps the last words of a run whose log is not a debug log."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def feed(self, chunk: bytes) -> None:
-        self.text = (self.text + chunk.decode(errors="replace"))[-2000:].lstrip()
-
-    def waits_until(self) -> float:
-        return 0.0
-
-    def gives_up(self) -> bool:
-        return False
 
 
 def _on_path(path: str) -> str | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
-from skopeo_mirror.registries_conf.scoping import scope
+from skopeo_mirror.registries_conf.model import AUTH_FILES
+from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.attending import Ended, Patience
 from skopeo_mirror.skopeo.debuglog import Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
@@ -56,7 +57,10 @@ class Access:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take."""
+    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take.
+
+    `credential_helpers` are those of the configuration in force.
+    """
 
     source: Access = field(default_factory=Access)
     destination: Access = field(default_factory=Access)
@@ -64,6 +68,7 @@ class Settings:
     insecure_policy: bool = False
     remove_signatures: bool = False
     extra: tuple[str, ...] = ()
+    credential_helpers: tuple[str, ...] = AUTH_FILES
     patience: Patience = field(default_factory=Patience)
 
     def global_options(self) -> list[str]:
@@ -215,7 +220,8 @@ class ScopedSkopeo:
     ) -> tuple[Run, Provenance]:
         log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
-        with self._private_file("registries-", scope(image, candidates, writes_to=writes_to)) as configuration:
+        document = credentials_from(self.settings.credential_helpers) + scope(image, candidates, writes_to=writes_to)
+        with self._private_file("registries-", document) as configuration:
             run = self.skopeo.run(
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
                 watcher=watcher,

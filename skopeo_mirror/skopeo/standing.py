@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.registries_conf.scoping import credentials_from
 from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.provenance import trace
@@ -102,7 +103,7 @@ class StandingSkopeos:
                 with tempfile.NamedTemporaryFile(
                     "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
                 ) as file:
-                    file.write(self._configuration())
+                    file.write(credentials_from(self._scoped.settings.credential_helpers) + self._configuration())
                 self._file = file.name
             return self._file
 

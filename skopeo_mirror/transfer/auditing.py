@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.ambient import check_dropins
-from skopeo_mirror.registries_conf.host import ambient_dropins
 from skopeo_mirror.registries_conf.scoping import physical_repositories, scoped_prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.sourcing import Sourcing
@@ -24,28 +22,26 @@ ANY_DIGEST: Final = Digest(algorithm="sha256", hex="0" * 64)
 """Stands for the digest that a tag will turn out to have: routes do not depend on which it is."""
 
 
-def audit(jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing, skopeo: Skopeo) -> dict[str, str]:
+def audit(
+    jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing, dropins: Sequence[Path], helpers: Sequence[str]
+) -> dict[str, str]:
     """Refuse drop-ins that no scoped file of these jobs can outrank; return what `check_dropins` lets pass.
 
-    Raises InvalidConfiguration.
+    `dropins` are this host's, `helpers` the credential helpers of the configuration in force. Raises
+    InvalidConfiguration.
     """
     places: dict[str, set[str]] = {}
     for job in jobs:
         if job.place.repository is not None:
             places.setdefault(job.wanted.image.name, set()).add(job.place.repository.name)
-    return _check({prefix for job in jobs for prefix in _prefixes(job, sourcing)}, skopeo, places)
+    return check_dropins(dropins, {prefix for job in jobs for prefix in _prefixes(job, sourcing)}, places, helpers)
 
 
-def audit_sources(images: Iterable[Reference], sourcing: Sourcing, skopeo: Skopeo) -> None:
+def audit_sources(
+    images: Iterable[Reference], sourcing: Sourcing, dropins: Sequence[Path], helpers: Sequence[str]
+) -> None:
     """Refuse drop-ins that would reach the reading of these images. Raises InvalidConfiguration."""
-    _check({prefix for image in images for prefix in _source_prefixes(image, sourcing)}, skopeo, {})
-
-
-def _check(prefixes: set[str], skopeo: Skopeo, places: Mapping[str, Collection[str]]) -> dict[str, str]:
-    environment = skopeo.environment
-    home = Path(environment.get("HOME") or Path.home())
-    files = ambient_dropins(home=home, version=skopeo.version_info, environment=environment)
-    return check_dropins(files, prefixes, places)
+    check_dropins(dropins, {prefix for image in images for prefix in _source_prefixes(image, sourcing)}, {}, helpers)
 
 
 def _prefixes(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:

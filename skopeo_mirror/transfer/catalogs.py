@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import CatalogUnavailable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
@@ -87,7 +88,7 @@ class CatalogPuller:
 
     def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, PinnedReference]:
         """The catalog at its digest, and the image of it that is to be read."""
-        audit_sources([catalog], self.sourcing, self.skopeo)
+        audit_sources([catalog], self.sourcing, ambient_dropins(self.skopeo), self.settings.credential_helpers)
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=self.skopeo, directory=directory, settings=self.settings),
             circuits=Circuits(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
+from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.auditing import audit_sources
@@ -34,7 +35,7 @@ def pin_all(
     retries: int,
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
-    audit_sources(images, sourcing, skopeo)
+    audit_sources(images, sourcing, ambient_dropins(skopeo), settings.credential_helpers)
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.scoping import scope_destinations
+from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.skopeo.standing import StandingSkopeos
@@ -66,7 +67,9 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     for job in jobs:
         if job.place.warning is not None:
             tell(Warned(text=job.place.warning))
-    sourcing = request.sourcing.without(audit(jobs, request.sourcing, request.skopeo))
+    sourcing = request.sourcing.without(
+        audit(jobs, request.sourcing, ambient_dropins(request.skopeo), request.settings.credential_helpers)
+    )
     if not request.dry_run:
         destination.open()
     try:

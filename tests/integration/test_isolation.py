@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, holds, noting_skopeo, only, pin_tag
+from tests.integration.bench.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.bench.images import Image
     from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
 
 DROP_INS = ".config/containers/registries.conf.d"
 
@@ -194,6 +197,111 @@ def test_a_drop_in_that_would_fail_every_pull_is_refused_by_name(
     [line] = run.stderr.splitlines()
     assert line.startswith(f"error: {file}:")
     assert asked(mirror) == []
+
+
+def test_drop_ins_are_those_that_the_skopeo_at_hand_reads(
+    skopeo_mirror: Program, mirror: Registry, image: Image
+) -> None:
+    """A file that no release of today reads, in a directory of tomorrow's, is in nobody's way."""
+    mirror.push("ns/app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    tomorrow = skopeo_mirror.directory / "xdg/containers/registries.conf.d/50.conf"
+    tomorrow.parent.mkdir(parents=True)
+    tomorrow.write_text(entry("prod.invalid/ns/app", "wrong.invalid/ns/app"))
+    env = {"XDG_CONFIG_HOME": str(skopeo_mirror.directory / "xdg")}
+    reads = subprocess.run(
+        ["skopeo", "--debug", "--registries-conf", "registries.conf", "inspect", "--raw", "docker://127.0.0.1:1/x"],
+        cwd=skopeo_mirror.directory,
+        env=skopeo_mirror.environment(env),
+        capture_output=True,
+        check=False,
+    )
+    refused = os.fsencode(tomorrow) in reads.stderr
+    copied = skopeo_mirror(
+        "copy", "-r", "registries.conf", f"prod.invalid/ns/app@{image.digest}", "dir:images", env=env
+    )
+    assert copied.status == (2 if refused else 0), copied.stderr
+
+
+class TestCredentialHelpers:
+    """Those of the configuration in force, and no others, are asked for credentials."""
+
+    @pytest.fixture
+    def closed(self, tmp_path: Path) -> Iterator[Registry]:
+        with Registry(tmp_path / "closed", htpasswd=("reader", "open-sesame")) as registry:
+            yield registry
+
+    @pytest.fixture
+    def helpers(self, skopeo_mirror: Program) -> dict[str, str]:
+        """Return the environment in which two helpers are found: `right` knows the password, each notes its calls."""
+        programs = skopeo_mirror.directory / "bin"
+        programs.mkdir()
+        for name, password in (("right", "open-sesame"), ("wrong", "guessed")):
+            program = programs / f"docker-credential-{name}"
+            program.write_text(
+                f"#!/bin/sh\ncat >/dev/null; echo asked >>{skopeo_mirror.directory}/{name}\n"
+                f'echo \'{{"ServerURL": "x", "Username": "reader", "Secret": "{password}"}}\'\n'
+            )
+            program.chmod(0o755)
+        return {"PATH": f"{programs}:{os.environ['PATH']}"}
+
+    @pytest.mark.parametrize("command", ["copy", "pin"])
+    def test_of_the_given_file_are_asked_on_both_sides(
+        self, skopeo_mirror: Program, closed: Registry, image: Image, helpers: dict[str, str], command: str
+    ) -> None:
+        closed.push("ns/app", image, "v1")
+        configure(skopeo_mirror, 'credential-helpers = ["right"]', entry("prod.invalid", closed.host))
+        to = [PLAIN, f"docker://{closed.host}/copied"] if command == "copy" else []
+        arguments = [command, "-r", "registries.conf", "prod.invalid/ns/app:v1", *to]
+        for _ in range(2):
+            run = skopeo_mirror(*arguments, env=helpers)
+            assert run.status == 0, run.stderr
+        assert command == "pin" or run.stdout.startswith("present ")
+
+    def test_are_asked_by_skopeos_that_stay_too(
+        self, skopeo_mirror: Program, closed: Registry, image: Image, helpers: dict[str, str]
+    ) -> None:
+        closed.push("ns/app", image, "v1")
+        configure(skopeo_mirror, 'credential-helpers = ["right"]', entry("prod.invalid", closed.host))
+        arguments = [f"prod.invalid/ns/app@{image.digest}", f"docker://{closed.host}/copied"]
+        copy(skopeo_mirror, *arguments, env=helpers)
+        env = helpers | {"SKOPEO_MIRROR_SKOPEO": str(noting_skopeo(skopeo_mirror))}
+        assert only(copy(skopeo_mirror, *arguments, env=env))["status"] == "present"
+        noted = (skopeo_mirror.directory / "noted").read_text()
+        assert "experimental-image-proxy" in noted
+        assert f"docker://{closed.host}/" not in noted  # no other skopeo had to be asked
+
+    def test_of_a_drop_in_may_be_the_same(
+        self, skopeo_mirror: Program, closed: Registry, image: Image, helpers: dict[str, str]
+    ) -> None:
+        closed.push("ns/app", image)
+        drop_in(skopeo_mirror, 'credential-helpers = ["right"]\n')
+        configure(skopeo_mirror, 'credential-helpers = ["right"]', entry("prod.invalid", closed.host))
+        copy(skopeo_mirror, f"prod.invalid/ns/app@{image.digest}", "dir:images", env=helpers)
+
+    @pytest.mark.parametrize("command", ["copy", "pin"])
+    def test_of_a_drop_in_are_refused_by_name(
+        self, skopeo_mirror: Program, closed: Registry, image: Image, helpers: dict[str, str], command: str
+    ) -> None:
+        closed.push("ns/app", image, "v1")
+        configure(skopeo_mirror, entry("prod.invalid", closed.host))
+        file = drop_in(skopeo_mirror, 'credential-helpers = ["wrong"]\n')
+        to = ["dir:images"] if command == "copy" else []
+        run = skopeo_mirror(command, "-r", "registries.conf", "prod.invalid/ns/app:v1", *to, env=helpers)
+        assert run.status == 2
+        [line] = run.stderr.splitlines()
+        assert line.startswith(f"error: {file}: credential-helpers: skopeo would run 'wrong' ")
+        assert asked(closed) == []
+        assert not (skopeo_mirror.directory / "wrong").exists()
+
+    def test_of_the_host_are_in_force_where_no_file_is_given(
+        self, skopeo_mirror: Program, closed: Registry, image: Image, helpers: dict[str, str]
+    ) -> None:
+        closed.push("ns/app", image)
+        drop_in(skopeo_mirror, 'credential-helpers = ["right"]\n' + entry("prod.invalid", closed.host))
+        run = skopeo_mirror("copy", f"prod.invalid/ns/app@{image.digest}", "dir:images", env=helpers)
+        assert run.status == 0, run.stderr
+        assert (skopeo_mirror.directory / "right").exists()
 
 
 class TestChoice:

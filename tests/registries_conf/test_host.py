@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.registries_conf.host import host_files
+from skopeo_mirror.registries_conf.host import host_files, possible_dropins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 USER = "home/.config/containers/registries.conf"
 SYSTEM = "etc/containers/registries.conf"
 VENDOR = "usr/share/containers/registries.conf"
-OLD = (1, 21, 0)
-NEW = (1, 22, 0)
+OLD = (1, 22, 2)
+NEW = (1, 23)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,23 @@ def test_a_new_skopeo_heeds_xdg_config_home_and_passes_over_links(tmp_path: Path
     environment = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     found = host_files(home=tmp_path, version=NEW, uid=0, environment=environment, root=tmp_path)
     assert found == (containers / "registries.conf",)
+
+
+def test_an_empty_xdg_config_home_is_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a new skopeo takes it: not as if it were not set."""
+    for directory in (tmp_path / "here/containers", tmp_path / "home/.config/containers"):
+        directory.mkdir(parents=True)
+        (directory / "registries.conf").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    found = host_files(home=tmp_path / "home", version=NEW, uid=0, environment={"XDG_CONFIG_HOME": ""}, root=tmp_path)
+    assert [file.resolve() for file in found] == [tmp_path / "here/containers/registries.conf"]
+
+
+def test_the_drop_ins_that_any_release_may_read(tmp_path: Path) -> None:
+    """Of two with one name a new skopeo reads one; an old one reads both, and knows nothing of the vendor's."""
+    files = [f"{SYSTEM}.d/a.conf", f"{USER}.d/a.conf", f"{USER}.d/b.conf", f"{VENDOR}.d/c.conf"]
+    for file in [*files, USER, f"{USER}.d/no-drop-in"]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    found = possible_dropins(home=tmp_path / "home", uid=0, environment={}, root=tmp_path)
+    assert [str(file.relative_to(tmp_path)) for file in found] == files
