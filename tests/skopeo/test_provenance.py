@@ -336,6 +336,34 @@ def test_a_stall_while_uploading_is_uncertain(last: Event, uncertain: bool) -> N
     assert traced(tried(A.reference), MANIFEST_OF_A, last, ending=ending).uncertain is uncertain
 
 
+ANNOUNCED = asked("m/app/blobs/uploads/", "d.test", "POST")
+BEGUN = asked("m/app/blobs/uploads/1", "d.test", "PATCH")
+MOUNT = asked("m/app/blobs/uploads/?from=m%2Fother&mount=sha256%3Aaa", "d.test", "POST")
+
+
+@pytest.mark.parametrize(
+    ("events", "owed"),
+    [
+        pytest.param((ANNOUNCED,), True, id="announced"),
+        pytest.param((ANNOUNCED, BEGUN, ANNOUNCED), True, id="the-second-of-two"),
+        pytest.param((ANNOUNCED, BEGUN), False, id="begun"),
+        pytest.param((ANNOUNCED, BEGUN, MOUNT), False, id="another-is-mounted"),
+        pytest.param((MOUNT, ANNOUNCED, BEGUN), False, id="could-not-be-mounted"),
+        pytest.param((asked("y/app/blobs/uploads/", "d.test", "POST"),), False, id="another-repository"),
+        pytest.param((asked("m/app/blobs/uploads/", "a.test", "POST"),), False, id="another-host"),
+        pytest.param((), False, id="nothing"),
+    ],
+)
+def test_an_upload_that_was_announced_and_never_begun_is_owed_by_the_destination(
+    events: tuple[Event, ...], owed: bool
+) -> None:
+    """A mount is an announcement only where it is no mount after all, and then another follows."""
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.STALLED, complaint="nothing moved")
+    found = traced(tried(A.reference), MANIFEST_OF_A, *events, BLOB_OF_A, ending=ending)
+    assert (found.fault is not None) is owed
+    assert [one.reason for one in found.attempts] == [Reason.DESTINATION if owed else Reason.STALLED]
+
+
 def test_the_destination_can_be_found_guilty_afterwards() -> None:
     ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.STALLED, complaint="nothing moved")
     found = traced(tried(A.reference), MANIFEST_OF_A, UPLOAD, ending=ending).blaming_destination("it does not answer")

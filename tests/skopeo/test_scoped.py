@@ -127,6 +127,15 @@ def test_a_probe_that_is_not_proven_gives_no_bytes(tmp_path: Path) -> None:
     assert probe.provenance.doubt is not None
 
 
+def test_a_probe_with_a_server_and_a_doubt_gives_no_bytes(tmp_path: Path) -> None:
+    """The log names the mirror, and shows no request to it for this manifest."""
+    log = SERVED.replace(b"a.test/v2/x/app/", b"elsewhere.test/v2/x/app/")
+    probe = scoped(recorded(log), tmp_path).probe(IMAGE, [MIRROR, ORIGIN], access=Access())
+    assert probe.provenance.server == MIRROR
+    assert probe.provenance.doubt is not None
+    assert probe.manifest == b""
+
+
 def test_a_probe_reads_raw_through_a_file_of_its_own(tmp_path: Path) -> None:
     skopeo = recorded()
     access = Access(authfile="auth.json", cert_dir="certs")
