@@ -120,6 +120,15 @@ def test_what_a_killed_run_has_left_is_cleared_and_a_living_ones_is_not(tmp_path
         assert {path.name for path in tmp_path.iterdir()} == {one.name, two.name, "other"}
 
 
+def test_what_another_user_has_left_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".skopeo-mirror-run-killed").mkdir()
+    for who_am_i in ("getuid", "geteuid"):
+        monkeypatch.setattr(os, who_am_i, lambda: tmp_path.stat().st_uid + 1)
+    with private_directory(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".skopeo-mirror-run-killed"]
+
+
 def test_the_umask_is_as_it_was() -> None:
     mask = os.umask(0o022)
     os.umask(mask)

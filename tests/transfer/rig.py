@@ -174,6 +174,10 @@ def presence_of(skopeo: Prepared, destination: Shelf | None = None, reading: Rea
     )
 
 
+def wanted(image: str) -> Wanted:
+    return Wanted(image=Reference.parse(image))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rig:
     """A pipeline and what it was given."""
@@ -183,8 +187,8 @@ class Rig:
     destination: Shelf
 
     def begin(self, image: Reference = PINNED, own: str | None = None, number: int = 0) -> Journey:
-        wanted = Wanted(image=image, destination=own)
-        return self.pipeline.begin(Job(number=number, wanted=wanted, place=self.destination.place(image, own)))
+        place = self.destination.place(image, own)
+        return self.pipeline.begin(Job(number=number, wanted=Wanted(image=image, destination=own), place=place))
 
     def go(self, image: Reference = PINNED) -> Step:
         """Look, and copy where that comes next: the last step."""

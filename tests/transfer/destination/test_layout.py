@@ -139,6 +139,49 @@ def test_a_blob_that_is_damaged_is_moved_away_and_nothing_published(destination:
     assert destination.holds(destination.place(IMAGE), DIGEST)
 
 
+def spoilt(content: bytes) -> bytes:
+    """Other bytes of the same length that say the same."""
+    return content.replace(b" ", b"\n", 1)
+
+
+def copy_until_whole(destination: LayoutDestination, manifest: bytes, *more: bytes) -> None:
+    """Copy, and once more if something damaged was in the way."""
+    try:
+        copy(destination, IMAGE, manifest, *more)
+    except Damaged:
+        copy(destination, IMAGE, manifest, *more)
+
+
+@pytest.mark.parametrize("image", [pytest.param((MANIFEST,), id="image"), pytest.param((INDEX, MANIFEST), id="index")])
+@pytest.mark.parametrize("position", [0, -1], ids=["itself", "its-image"])
+def test_a_manifest_is_what_its_digest_says(
+    destination: LayoutDestination, image: tuple[bytes, ...], position: int
+) -> None:
+    copy(destination, IMAGE, *image)
+    blob(destination, image[position]).write_bytes(spoilt(image[position]))
+    assert not again(destination).holds(destination.place(IMAGE), digest_of(image[0]))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "how"),
+    [
+        pytest.param(INDEX, b"x", id="index-cut"),
+        pytest.param(INDEX, spoilt(INDEX), id="index-spoilt"),
+        pytest.param(MANIFEST, b"x", id="image-cut"),
+        pytest.param(MANIFEST, spoilt(MANIFEST), id="image-spoilt"),
+        pytest.param(b"config", b"x", id="config-cut"),
+        pytest.param(b"layer", b"x", id="layer-cut"),
+    ],
+)
+def test_what_is_damaged_of_an_index_is_mended(destination: LayoutDestination, damaged: bytes, how: bytes) -> None:
+    """However deep it lies; skopeo takes a blob that is there for whole."""
+    blob(destination, damaged).parent.mkdir(parents=True)
+    blob(destination, damaged).write_bytes(how)
+    copy_until_whole(destination, INDEX, MANIFEST)
+    assert again(destination).holds(destination.place(IMAGE), digest_of(INDEX))
+    assert blob(destination, damaged).read_bytes() == damaged
+
+
 def test_the_layout_is_one_that_other_tools_read(destination: LayoutDestination) -> None:
     copy(destination)
     destination.close()

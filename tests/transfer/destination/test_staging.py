@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import os
 import stat
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +149,45 @@ def test_publishes_a_directory(swaps: bool, there: bool, tmp_path: Path, monkeyp
     assert {path.name: path.read_text() for path in place.iterdir()} == {"file": "new"}
     assert staged.exists() is there
     assert not there or (staged / "file").read_text() == "old"
+
+
+def test_what_was_there_is_there_until_its_successor_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One exchange, no renames one after the other: between two of them there would be nothing at the place."""
+    staged, place = tmp_path / "staged", tmp_path / "place"
+    for directory in (staged, place):
+        directory.mkdir()
+        (directory / "file").write_text(directory.name)
+
+    def refuse(*_: object) -> None:
+        pytest.fail("something is moved away before its successor is there")
+
+    monkeypatch.setattr(type(tmp_path), "rename", refuse)
+    monkeypatch.setattr(os, "rename", refuse)
+    publish_directory(staged, place)
+    assert [(directory / "file").read_text() for directory in (staged, place)] == ["place", "staged"]
+
+
+@pytest.mark.parametrize(
+    ("number", "swaps"),
+    [
+        pytest.param(errno.ENOSYS, False, id="kernel-without-it"),
+        pytest.param(errno.EINVAL, False, id="file-system-without-it"),
+        pytest.param(errno.EACCES, None, id="forbidden"),
+    ],
+)
+def test_only_what_cannot_swap_is_done_in_steps(
+    number: int, swaps: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else is wrong would be wrong with a rename, too, and leave nothing at the place."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(renameat2=lambda *_: -1))
+    monkeypatch.setattr(ctypes, "get_errno", lambda: number)
+    staged, place = tmp_path / "staged", tmp_path / "place"
+    staged.mkdir()
+    place.mkdir()
+    (place / "old").touch()
+    if swaps is None:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            publish_directory(staged, place)
+    else:
+        publish_directory(staged, place)
+    assert (place / "old").exists() is (swaps is None)
