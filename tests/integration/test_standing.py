@@ -39,7 +39,8 @@ class Counting:
         self.path = directory / "counting-skopeo"
         real = shutil.which("skopeo")
         self.path.write_text(
-            f'#!/bin/sh\ncase "$*" in *//nobody.invalid/*) exec {real} "$@";; esac\nfor word; do case "$word" in inspect|copy|experimental-image-proxy) '
+            f'#!/bin/sh\ncase "$*" in *//nobody.invalid/*) exec {real} "$@";; esac\n'
+            'for word; do case "$word" in inspect|copy|experimental-image-proxy) '
             f'echo "$word" >>"{self._log}"; break;; esac; done\n'
             f'case "$*" in *experimental-image-proxy*) {proxy or ":"};; esac\nexec {real} "$@"\n'
         )

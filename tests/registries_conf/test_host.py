@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.registries_conf.host import host_files, possible_dropins
+from skopeo_mirror.registries_conf.host import host_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,13 +95,3 @@ def test_an_empty_xdg_config_home_is_the_current_directory(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path / "here")
     found = host_files(home=tmp_path / "home", version=NEW, uid=0, environment={"XDG_CONFIG_HOME": ""}, root=tmp_path)
     assert [file.resolve() for file in found] == [tmp_path / "here/containers/registries.conf"]
-
-
-def test_the_drop_ins_that_any_release_may_read(tmp_path: Path) -> None:
-    """Of two with one name a new skopeo reads one; an old one reads both, and knows nothing of the vendor's."""
-    files = [f"{SYSTEM}.d/a.conf", f"{USER}.d/a.conf", f"{USER}.d/b.conf", f"{VENDOR}.d/c.conf"]
-    for file in [*files, USER, f"{USER}.d/no-drop-in"]:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).touch()
-    found = possible_dropins(home=tmp_path / "home", uid=0, environment={}, root=tmp_path)
-    assert [str(file.relative_to(tmp_path)) for file in found] == files

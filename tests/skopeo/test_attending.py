@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -239,7 +240,7 @@ class Clockwork:
         self.listener = Listener()
         self.stopping = threading.Event()
         monkeypatch.setattr(attending, "_bytes_moved", lambda _: self.moved)
-        monkeypatch.setattr(attending.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(attending, "CAN_SEE_BYTES", True)
 
     def attention(self, *, stall: float | None = None, timeout: float | None = None) -> Attention:

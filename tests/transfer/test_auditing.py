@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.model import AUTH_FILES, Configuration, Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
-from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.transfer.auditing import audit, audit_sources
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.sourcing import Sourcing
 from tests.transfer.rig import shelf, wanted
 from tests.values import D1
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIGURATION = Configuration(
     registries=(
@@ -37,23 +39,32 @@ TAGGED = "prod.test/app:v1"
 PINNED = f"prod.test/app@{D1}"
 
 
+class Host:
+    """A host whose drop-ins are those that `dropin` writes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def dropins(self) -> list[Path]:
+        return sorted(self.directory.glob("*.conf"))
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Skopeo:
-    """The skopeo of a user whose drop-ins are those that `dropin` writes."""
-    environment = {"HOME": str(tmp_path)}
-    return Skopeo(path="/usr/bin/skopeo", version="1.9.3", environment=environment, runs=Runs({}))
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path / "registries.conf.d")
 
 
-def dropin(host: Skopeo, prefix: str, mirror: str | None = None) -> Path:
-    file = Path(host.environment["HOME"], ".config/containers/registries.conf.d/one.conf")
-    file.parent.mkdir(parents=True)
+def dropin(host: Host, prefix: str, mirror: str | None = None) -> Path:
+    file = host.directory / "one.conf"
+    file.parent.mkdir()
     mirrors = "" if mirror is None else f'[[registry.mirror]]\nlocation = "{mirror}"\n'
     file.write_text(f'[[registry]]\nlocation = "{prefix}"\n{mirrors}')
     return file
 
 
-def audited(host: Skopeo, *images: str, sourcing: Sourcing | LayoutSourcing = SOURCING) -> dict[str, str]:
-    return audit(prepare(map(wanted, images), sourcing, shelf()), sourcing, host)
+def audited(host: Host, *images: str, sourcing: Sourcing | LayoutSourcing = SOURCING) -> dict[str, str]:
+    return audit(prepare(map(wanted, images), sourcing, shelf()), sourcing, host.dropins, AUTH_FILES)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +81,7 @@ def audited(host: Skopeo, *images: str, sourcing: Sourcing | LayoutSourcing = SO
         pytest.param(f"broken.test/app@{D1}", "d.test/m/app", id="unroutable-its-place"),
     ],
 )
-def test_what_would_reach_a_pull_is_refused(host: Skopeo, image: str, prefix: str) -> None:
+def test_what_would_reach_a_pull_is_refused(host: Host, image: str, prefix: str) -> None:
     file = dropin(host, prefix)
     with pytest.raises(InvalidConfiguration) as caught:
         audited(host, "other.test/b:1", image)
@@ -89,27 +100,27 @@ def test_what_would_reach_a_pull_is_refused(host: Skopeo, image: str, prefix: st
         pytest.param("tags.test/app", id="a-mirror-of-tags"),
     ],
 )
-def test_what_reaches_none_of_the_pulls_may_stay(host: Skopeo, prefix: str) -> None:
+def test_what_reaches_none_of_the_pulls_may_stay(host: Host, prefix: str) -> None:
     dropin(host, prefix)
     assert audited(host, PINNED) == {}
 
 
-def test_a_host_without_drop_ins(host: Skopeo) -> None:
+def test_a_host_without_drop_ins(host: Host) -> None:
     assert audited(host, TAGGED, PINNED) == {}
 
 
-def test_a_redirect_to_the_very_place_is_told(host: Skopeo) -> None:
+def test_a_redirect_to_the_very_place_is_told(host: Host) -> None:
     file = dropin(host, "prod.test/app", "d.test/m/app")
     assert audited(host, TAGGED) == {"prod.test/app": str(file)}
 
 
-def test_a_redirect_to_the_place_of_another_image_is_refused(host: Skopeo) -> None:
+def test_a_redirect_to_the_place_of_another_image_is_refused(host: Host) -> None:
     dropin(host, "prod.test/app", "d.test/m/b")
     with pytest.raises(InvalidConfiguration):
         audited(host, TAGGED, "other.test/b:1")
 
 
-def test_images_from_a_layout_meet_the_destinations_drop_ins_only(host: Skopeo, tmp_path: Path) -> None:
+def test_images_from_a_layout_meet_the_destinations_drop_ins_only(host: Host, tmp_path: Path) -> None:
     (tmp_path / "layout").mkdir()
     (tmp_path / "layout/index.json").write_text('{"schemaVersion": 2, "manifests": []}')
     layout = LayoutSourcing(tmp_path / "layout")
@@ -129,11 +140,11 @@ def test_images_from_a_layout_meet_the_destinations_drop_ins_only(host: Skopeo, 
         pytest.param("d.test/m/app", False, id="nothing-is-written"),
     ],
 )
-def test_what_is_only_read_meets_its_sources_drop_ins(host: Skopeo, prefix: str, refused: bool) -> None:
+def test_what_is_only_read_meets_its_sources_drop_ins(host: Host, prefix: str, refused: bool) -> None:
     dropin(host, prefix)
     images = [Reference.parse("broken.test/app:v1"), Reference.parse(TAGGED)]
     if refused:
         with pytest.raises(InvalidConfiguration, match=prefix):
-            audit_sources(images, SOURCING, host)
+            audit_sources(images, SOURCING, host.dropins, AUTH_FILES)
     else:
-        audit_sources(images, SOURCING, host)
+        audit_sources(images, SOURCING, host.dropins, AUTH_FILES)
