@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from dataclasses import dataclass, field
+from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,6 +194,50 @@ def test_silence_ends_it_when_its_time_is_up(
     assert talker.signals == [signal.SIGTERM]
 
 
+@pytest.fixture
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is further on at each look by most of what the tests' stall timeout allows."""
+    looks = count()
+    monkeypatch.setattr(attending, "time", SimpleNamespace(monotonic=lambda: next(looks) * 0.03))
+
+
+BRIEF = Patience(timeout=None, stall=0.04)
+
+
+@pytest.mark.usefixtures("_fast")
+def test_who_goes_on_talking_is_left_alone(
+    talker: Talker, stopping: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "_bytes_moved", lambda _: 0)
+    listener = Listener()
+
+    def go_on() -> None:
+        if len(listener.heard) < 10:
+            talker.says(log=b"x")
+        else:
+            talker.end()
+
+    listener.at_once = go_on
+    talker.says(log=b"x")
+    assert attended(talker, stopping, listener, BRIEF) == (b"", None)
+
+
+@pytest.mark.usefixtures("_fast")
+def test_who_goes_on_moving_bytes_in_silence_is_left_alone(
+    talker: Talker, stopping: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = count()
+
+    def moved(_: int) -> int:
+        so_far = next(looks)
+        if so_far == 10:
+            talker.end()
+        return so_far
+
+    monkeypatch.setattr(attending, "_bytes_moved", moved)
+    assert attended(talker, stopping, patience=BRIEF) == (b"", None)
+
+
 def test_who_does_not_heed_term_is_killed(
     talker: Talker, stopping: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +285,7 @@ class Clockwork:
         self.listener = Listener()
         self.stopping = threading.Event()
         monkeypatch.setattr(attending, "_bytes_moved", lambda _: self.moved)
-        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(attending, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(attending, "CAN_SEE_BYTES", True)
 
     def attention(self, *, stall: float | None = None, timeout: float | None = None) -> Attention:
@@ -263,7 +308,7 @@ def test_who_says_nothing_and_moves_nothing_has_stalled(clockwork: Clockwork) ->
 
 def test_who_moves_bytes_is_alive(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0)
-    for second in range(101, 200, 9):
+    for second in range(101, 200, 11):
         clockwork.moved += 1
         one.silent(float(second))
         assert one.verdict(float(second)) is None
