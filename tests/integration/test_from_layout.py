@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, statuses
+from tests.integration.bench.faults import Fault, Place
+from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import digest_of, make_image, make_multi_architecture, make_random_layer
 from tests.integration.bench.program import Program
 from tests.integration.bench.registry import Registry
@@ -233,14 +235,26 @@ def test_registries_conf_still_speaks_for_the_destination(
     assert "blocked in registries.conf" in run.stderr
 
 
-def test_a_destination_that_refuses_is_not_the_layouts_fault(
+def test_a_destination_that_is_down_is_not_the_layouts_fault(
     skopeo_mirror: Program, carried: Path, destination: Registry
 ) -> None:
     destination.stop()
     image = only(push(skopeo_mirror, carried, "--retries=0", PINNED, f"docker://{destination.host}", status=1))
-    assert "docker://" in image["error"]
+    assert image["error"].startswith(f"docker://{destination.host}: ")
     assert "connection refused" in image["error"]
-    assert not image["attempts"] or image["attempts"][-1]["reason"] == "destination"
+    assert image["attempts"] == []
+
+
+@pytest.mark.parametrize("kind", ["403", "500"])
+def test_a_destination_that_takes_no_upload_is_not_the_layouts_fault(
+    skopeo_mirror: Program, carried: Path, kind: str
+) -> None:
+    with FaultyRegistry(Fault(place=Place.UPLOAD, kind=kind)) as refusing:
+        image = only(push(skopeo_mirror, carried, "--retries=0", PINNED, f"docker://{refusing.host}", status=1))
+        assert image["error"].startswith(f"docker://{refusing.host}: ")
+    [attempt] = image["attempts"]
+    assert (attempt["kind"], attempt["outcome"]) == ("layout", "failed")
+    assert (attempt["stage"], attempt["reason"]) == ("write", "destination")
 
 
 @pytest.mark.parametrize("already", [False, True], ids=["copied", "present"])

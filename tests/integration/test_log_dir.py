@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.bench.copying import PLAIN, configure, entry
-from tests.integration.bench.faults import FAULTS, Fault, Place, answers
+from tests.integration.bench.faults import FAULTS, Answer, Fault, Place, answers
 from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import make_image
-from tests.integration.bench.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.integration.bench.images import Image
     from tests.integration.bench.program import Program
+    from tests.integration.bench.registry import Registry
 
 SECRET = "hunter2hunter2"
 
@@ -83,23 +84,43 @@ def test_a_mirror_that_failed_has_a_file_where_another_served(
     assert "manifest unknown" in file.read_text()
 
 
+def echo_credentials(registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a registry that wants credentials, and that says in its refusal which it was given."""
+    healthy = registry.store.answer
+
+    def answer(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        given = headers.get("Authorization")
+        if given is None:
+            return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="bench"'})
+        if "/manifests/" not in path:
+            return healthy(method, path, headers, body)
+        message = f"not let in: Authorization: {given} as in https://robot:{SECRET}@bench.test/"
+        return Answer(status=403, body=json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode())
+
+    monkeypatch.setattr(registry.store, "answer", answer)
+
+
 def test_no_secret_is_in_it(
-    skopeo_mirror: Program, tmp_path: Path, destination: Registry, logs: Path, image: Image
+    skopeo_mirror: Program, destination: Registry, logs: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the password nor its base64 form, although skopeo sent it."""
-    with Registry(tmp_path / "closed", htpasswd=("robot", SECRET)) as closed:
+    """Neither the password nor its base64 form, although skopeo sent it and was told so."""
+    with FaultyRegistry() as closed:
+        echo_credentials(closed, monkeypatch)
         auth = base64.b64encode(f"robot:{SECRET}".encode()).decode()
         (skopeo_mirror.directory / "auth.json").write_text(json.dumps({"auths": {closed.host: {"auth": auth}}}))
         configure(skopeo_mirror, entry("prod.invalid", closed.host))
         run = skopeo_mirror(
             *("copy", "-r", "registries.conf", PLAIN, "--log-dir=logs", "--mirrors-only", "--src-authfile=auth.json"),
-            *(f"prod.invalid/app@{image.digest}", f"docker://{destination.host}"),
+            *("-v", "--report=report.json", f"prod.invalid/app@{image.digest}", f"docker://{destination.host}"),
         )
     assert run.status == 1
     text = "".join(file.read_text() for file in files_of(logs))
-    assert "manifest unknown" in text
-    assert SECRET not in text + run.stdout + run.stderr
-    assert auth not in text + run.stdout + run.stderr
+    report = (skopeo_mirror.directory / "report.json").read_text()
+    for told in (text, run.stdout, report):
+        assert "not let in: " in told
+    for told in (text, run.stdout, run.stderr, report):
+        assert SECRET not in told
+        assert auth not in told
 
 
 def test_a_signed_address_is_in_it_without_its_signature(
