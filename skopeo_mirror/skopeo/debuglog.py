@@ -70,11 +70,20 @@ class Died:
     error: str
 
 
-Event = Tried | Refused | Requested | Waiting | Retried | Died
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signed:
+    """Signatures of an image are looked for, in a file of a lookaside or attached to it, or were found attached."""
+
+    at: float
+    message: str
+
+
+Event = Tried | Refused | Requested | Waiting | Retried | Signed | Died
 
 _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='
-    rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, ))'
+    rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, '
+    rb"|Reading /|Looking for s|Found a s))"
 )
 """Log lines that no rule of `interpret` knows, two thirds of all; a new rule needs its first word here."""
 _LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
@@ -85,6 +94,7 @@ _WAITING: Final = re.compile(
     r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>\d{1,6}(?:\.\d{1,9})?) seconds"
 )
 _RETRIED: Final = re.compile(r"Failed, retrying in ")
+_SIGNED: Final = re.compile(r"Reading /.*/signature-\d+|(Looking for|Found a) sigstore attachment.*", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -167,6 +177,8 @@ def interpret(level: str, message: str, at: float) -> Event | None:
         return Waiting(at=at, url=match["url"][:LONGEST_TEXT], seconds=float(match["seconds"]))
     if _RETRIED.match(message):
         return Retried(at=at)
+    if _SIGNED.fullmatch(message):
+        return Signed(at=at, message=message[:LONGEST_TEXT])
     return None
 
 

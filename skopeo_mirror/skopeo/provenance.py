@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Tried, Waiting
+from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Signed, Tried, Waiting
 from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class _Walk:
         self._retry_after = 0.0
 
     def step(self, event: Event) -> None:
+        if isinstance(event, Signed):
+            return
         self._last = event
         match event:
             case Tried(reference=reference):

@@ -14,14 +14,16 @@ from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.model import AUTH_FILES
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.attending import Ended, Patience
-from skopeo_mirror.skopeo.debuglog import Tried
+from skopeo_mirror.skopeo.debuglog import Died, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
 from skopeo_mirror.skopeo.watching import LogWatcher
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
@@ -152,6 +154,29 @@ class ScopedSkopeo:
         source = [*self.settings.source.options("src-"), f"docker://{image.without_tag()}"]
         return self._copy(image, candidates, source, target, yields=yields, on_event=on_event)
 
+    def look_for_signatures(
+        self, image: PinnedReference, candidates: Sequence[Candidate], *, access: Access
+    ) -> tuple[list[Event], Candidate | None]:
+        """Let skopeo read the signatures of the first of `candidates` that has `image`, and nothing of its content.
+
+        The log of that, and who it was; None where nobody had it, or where the signatures could not be read.
+        """
+        events: list[Event] = []
+        with (
+            self._private_file("policy-", POLICY) as policy,
+            tempfile.TemporaryDirectory(dir=self.directory) as nowhere,
+        ):
+            settings = replace(self.settings, policy=str(policy), insecure_policy=False)
+            _, provenance = replace(self, settings=settings)._run(  # noqa: SLF001 - it is one of us
+                image,
+                candidates,
+                ["copy", "--all", *access.options("src-"), f"docker://{image}", f"dir:{nowhere}"],
+                keeps_log=False,
+                on_event=events.append,
+                done_with=WERE_READ,
+            )
+        return events, None if provenance.doubt is not None else provenance.server
+
     def _copy_from_layout(
         self,
         image: PinnedReference,
@@ -217,7 +242,9 @@ class ScopedSkopeo:
         yields: bool = False,
         keeps_log: bool = True,
         on_event: Callable[[Event], None] | None = None,
+        done_with: re.Pattern[str] | None = None,
     ) -> tuple[Run, Provenance]:
+        """`done_with`: last words of skopeo's with which it has done what it was asked for."""
         log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
         document = credentials_from(self.settings.credential_helpers) + scope(image, candidates, writes_to=writes_to)
@@ -230,6 +257,9 @@ class ScopedSkopeo:
         watcher.close()
         events, tail = watcher.reader.events, watcher.reader.tail
         ending = ending_of(run.status, run.ended, watcher, self.settings.patience)
+        last = events[-1] if events else None
+        if done_with is not None and isinstance(last, Died) and done_with.match(last.error):
+            ending = Ending(at=ending.at, status=0)
         if isinstance(candidates[0], LayoutCandidate):
             provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.provenance import Outcome
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.skopeo.provenance import Attempt
+
+NO_ROOM_FOR_SIGNATURES: Final = (
+    "an OCI layout cannot hold signatures, and this host's registries.d makes skopeo copy those of this image: "
+    "--remove-signatures copies it without them"
+)
 
 
 def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool) -> str:
@@ -62,6 +67,18 @@ def how_routed(image: Reference, registry: Registry | None) -> str:
             line = "" if registry.origin.line is None else f":{registry.origin.line}"
             entry += f" ({registry.origin.file}{line})"
     return f"these are all the candidates that `skopeo-mirror route {image}` shows: {entry}"
+
+
+def signatures_refused(error: str) -> str:
+    """A destination that takes no signatures, in words for people; empty where something else is wrong."""
+    if "Can not copy signatures to oci:" in error:
+        return NO_ROOM_FOR_SIGNATURES
+    if "writing sigstore attachments is disabled by configuration" in error:
+        return (
+            f"{error}: this host's registries.d makes skopeo copy the image's signatures, and not attach them there; "
+            "say use-sigstore-attachments: true for its host too, or copy without them (--remove-signatures)"
+        )
+    return ""
 
 
 def temporary_trouble(error: OSError) -> str:

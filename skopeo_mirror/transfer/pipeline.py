@@ -17,7 +17,7 @@ from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason
 from skopeo_mirror.skopeo.provenance import Fault, Outcome, content_of, host_of
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
-from skopeo_mirror.transfer.explaining import temporary_trouble
+from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, signatures_refused, temporary_trouble
 from skopeo_mirror.transfer.failover import backoff
 from skopeo_mirror.transfer.plan import Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.provenance import Attempt, Provenance
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.transfer.comparing import SignatureComparison
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
@@ -109,6 +110,7 @@ class Pipeline:
     sourcing: Sourcing | LayoutSourcing
     destination: Destination
     presence: Presence
+    signatures: SignatureComparison
     retries: int = 2
     plans: bool = True
     dry_run: bool = False
@@ -212,7 +214,7 @@ class Pipeline:
         return None
 
     def _compare(self, journey: Journey) -> Step | None:
-        """Look whether the destination has the image, at its digest."""
+        """Look whether the destination has the image, at its digest, and the signatures that belong to it."""
         pinned, place = _known(journey.pinned), journey.job.place
         if journey.absent:
             return None
@@ -222,21 +224,16 @@ class Pipeline:
             if found.trouble is not None and reason_of(found.trouble) in PASSING:
                 return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=found.trouble))
             there = found.there
-        if there:
+        if there and not (self.signatures.matters and self.signatures.lacking(pinned, place, self._tries(journey))):
             return self._finish(journey, Status.PRESENT, None)
         journey.absent = True
         return None
 
     def _plan(self, journey: Journey) -> Step | None:
         """Read the manifests ahead, from the candidates that the copy will use; who fails here is not asked again."""
-        pinned = _known(journey.pinned)
-        if journey.tries is None:
-            sources = self.sourcing.sources(pinned, journey.job.place)
-            journey.before += sources.skipped
-            journey.tries = self.reader.tries(pinned, sources.candidates)
+        pinned, tries = _known(journey.pinned), self._tries(journey)
         if not (self.plans or self.dry_run):
             return None
-        tries = journey.tries
         probe = self.reader.read(pinned.without_tag(), tries)
         if probe is None:
             return self._again_or_fail(journey, tries, copying=False)
@@ -246,9 +243,20 @@ class Pipeline:
         complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
         if complaint is not None:
             return self._fail(journey, f"{self.destination.name}: {complaint}")
-        if self.dry_run:
-            return self._finish(journey, Status.WOULD_COPY, probe.provenance)
-        return None
+        if not self.dry_run:
+            return None
+        if self.signatures.unwelcome(pinned, journey.job.place, tries):
+            return self._fail(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
+        return self._finish(journey, Status.WOULD_COPY, probe.provenance)
+
+    def _tries(self, journey: Journey) -> Tries:
+        """The candidates of the copy, at the start or as far as they have come."""
+        if journey.tries is None:
+            pinned = _known(journey.pinned)
+            sources = self.sourcing.sources(pinned, journey.job.place)
+            journey.before += sources.skipped
+            journey.tries = self.reader.tries(pinned, sources.candidates)
+        return journey.tries
 
     def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
         """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault.
@@ -279,7 +287,7 @@ class Pipeline:
             return Again(
                 journey=journey, pause=pause, copying=journey.tries is not None and journey.absent, why=fault.detail
             )
-        told = [f"{self.destination.name}: {fault.detail}"]
+        told = [f"{self.destination.name}: {signatures_refused(fault.detail) or fault.detail}"]
         repository = journey.job.place.repository
         if repository is not None:
             reason, access = reason_of(fault.detail), self.scoped.settings.destination

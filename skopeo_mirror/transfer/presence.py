@@ -34,7 +34,7 @@ class Presence:
 
     def find(self, repository: Reference, digest: Digest) -> Sighting:
         """Whether `repository`, a name with a tag, has that digest."""
-        reading = self.standing.read(repository, [self._candidate(repository)])
+        reading = self.standing.read(repository, [self.candidate(repository)])
         if reading is not None:
             if reading.proven and reading.digest == str(digest):
                 return Sighting(there=True)
@@ -52,7 +52,7 @@ class Presence:
         A scoped file of its own, without mirrors: with one configured for the destination, skopeo would read that.
         """
         access = self.scoped.settings.destination
-        probe = self.scoped.probe(repository, [self._candidate(repository)], access=access, keeps_log=False)
+        probe = self.scoped.probe(repository, [self.candidate(repository)], access=access, keeps_log=False)
         if probe.manifest:
             return probe.digest, None
         attempts = probe.provenance.attempts
@@ -60,7 +60,8 @@ class Presence:
             return None, None
         return None, last_trouble(probe.provenance)
 
-    def _candidate(self, repository: Reference) -> Candidate:
+    def candidate(self, repository: Reference) -> Candidate:
+        """An image there, as what it may be read from."""
         return Candidate(
             reference=repository,
             location=repository.domain,

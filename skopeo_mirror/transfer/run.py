@@ -13,10 +13,12 @@ from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.scoping import scope_destinations
 from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
+from skopeo_mirror.skopeo.registries_d import RegistriesD
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.skopeo.standing import StandingSkopeos
 from skopeo_mirror.transfer.auditing import ANY_DIGEST, audit
 from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
@@ -126,16 +128,20 @@ def _pipeline(
     plain = PlainImages(scoped=scoped, routes=lambda: _routes(jobs, sourcing))
     stack.callback(standing.close)
     stack.callback(plain.close)
+    reader = ManifestReader(
+        scoped=scoped,
+        circuits=Circuits(),
+        retries=request.retries,
+        plain=plain if scoped.logs is None else None,  # its log is of many images at once
+    )
+    presence = Presence(scoped=scoped, standing=standing, destination=destination)
+    registries_d = RegistriesD.read(request.skopeo.environment)
     return Pipeline(
-        reader=ManifestReader(
-            scoped=scoped,
-            circuits=Circuits(),
-            retries=request.retries,
-            plain=plain if scoped.logs is None else None,  # its log is of many images at once
-        ),
+        reader=reader,
         sourcing=sourcing,
         destination=destination,
-        presence=Presence(scoped=scoped, standing=standing, destination=destination),
+        presence=presence,
+        signatures=SignatureComparison(reader=reader, presence=presence, registries_d=registries_d),
         retries=request.retries,
         plans=request.plans,
         dry_run=request.dry_run,

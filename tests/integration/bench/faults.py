@@ -22,13 +22,14 @@ SLOW = 50_000  # bytes a second of a slow transfer
 
 
 class Place(StrEnum):
-    """Where a fault strikes: as soon as a client connects, at what it pulls, or at what it uploads."""
+    """Where a fault strikes: at a connection, at what is pulled, at what is uploaded, or at a signature's manifest."""
 
     CONNECT = "connect"
     MANIFEST = "manifest"
     CONFIG = "config"
     LAYER = "layer"
     UPLOAD = "upload"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,4 +242,5 @@ FAULTS: dict[Place, dict[str, Callable[[Exchange], None]]] = {
     Place.CONFIG: SOURCE_FAULTS,
     Place.LAYER: SOURCE_FAULTS,
     Place.UPLOAD: UPLOAD_FAULTS,
+    Place.SIGNATURE: UPLOAD_FAULTS,
 }

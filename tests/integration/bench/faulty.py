@@ -157,7 +157,7 @@ class Store:
         if match is None:
             return None
         if method in ("PATCH", "PUT"):
-            return Place.UPLOAD
+            return Place.SIGNATURE if match["name"].endswith(".sig") else Place.UPLOAD
         if method != "GET" or match["kind"] not in ("manifests", "blobs"):
             return None
         if match["kind"] == "manifests":

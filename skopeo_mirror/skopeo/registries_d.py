@@ -1,0 +1,82 @@
+"""registries.d: whether this host makes skopeo look for the signatures of an image at all.
+
+skopeo alone knows what these files mean; it is asked wherever one may say something. So they are read as text: what
+names no host of an image, or nowhere that signatures are read from, cannot matter to it. That errs on one side only,
+and costs a question there. All directories count, because which of them skopeo reads differs between its versions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from skopeo_mirror.reference import Reference
+
+SYSTEM: Final = (Path("/etc/containers/registries.d"), Path("/usr/share/containers/registries.d"))
+_SYSTEM_STORE: Final = Path("/var/lib/containers/sigstore")
+
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
+# Not the `-staging` ones, which say where signatures are written (Fedora's default.yaml has no more than that).
+_READS: Final = re.compile(r"(?<![\w-])(?:lookaside|sigstore|use-(?:sigstore|cosign)-attachments)[\"']?\s*:")
+_EVERY_IMAGE: Final = "default-docker"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegistriesD:
+    """`texts` are the files that say where signatures are read from; `stores` where they are read from otherwise."""
+
+    texts: tuple[str, ...]
+    stores: tuple[Path, ...]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], system: tuple[Path, ...] = SYSTEM) -> RegistriesD:
+        """What a skopeo with that environment may read."""
+        home = Path(environment.get("HOME") or Path.home())
+        configured = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        directories = (*dict.fromkeys((home / ".config", configured)),)
+        users = tuple(directory / "containers/registries.d" for directory in directories)
+        texts = (_text_of(file) for directory in (*users, *system) for file in _files(directory))
+        return cls(
+            texts=tuple(text for text in texts if _READS.search(text)),
+            stores=tuple(
+                store for store in (_SYSTEM_STORE, home / ".local/share/containers/sigstore") if store.is_dir()
+            ),
+        )
+
+    def may_speak_of(self, reference: Reference) -> bool:
+        """Whether skopeo may find signatures of an image that it reads under that name."""
+        names = set(_names(reference.domain))
+        return any(name in text for text in self.texts for name in names) or any(
+            next((store / reference.path).parent.glob(f"{Path(reference.path).name}@*"), None) is not None
+            for store in self.stores
+        )
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(file for file in directory.iterdir() if file.suffix == ".yaml")
+    except OSError:
+        return
+
+
+def _text_of(file: Path) -> str:
+    """What is in a file, without comments; of one that cannot be read skopeo has to say that."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"{_EVERY_IMAGE}: sigstore:"
+    return _COMMENT.sub("", text)
+
+
+def _names(domain: str) -> Iterator[str]:
+    """What a file that speaks of a host has in it: its name, a wildcard for it, or what is said of every image."""
+    yield from (_EVERY_IMAGE, domain)
+    host = domain.partition(":")[0]
+    while "." in host:
+        host = host.partition(".")[2]
+        yield f"*.{host}"
