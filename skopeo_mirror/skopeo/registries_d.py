@@ -36,7 +36,10 @@ class RegistriesD:
     @classmethod
     def read(cls, environment: Mapping[str, str], system: tuple[Path, ...] = SYSTEM) -> RegistriesD:
         """What a skopeo with that environment may read."""
-        home = Path(environment.get("HOME") or Path.home())
+        try:
+            home = Path(environment.get("HOME") or Path.home())
+        except RuntimeError:  # a user that nobody knows
+            home = Path("/")
         configured = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
         directories = (*dict.fromkeys((home / ".config", configured)),)
         users = tuple(directory / "containers/registries.d" for directory in directories)

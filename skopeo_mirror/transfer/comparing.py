@@ -63,9 +63,9 @@ class SignatureComparison:
 
     def unwelcome(self, image: PinnedReference, place: Place, tries: Tries) -> bool:
         """Whether a copy would bring signatures to where there is no room for them: into a layout."""
-        if place.entry is None or not self._sought(tries.next(time.monotonic())):
+        if place.entry is None:
             return False
-        return any((self._at_source(image, tries) or {}).values())
+        return self._signs or any((self._at_source(image, tries) or {}).values())
 
     @property
     def _signs(self) -> bool:

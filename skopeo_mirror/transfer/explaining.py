@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.provenance import Attempt
 
 NO_ROOM_FOR_SIGNATURES: Final = (
-    "an OCI layout cannot hold signatures, and this host's registries.d makes skopeo copy those of this image: "
-    "--remove-signatures copies it without them"
+    "an OCI layout cannot hold signatures, neither those that this host's registries.d makes skopeo copy "
+    "(--remove-signatures copies the image without these) nor those of --sign-by"
 )
 
 
@@ -71,7 +71,7 @@ def how_routed(image: Reference, registry: Registry | None) -> str:
 
 def signatures_refused(error: str) -> str:
     """A destination that takes no signatures, in words for people; empty where something else is wrong."""
-    if "Can not copy signatures to oci:" in error:
+    if "signatures for OCI images is not supported" in error:
         return NO_ROOM_FOR_SIGNATURES
     if "writing sigstore attachments is disabled by configuration" in error:
         return (
