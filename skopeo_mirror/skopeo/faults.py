@@ -81,7 +81,8 @@ _TABLE: Final = tuple((re.compile("|".join(words), re.IGNORECASE), reason) for r
 _WRITING: Final = re.compile(
     r"writing (blob|manifest|signatures|image)|uploading |initiating layer upload|initializing destination"
     r"|trying to reuse blob|checking whether a blob|committing the finished|determining upload URL"
-    r"|Instructed to preserve digests|Can not copy signatures to "
+    r"|Instructed to preserve digests|Can not copy signatures to |creating signature: "
+    r"|Cannot determine canonical Docker reference for destination"
 )
 _SOURCE_WHILE_WRITING: Final = re.compile(r"happened during read|Digest did not match|reading blob|fetching blob")
 _READING_BLOB: Final = re.compile(

@@ -19,6 +19,7 @@ from skopeo_mirror.skopeo.debuglog import (
     Refused,
     Requested,
     Retried,
+    Signed,
     Tried,
     Waiting,
     interpret,
@@ -154,6 +155,7 @@ def test_finds_every_event_of_a_real_log(version: str, case: str, kinds: dict[ty
     assert counts.pop(Requested) == log.count(b'msg="GET ') + sum(
         log.count(f'msg="{method} http'.encode()) for method in ("HEAD", "POST", "PUT", "PATCH")
     )
+    assert counts.pop(Signed, 0) == log.count(b'msg="Reading /')
     assert counts == kinds
 
 
