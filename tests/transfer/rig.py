@@ -18,6 +18,7 @@ from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Fault, Provenance
 from skopeo_mirror.skopeo.scoped import Access, Probe, Settings, Target
 from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.destination.place import Place, Writing
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
@@ -217,12 +218,15 @@ def rig(
     """A pipeline for which skopeo's copies and probes turn out like this."""
     skopeo = Prepared(copies=list(copies), probes=list(probes), there=list(there))
     destination = destination or shelf()
+    reader = ManifestReader(scoped=cast("ScopedSkopeo", skopeo), circuits=Circuits(), retries=retries)
+    presence = presence_of(skopeo, destination)
     return Rig(
         pipeline=Pipeline(
-            reader=ManifestReader(scoped=cast("ScopedSkopeo", skopeo), circuits=Circuits(), retries=retries),
+            reader=reader,
             sourcing=sourcing or Sourcing(router=ROUTER, mirrors_only=mirrors_only),
             destination=destination,
-            presence=presence_of(skopeo, destination),
+            presence=presence,
+            signatures=SignatureComparison(reader=reader, presence=presence),
             retries=retries,
             plans=plans,
             dry_run=dry_run,
