@@ -71,8 +71,10 @@ def how_routed(image: Reference, registry: Registry | None) -> str:
 
 def signatures_refused(error: str) -> str:
     """A destination that takes no signatures, in words for people; empty where something else is wrong."""
-    if "signatures for OCI images is not supported" in error:
+    if "signatures for OCI images is not supported" in error or "Docker reference for destination oci:" in error:
         return NO_ROOM_FOR_SIGNATURES
+    if "Docker reference for destination dir:" in error:
+        return "skopeo cannot tell as what to sign an image in a directory (--sign-by): leave that to the next registry"
     if "writing sigstore attachments is disabled by configuration" in error:
         return (
             f"{error}: this host's registries.d makes skopeo copy the image's signatures, and not attach them there; "

@@ -164,6 +164,17 @@ def test_gives_the_reasons_of_real_logs(version: str, case: str, reasons: list[R
             "writing manifest: uploading manifest v1 to d.test/x: StatusCode: 500", Stage.WRITE, True, id="manifest-500"
         ),
         pytest.param(
+            "Can not copy signatures to oci:/x:: Pushing signatures for OCI images is not supported",
+            Stage.WRITE,
+            True,
+            id="no-room-for-signatures",
+        ),
+        pytest.param("creating signature: Invalid value", Stage.WRITE, True, id="cannot-sign"),
+        pytest.param(
+            "Cannot determine canonical Docker reference for destination dir:/x", Stage.WRITE, True, id="sign-as-what"
+        ),
+        pytest.param('reading signatures: Get "https://sigs.test/x": EOF', Stage.BLOB, False, id="signature-not-read"),
+        pytest.param(
             "trying to reuse blob at destination: checking whether a blob x exists in d.test/x: pinging container "
             "registry d.test: connection refused",
             Stage.WRITE,

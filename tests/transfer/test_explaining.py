@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 
+import pytest
+
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.explaining import describe, nobody_served, temporary_trouble
+from skopeo_mirror.transfer.explaining import describe, nobody_served, signatures_refused, temporary_trouble
 from tests.values import D1, candidate, failed, origin, served
 
 A = candidate(f"a.test/x/app@{D1}")
@@ -50,3 +52,20 @@ def test_trouble_on_this_host_names_the_way_out() -> None:
     told = temporary_trouble(OSError(errno.ENOSPC, "No space left on device", "/tmp/x"))
     assert told.startswith("/tmp/x: No space left on device")
     assert "TMPDIR" in told
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("Can not copy signatures to oci:/x:: Pushing signatures for OCI images is not supported", "--remove-sig"),
+        ("Cannot determine canonical Docker reference for destination oci:/x:", "those of --sign-by"),
+        ("Cannot determine canonical Docker reference for destination dir:/x", "(--sign-by)"),
+        ("writing signatures: writing sigstore attachments is disabled by configuration", "use-sigstore-attachments"),
+    ],
+)
+def test_says_what_to_do_where_signatures_cannot_go(error: str, told: str) -> None:
+    assert told in signatures_refused(error)
+
+
+def test_says_nothing_of_signatures_where_something_else_is_wrong() -> None:
+    assert signatures_refused("writing signatures: uploading manifest to d.test/x: 500") == ""
