@@ -78,12 +78,35 @@ class Signed:
     message: str
 
 
-Event = Tried | Refused | Requested | Waiting | Retried | Signed | Died
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookaside:
+    """Signatures of an image are looked for below `url`, as this host's registries.d says."""
+
+    at: float
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftElsewhere:
+    """A layer that has URLs of its own was not copied: `Skipping foreign layer "DIGEST" copy to …`."""
+
+    at: float
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """Here stood events that were too many to keep."""
+
+    at: float
+
+
+Event = Tried | Refused | Requested | Waiting | Retried | Died | Signed | Lookaside | LeftElsewhere | Lost
 
 _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='
     rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, '
-    rb"|Reading /|Looking for s|Found a s))"
+    rb'|Reading /|Looking for s|Found a s| *Using \\"|Skipping foreign ))'
 )
 """Log lines that no rule of `interpret` knows, two thirds of all; a new rule needs its first word here."""
 _LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
@@ -95,6 +118,8 @@ _WAITING: Final = re.compile(
 )
 _RETRIED: Final = re.compile(r"Failed, retrying in ")
 _SIGNED: Final = re.compile(r"Reading /.*/signature-\d+|(Looking for|Found a) sigstore attachment.*", re.DOTALL)
+_LOOKASIDE: Final = re.compile(r' *Using "(?:lookaside|sigstore)(?:-staging)?" (?P<url>https?://\S+)')
+_LEFT: Final = re.compile(r'Skipping foreign layer "(?P<digest>[^"\s]+)"')
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -144,7 +169,10 @@ class LogReader:
         if event is None:
             return []
         if len(self.events) >= MOST_EVENTS:
-            del self.events[MOST_EVENTS // 2]
+            middle = MOST_EVENTS // 2
+            if not isinstance(self.events[middle], Lost):
+                self.events[middle] = Lost(at=at)
+            del self.events[middle + 1]
         self.events.append(event)
         return [event]
 
@@ -179,6 +207,10 @@ def interpret(level: str, message: str, at: float) -> Event | None:
         return Retried(at=at)
     if _SIGNED.fullmatch(message):
         return Signed(at=at, message=message[:LONGEST_TEXT])
+    if match := _LOOKASIDE.match(message):
+        return Lookaside(at=at, url=match["url"][:LONGEST_TEXT])
+    if match := _LEFT.match(message):
+        return LeftElsewhere(at=at, digest=match["digest"][:LONGEST_TEXT])
     return None
 
 

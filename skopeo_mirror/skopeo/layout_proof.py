@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
+from skopeo_mirror.skopeo.debuglog import Died, Event, LeftElsewhere, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
-from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, content_of, host_of, last_words
+from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, last_words
+from skopeo_mirror.skopeo.purposes import Purposes, in_words, repository_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ def trace_layout(
             server=candidate,
             doubt=_doubt(events, destination),
             pulled=None if destination is None else tuple(dict.fromkeys(_uploaded(events))),
+            left=tuple(dict.fromkeys(event.digest for event in events if isinstance(event, LeftElsewhere))),
         )
     died = next((event for event in events if isinstance(event, Died)), None)
     error = last_words(ending, died, tail)
@@ -53,15 +55,12 @@ def trace_layout(
 
 def _doubt(events: Sequence[Event], destination: Reference | None) -> str | None:
     """Why the log does not prove that everything came from the layout."""
-    ours = None if destination is None else (host_of(destination), destination.path)
     for event in events:
         if isinstance(event, Tried):
             return f"skopeo turned to {event.reference}, though the image was to come from a layout"
-        if isinstance(event, Requested) and event.method == "GET":
-            content = content_of(event.url)
-            if content is not None and content[:2] != ours:
-                return f"skopeo read {content[3]} from {content[0]}/{content[1]}, though it was to come from a layout"
-    return None
+    ours = frozenset() if destination is None else frozenset({repository_of(destination)})
+    strange = Purposes(repositories=ours).unexplained(events)
+    return None if strange is None else f"{in_words(strange)}, though it was to come from a layout"
 
 
 def _uploaded(events: Sequence[Event]) -> Iterator[str]:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Signed, Tried, Waiting
+from skopeo_mirror.skopeo.debuglog import (
+    Died,
+    Event,
+    LeftElsewhere,
+    Lookaside,
+    Lost,
+    Refused,
+    Requested,
+    Retried,
+    Signed,
+    Tried,
+    Waiting,
+)
 from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+from skopeo_mirror.skopeo.purposes import Purposes, content_of, host_of, in_words, repository_of
+from skopeo_mirror.skopeo.secrets import without_queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Candidate
-
-DOCKER_HUB: Final = {"docker.io": "registry-1.docker.io"}
-"""containers/image talks to another host than the one that it names."""
-
-_CONTENT: Final = re.compile(
-    r"https?://(?P<host>[^/?#]+)/v2/(?P<repository>[^?#]+)/(?P<kind>manifests|blobs)/(?P<what>(?!uploads)[^/?#]+)(?:[?#].*)?"
-)
 
 
 class Outcome(StrEnum):
@@ -79,7 +85,8 @@ class Provenance:
     was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
     `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
     server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate
-    (None: the log cannot tell).
+    (None: the log cannot tell). `fetched` are the URLs of their own from which content came, `left` the digests of the
+    layers that skopeo left at such a place.
     """
 
     attempts: tuple[Attempt, ...]
@@ -90,6 +97,8 @@ class Provenance:
     yielded: bool = False
     retry_after: float = 0.0
     pulled: tuple[str, ...] | None = ()
+    fetched: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -99,10 +108,23 @@ class Provenance:
     def logged_in(self, log: str) -> Provenance:
         """The same run, its log kept."""
         attempts = tuple(
-            replace(attempt, log=log) if attempt.outcome is Outcome.FAILED else attempt for attempt in self.attempts
+            replace(attempt, log=log) if attempt.outcome is Outcome.FAILED or self.doubt is not None else attempt
+            for attempt in self.attempts
         )
         fault = None if self.fault is None else replace(self.fault, detail=f"{self.fault.detail} [log: {log}]")
         return replace(self, attempts=attempts, fault=fault)
+
+    def disbelieved(self) -> Provenance:
+        """The same run, its doubt counted against the candidate that raised it; a fault where it was none."""
+        if self.doubt is None:
+            return self
+        why = f"not confirmed: {self.doubt}"
+        if self.server is None:
+            return replace(self, doubt=None, fault=Fault(reason=Reason.OTHER, detail=why))
+        *before, last = self.attempts
+        stage = Stage.BLOB if self.pulled else Stage.MANIFEST
+        failed = replace(last, outcome=Outcome.FAILED, stage=stage, reason=Reason.OTHER, detail=why)
+        return replace(self, attempts=(*before, failed), server=None, doubt=None)
 
     def blaming_destination(self, why: str) -> Provenance:
         """The same run, its failure found to be the destination's: the candidate is cleared."""
@@ -120,13 +142,15 @@ def trace(
     ending: Ending,
     digest: Digest | None,
     destination: Reference | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> Provenance:
     """Follow a run through its log.
 
     `candidates` are those of the scoped configuration, in order; `digest` what was asked for (None: a tag);
-    `destination` the repository that was written to, where that is a registry.
+    `destination` the repository that was written to, where that is a registry; `elsewhere` the URLs that the image's
+    manifests name for content of it, where that may be fetched.
     """
-    walk = _Walk(candidates, destination)
+    walk = _Walk(candidates, destination, elsewhere)
     for event in events:
         walk.step(event)
     return walk.conclude(ending, tail, digest)
@@ -135,8 +159,15 @@ def trace(
 class _Walk:
     """Walks the events in order, keeping the candidate that skopeo is at."""
 
-    def __init__(self, candidates: Sequence[Candidate], destination: Reference | None) -> None:
+    def __init__(
+        self, candidates: Sequence[Candidate], destination: Reference | None, elsewhere: Sequence[str]
+    ) -> None:
         self._candidates = candidates
+        repositories = [one.reference for one in candidates] + ([] if destination is None else [destination])
+        self._purposes = Purposes(repositories=frozenset(map(repository_of, repositories)), elsewhere=tuple(elsewhere))
+        self._lookasides: list[Lookaside] = []
+        self._left: list[str] = []
+        self._gaps = False
         self._destination = destination
         self._attempts: dict[int, Attempt] = {}
         self._position = 0
@@ -151,6 +182,13 @@ class _Walk:
     def step(self, event: Event) -> None:
         if isinstance(event, Signed):
             return
+        if isinstance(event, Lookaside):
+            self._lookasides.append(event)
+            return
+        if isinstance(event, LeftElsewhere):
+            self._left.append(event.digest)
+            return
+        self._gaps |= isinstance(event, Lost)
         self._last = event
         match event:
             case Tried(reference=reference):
@@ -189,31 +227,32 @@ class _Walk:
         return replace(
             self._provenance(server=server, doubt=self._doubt(server, digest)),
             pulled=tuple(dict.fromkeys(self._pulled())),
+            fetched=tuple(self._purposes.fetched(self._requests)),
+            left=tuple(dict.fromkeys(self._left)),
         )
 
     def _doubt(self, server: Candidate, digest: Digest | None) -> str | None:
         """Why the requests do not prove that `server` served (later releases may read blobs from another candidate)."""
-        route = {(host_of(candidate.reference), candidate.reference.path) for candidate in self._candidates}
-        if self._destination is not None:
-            route.add((host_of(self._destination), self._destination.path))
-        asked = [content for event in self._requests if event.method == "GET" and (content := content_of(event.url))]
-        strange = next((content for content in asked if content[:2] not in route), None)
+        if self._gaps:
+            return "skopeo made more requests than are kept in memory, so it is not known where all of them went"
+        strange = self._purposes.unexplained([*self._lookasides, *self._requests])
         if strange is not None:
-            return f"skopeo read {strange[3]} from {strange[0]}/{strange[1]}, which is not in the route"
+            return f"{in_words(strange)}, which is not in the route"
+        asked = [content for event in self._requests if event.method == "GET" and (content := content_of(event.url))]
         wanted = str(digest) if digest is not None else server.reference.tag
-        if (host_of(server.reference), server.reference.path, "manifests", wanted) not in asked:
+        if (*repository_of(server.reference), "manifests", wanted) not in asked:
             return f"skopeo's log shows no request for the manifest {wanted} to {server.reference.name}"
         return None
 
     def _pulled(self) -> Iterator[str]:
-        """The blobs asked for; a GET of a blob never goes to the destination."""
+        """The blobs asked of a candidate; a GET of a blob never goes to the destination."""
         for event in self._requests:
-            content = content_of(event.url)
-            if event.method == "GET" and content is not None and content[2] == "blobs":
+            content = content_of(event.url) if event.method == "GET" else None
+            if content is not None and content[2] == "blobs" and content[:2] in self._purposes.repositories:
                 yield content[3]
 
     def _failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
-        error = last_words(ending, self._died, tail)
+        error = last_words(ending, self._died, tail, self._purposes.elsewhere)
         reason = ending.reason or reason_of(error)
         if self._current is None:
             if self._attempts and self._died is not None:  # every candidate failed; its words are in the attempts
@@ -298,24 +337,20 @@ class _Walk:
 
 def last_trouble(provenance: Provenance) -> str:
     """What was wrong last, in a run from which nothing came."""
+    provenance = provenance.disbelieved()
     if provenance.attempts:
         return provenance.attempts[-1].detail
-    return provenance.fault.detail if provenance.fault is not None else provenance.doubt or ""
+    return provenance.fault.detail if provenance.fault is not None else ""
 
 
-def last_words(ending: Ending, died: Died | None, tail: Sequence[str]) -> str:
-    """Why a run failed: in our words where it was ended from here, else in skopeo's."""
+def last_words(ending: Ending, died: Died | None, tail: Sequence[str], elsewhere: Sequence[str] = ()) -> str:
+    """Why a run failed: in our words where it was ended from here, else in skopeo's, which may name `elsewhere`."""
     if ending.complaint:
         return ending.complaint
     if died is not None:
-        return died.error
+        return without_queries(died.error.encode(errors="replace"), elsewhere).decode(errors="replace")
     how = f"signal {-ending.status}" if ending.status < 0 else f"exit status {ending.status}"
     return "\n".join([f"skopeo ended with {how} and did not say why", *tail[-5:]])
-
-
-def host_of(reference: Reference) -> str:
-    """The host that skopeo talks to."""
-    return DOCKER_HUB.get(reference.domain, reference.domain)
 
 
 def _split(url: str) -> SplitResult:
@@ -324,9 +359,3 @@ def _split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return urlsplit("")
-
-
-def content_of(url: str) -> tuple[str, str, str, str] | None:
-    """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
-    found = _CONTENT.fullmatch(url)
-    return None if found is None else (found["host"], found["repository"], found["kind"], found["what"])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST_URL: Final = 2000
 _ANY_CASE: Final = re.IGNORECASE
 # Credentials in a URL, tokens and signatures in its query (also of one that a registry redirects to), headers.
 _SECRETS: Final = (
-    (re.compile(rb"(https?://)[^/\s\"@]+@"), rb"\1***@"),
+    (re.compile(rb"(https?://)[^/?#\s\"]+@"), rb"\1***@"),
     (
         re.compile(
             rb"([?&][\w-]{0,64}(?:token|secret|password|signature|credential|sig|key|_state)[\w-]{0,64}=)[^&\s\"\\]+",
@@ -19,6 +23,7 @@ _SECRETS: Final = (
     (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
     (re.compile(rb'(\\?"(?:auth|password|\w{0,64}token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
 )
+_HOST: Final = re.compile(r"[^:@]*(?::\d*)?|\[[^\]]*\](?::\d*)?")
 
 
 def without_secrets(line: bytes) -> bytes:
@@ -31,3 +36,25 @@ def without_secrets(line: bytes) -> bytes:
 def told(text: str, limit: int) -> str:
     """At most `limit` characters of an error text, without secrets."""
     return without_secrets(text[:limit].encode(errors="replace")).decode(errors="replace")
+
+
+def without_queries(line: bytes, urls: Iterable[str]) -> bytes:
+    """`line` without the queries of `urls`, which may be signed: whoever has one may fetch what it is for."""
+    for url in urls:
+        query = url.partition("?")[2].partition("#")[0].encode(errors="replace")
+        if query:
+            line = line.replace(b"?" + query, b"?***")
+    return line
+
+
+def told_url(url: str) -> str:
+    """Where a URL leads, for people: without its user, password and query."""
+    place, *hidden = re.split(r"[?#]", url[:LONGEST_URL], maxsplit=1)
+    scheme, slashes, rest = place.partition("://")
+    if not slashes:
+        scheme, rest = "", place
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    if not _HOST.fullmatch(host):  # a password with a slash in it, say
+        user, at, host, slash, path = "", "", "***", "", ""
+    return f"{scheme}{slashes}{'***@' if user or at else ''}{host}{slash}{path}{'?***' if hidden else ''}"

@@ -67,8 +67,8 @@ class Tries:
         return len(candidates) > 1 and any(candidate not in self._limited for candidate in candidates[1:])
 
     def record(self, provenance: Provenance, now: float) -> None:
-        """Take what a run has shown. A fault of the destination costs no candidate."""
-        for attempt in provenance.attempts:
+        """Take what a run has shown. A doubt costs the candidate that raised it, a fault of the destination none."""
+        for attempt in provenance.disbelieved().attempts:
             candidate, host = attempt.candidate, attempt.candidate.reference.domain
             if attempt.outcome is Outcome.SERVED:
                 self._circuits.answered(host, blobs=bool(provenance.pulled))

@@ -38,11 +38,10 @@ class ManifestReader:
             probe = self._probe(image, candidates, yields=tries.yields(candidates))
             if self.scoped.skopeo.runs.stopping.is_set():
                 return None
+            probe = replace(probe, provenance=probe.provenance.disbelieved())
             tries.record(probe.provenance, time.monotonic())
             if probe.manifest or probe.provenance.fault is not None:
                 return probe
-            if probe.provenance.doubt is not None:
-                return None
         return None
 
     def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> bytes | None:

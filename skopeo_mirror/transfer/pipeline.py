@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from skopeo_mirror.errors import DestinationRefused, Unroutable
 from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
-from skopeo_mirror.skopeo.provenance import Fault, Outcome, content_of, host_of
+from skopeo_mirror.skopeo.provenance import Fault, Outcome
+from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, signatures_refused, temporary_trouble
@@ -163,8 +164,10 @@ class Pipeline:
                 return Left(journey=journey)
             provenance = self._judge_stall(journey, provenance)
             tries.record(provenance, time.monotonic())
-            if provenance.doubt is not None:
-                return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance)
+            if provenance.doubt is not None and journey.job.place.repository is not None:
+                # It is in the registry already: a copy by the next candidate would be believed for bytes not its own.
+                return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance.disbelieved())
+            provenance = provenance.disbelieved()
             if provenance.server is not None:
                 return self._finish(journey, Status.COPIED, provenance)
             if provenance.fault is not None:
@@ -177,7 +180,7 @@ class Pipeline:
         if plan is None or repository is None or not isinstance(event, Requested) or event.method != "HEAD":
             return frozenset()
         asked = content_of(event.url)
-        if asked is None or asked[:2] != (host_of(repository), repository.path):
+        if asked is None or asked[:2] != repository_of(repository):
             return frozenset()
         return plan.layers.get(asked[3], frozenset())
 

@@ -15,7 +15,10 @@ from skopeo_mirror.skopeo.debuglog import (
     MOST_EVENTS,
     Died,
     Event,
+    LeftElsewhere,
     LogReader,
+    Lookaside,
+    Lost,
     Refused,
     Requested,
     Retried,
@@ -124,6 +127,22 @@ def test_undoes_gos_quoting(quoted: str, plain: str) -> None:
         ),
         pytest.param("warning", "Failed, retrying in 2s ... (1/3). Error: x", Retried(at=1.0), id="retried"),
         pytest.param("fatal", "GET https://a.test/", Died(at=1.0, error="GET https://a.test/"), id="died"),
+        pytest.param(
+            "debug",
+            '  Using "lookaside" https://sigs.test/store',
+            Lookaside(at=1.0, url="https://sigs.test/store"),
+            id="lookaside",
+        ),
+        pytest.param(
+            "debug", '  Using "sigstore" http://s.test', Lookaside(at=1.0, url="http://s.test"), id="older-lookaside"
+        ),
+        pytest.param("debug", '  Using "lookaside" file:///var/lib/s', None, id="lookaside-of-files"),
+        pytest.param(
+            "debug",
+            'Skipping foreign layer "sha256:aa" copy to oci',
+            LeftElsewhere(at=1.0, digest="sha256:aa"),
+            id="left-elsewhere",
+        ),
         pytest.param("debug", "Downloading /v2/b/blobs/x", None, id="not-a-request"),
         pytest.param("debug", "Ping https://a.test/v2/ status 200", None, id="ping"),
         pytest.param("debug", "Too many requests to x: sleeping for 1.2.3 seconds", None, id="no-number"),
@@ -267,6 +286,7 @@ def test_memory_is_bounded_for_a_log_without_end() -> None:
     assert len(reader.events) == MOST_EVENTS
     assert isinstance(reader.events[0], Tried)
     assert isinstance(reader.events[-1], Died)
+    assert [type(event) for event in reader.events].count(Lost) == 1
 
 
 def test_what_comes_after_the_bound_is_still_told() -> None:

@@ -82,9 +82,23 @@ def test_the_staged_layout_has_one_image_and_no_name(manifest: bytes, media_type
 
 class TestProof:
     def test_files_were_copied_and_nobody_was_asked(self) -> None:
-        found = trace_layout([requested("GET", "https://d.test:5000/v2/")], [], candidate=FROM_LAYOUT, ending=FINE)
+        found = trace_layout([], [], candidate=FROM_LAYOUT, ending=FINE)
         assert (found.server, found.doubt, found.pulled) == (FROM_LAYOUT, None, None)
         assert [attempt.outcome for attempt in found.attempts] == [Outcome.SERVED]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            pytest.param("https://d.test:5000/v2/", id="ping"),
+            pytest.param("https://auth.test/token?scope=repository%3Am%2Fapp%3Apull%2Cpush&service=d", id="token"),
+            pytest.param(f"https://d.test:5000/v2/m/app/manifests/sha256-{D1.hex}.sig", id="signatures"),
+        ],
+    )
+    def test_what_the_destination_is_asked_is_no_pull(self, url: str) -> None:
+        event = requested("GET", url)
+        found = trace_layout([event], [], candidate=FROM_LAYOUT, ending=FINE, destination=DESTINATION)
+        assert found.doubt is None
+        assert trace_layout([event], [], candidate=FROM_LAYOUT, ending=FINE).doubt is not None
 
     def test_what_was_uploaded_is_known(self) -> None:
         upload = "http://d.test:5000/v2/m/app/blobs/uploads/1?_state=x&digest=sha256%3A" + D1.hex
@@ -98,6 +112,7 @@ class TestProof:
             pytest.param(Tried(at=1.0, reference="prod.test/app"), id="candidate"),
             pytest.param(requested("GET", f"https://prod.test/v2/app/blobs/{D1}"), id="blob"),
             pytest.param(requested("GET", "https://d.test:5000/v2/other/manifests/v1"), id="another-repository"),
+            pytest.param(requested("GET", "https://cdn.test/x/layer"), id="another-path"),
         ],
     )
     @pytest.mark.parametrize("destination", [None, DESTINATION], ids=["directory", "registry"])

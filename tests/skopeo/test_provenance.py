@@ -7,9 +7,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.skopeo.debuglog import Died, Event, Refused, Requested, Retried, Tried, Waiting
+from skopeo_mirror.skopeo.debuglog import (
+    Died,
+    Event,
+    LeftElsewhere,
+    Lookaside,
+    Lost,
+    Refused,
+    Requested,
+    Retried,
+    Tried,
+    Waiting,
+)
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.provenance import Ending, Fault, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.provenance import Ending, Fault, Outcome, Provenance, last_trouble, trace
 from tests.skopeo.golden import CONFIG, DIGEST, LAYER, VERSIONS, events_of, log_of
 from tests.values import D1, candidate, origin
 
@@ -197,6 +208,145 @@ def test_requests_that_do_not_fit_are_a_doubt(events: tuple[Event, ...], doubt: 
     assert found.doubt is not None
     assert doubt in found.doubt
     assert found.failed
+
+
+def got(url: str, method: str = "GET") -> Requested:
+    return Requested(at=0.0, method=method, url=url)
+
+
+SIGNATURES = Lookaside(at=0.0, url="https://sigs.test/store/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://cdn.test/layer", id="another-host"),
+        pytest.param("https://cdn.test/v2/", id="a-ping-of-a-stranger"),
+        pytest.param("https://cdn.test/v1/_ping", id="an-old-ping-of-a-stranger"),
+        pytest.param("https://a.test/layer", id="another-path-of-the-server"),
+        pytest.param("https://a.test/v2/x/other/tags/list", id="another-repository"),
+        pytest.param("https://a.test/v2/x/app/other/manifests/v1", id="a-repository-below"),
+        pytest.param("https://a.test@cdn.test/v2/", id="the-host-as-a-user"),
+        pytest.param("https://cdn.test/?https://a.test/v2/", id="the-host-in-a-query"),
+        pytest.param("https://cdn.test/token?service=a.test", id="a-token-for-nothing"),
+        pytest.param("https://cdn.test/token?scope=repository:x/other:pull", id="a-token-for-another-repository"),
+        pytest.param(
+            "https://cdn.test/v2/x/manifests/token?scope=repository:x/app:pull", id="a-token-that-looks-like-content"
+        ),
+        pytest.param(f"https://sigs.test/x/app@sha256={D1.hex}/signature-1", id="signatures-outside-the-lookaside"),
+        pytest.param(
+            f"https://sigs.test/store/x/other@sha256={D1.hex}/signature-1", id="signatures-of-another-repository"
+        ),
+        pytest.param("https://sigs.test/store/layer", id="no-signature"),
+        pytest.param("https://sigs.test/storehouse/layer", id="a-name-that-begins-alike"),
+        pytest.param("http://[", id="no-url"),
+    ],
+)
+def test_whatever_its_path_a_request_that_nothing_explains_is_a_doubt(url: str) -> None:
+    found = traced(SIGNATURES, tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, got(url))
+    assert found.doubt is not None
+    assert "which is not in the route" in found.doubt
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://a.test/v2/", id="ping"),
+        pytest.param("http://b.test/v1/_ping", id="old-ping"),
+        pytest.param("https://auth.test/token?scope=repository%3Ax%2Fapp%3Apull&service=a.test", id="token"),
+        pytest.param("https://auth.test/a?account=me&scope=repository:m/app:pull,push", id="token-for-the-destination"),
+        pytest.param("https://a.test/v2/auth?scope=repository%3Ax%2Fapp%3Apull", id="token-of-the-server-itself"),
+        pytest.param(f"https://sigs.test/store/x/app@sha256={D1.hex}/signature-1", id="lookaside"),
+        pytest.param(f"https://a.test/v2/x/app/manifests/sha256-{D1.hex}.sig", id="sigstore-attachment"),
+        pytest.param(f"https://a.test/extensions/v2/x/app/signatures/{D1}", id="openshifts-signatures"),
+        pytest.param("https://a.test/v2/x/app/tags/list", id="tags"),
+    ],
+)
+def test_what_registries_tokens_and_signatures_need_is_no_doubt(url: str) -> None:
+    found = traced(SIGNATURES, tried(A.reference), MANIFEST_OF_A, got(url))
+    assert found.doubt is None
+
+
+def test_signatures_are_looked_for_only_where_the_log_says_so() -> None:
+    signature = got(f"https://sigs.test/store/x/app@sha256={D1.hex}/signature-1")
+    assert traced(tried(A.reference), MANIFEST_OF_A, signature).doubt is not None
+
+
+def test_what_was_not_kept_proves_nothing() -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, Lost(at=0.0), BLOB_OF_A)
+    assert found.doubt is not None
+    assert "more requests than are kept" in found.doubt
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "PATCH"])
+def test_uploads_go_where_the_destination_sends_them(method: str) -> None:
+    assert traced(tried(A.reference), MANIFEST_OF_A, got("https://storage.test/upload/1", method)).doubt is None
+
+
+@pytest.mark.parametrize(
+    ("known", "logged"),
+    [
+        pytest.param("https://cdn.test/layer", "https://cdn.test/layer", id="plain"),
+        pytest.param("https://u:p@cdn.test/a b?sig=s", "https://u:xxxxx@cdn.test/a%20b?sig=s", id="as-go-spells-it"),
+        pytest.param("https://CDN.test/v2/w/blobs/sha256:cc", "https://CDN.test/v2/w/blobs/sha256:cc", id="a-registry"),
+    ],
+)
+def test_content_that_lives_elsewhere_is_told_and_is_not_the_servers(known: str, logged: str) -> None:
+    events = (tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, got(logged))
+    assert traced(*events).doubt is not None
+    found = trace(events, (), candidates=ROUTE, ending=DONE, digest=D1, elsewhere=[known, "https://other.test/"])
+    assert (found.server, found.doubt) == (A, None)
+    assert found.fetched == (known,)
+    assert found.pulled == ("sha256:aa",)
+
+
+def test_no_error_has_the_query_of_a_layers_url() -> None:
+    url = "https://u:p@cdn.test/a?t=hunter2"
+    died = Died(at=0.0, error=f"fetching {url}: not found")
+    found = trace(
+        (tried(A.reference), died), (), candidates=ROUTE, ending=FATAL, digest=D1, elsewhere=[url, "https://b.test/"]
+    )
+    assert found.attempts[0].detail == "fetching https://u:p@cdn.test/a?***: not found"
+    doubtful = traced(tried(A.reference), MANIFEST_OF_A, got(url)).doubt
+    assert doubtful == "skopeo read https://***@cdn.test/a?***, which is not in the route"
+
+
+def test_knows_the_layers_that_were_left_where_they_are() -> None:
+    left = LeftElsewhere(at=0.0, digest="sha256:cc")
+    found = traced(tried(A.reference), MANIFEST_OF_A, left, left)
+    assert (found.doubt, found.left, found.fetched) == (None, ("sha256:cc",), ())
+
+
+def test_a_doubt_is_counted_against_the_candidate_that_raised_it() -> None:
+    found = traced(tried(A.reference), refused(A.reference), tried(B.reference), MANIFEST_OF_B, got("https://c.test/x"))
+    words = "not confirmed: skopeo read https://c.test/x, which is not in the route"
+    assert told(found.disbelieved()) == [
+        (A, Outcome.FAILED, Stage.MANIFEST, Reason.NOT_FOUND),
+        (B, Outcome.FAILED, Stage.MANIFEST, Reason.OTHER),
+    ]
+    assert found.disbelieved().attempts[-1].detail == words
+    assert (found.disbelieved().server, found.disbelieved().doubt, found.disbelieved().fault) == (None, None, None)
+    assert last_trouble(found) == words
+    [*_, kept] = found.logged_in("x.log").disbelieved().attempts
+    assert kept.log == "x.log"
+
+
+def test_a_doubt_after_blobs_is_one_of_the_blobs() -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, got("https://c.test/x"))
+    assert told(found.disbelieved()) == [(A, Outcome.FAILED, Stage.BLOB, Reason.OTHER)]
+
+
+def test_a_doubt_that_no_candidate_raised_is_a_fault() -> None:
+    found = traced(tried(f"evil.test/app@{D1}")).disbelieved()
+    assert found.attempts == ()
+    assert found.fault is not None
+    assert "it names evil.test/app" in found.fault.detail
+    assert found.fault.reason is Reason.OTHER
+
+
+def test_who_is_proven_is_believed() -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A)
+    assert found.disbelieved() is found
 
 
 def test_requests_to_the_destination_are_no_doubt() -> None:

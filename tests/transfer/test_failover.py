@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, PASSING, Reason, Stage
@@ -55,6 +57,17 @@ def test_who_served_is_no_failure() -> None:
     one.record(run_of(failed(A, Reason.NOT_FOUND), served(B)), 0.0)
     assert one.next(0.0) == (B, O)
     assert [attempt.candidate for attempt in one.attempts] == [A]
+
+
+def test_a_doubt_costs_the_candidate_that_raised_it() -> None:
+    one = tries()
+    one.record(replace(run_of(failed(A, Reason.NOT_FOUND), served(B)), doubt="skopeo read x"), 0.0)
+    assert one.next(0.0) == (O,)
+    assert [(attempt.candidate, attempt.reason) for attempt in one.attempts] == [
+        (A, Reason.NOT_FOUND),
+        (B, Reason.OTHER),
+    ]
+    assert one.attempts[-1].detail == "not confirmed: skopeo read x"
 
 
 def test_a_fault_of_the_destination_costs_no_candidate() -> None:
