@@ -128,7 +128,7 @@ StallTimeout = Annotated[
     _option("--stall-timeout", metavar="DURATION", panel=_RUN, help="End an attempt that moves nothing so long (60s)."),
 ]
 FailFast = Annotated[bool, _flag("--fail-fast", panel=_RUN, help="Start no more images after the first failure.")]
-NoPlan = Annotated[bool, _flag("--no-plan", panel=_RUN, help="Do not read manifests ahead.")]
+NoPlan = Annotated[bool, _flag("--no-plan", panel=_RUN, help="Do not read manifests ahead (but for dir: and --from).")]
 DryRun = Annotated[bool, _flag("--dry-run", panel=_RUN, help="Everything but the copy.")]
 SkopeoPath = Annotated[str | None, _option("--skopeo", metavar="PATH", panel=_RUN, help="The skopeo to run.")]
 SkopeoOption = Annotated[

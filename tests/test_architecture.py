@@ -57,6 +57,8 @@ PURE = (
     "skopeo.debuglog",
     "skopeo.faults",
     "skopeo.provenance",
+    "skopeo.purposes",
+    "transfer.elsewhere",
     "transfer.explaining",
     "transfer.failover",
     "transfer.results",

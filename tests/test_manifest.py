@@ -42,6 +42,64 @@ def test_a_layer_that_lives_elsewhere_is_left_there_but_an_image_never_is() -> N
     assert len(parse_manifest(json.dumps(index).encode()).children) == 1
 
 
+def test_knows_what_lives_elsewhere() -> None:
+    layer = described(b"x") | {"urls": ["https://c.test/x", ""]}
+    config = described(b"config") | {"urls": ["https://c.test/config"]}
+    manifest = parse_manifest(
+        json.dumps({"schemaVersion": 2, "config": config, "layers": [layer, described(b"y")]}).encode()
+    )
+    assert [one.urls for one in manifest.elsewhere] == [("https://c.test/x", "")]
+    assert [one.urls for one in manifest.blobs] == [("https://c.test/config",), ()]
+
+
+@pytest.mark.parametrize("urls", [None, []], ids=["null", "empty"])
+def test_a_layer_without_a_url_is_at_the_registry(urls: object) -> None:
+    image = {"schemaVersion": 2, "config": described(b"config"), "layers": [described(b"x") | {"urls": urls}]}
+    manifest = parse_manifest(json.dumps(image).encode())
+    assert (len(manifest.blobs), manifest.elsewhere) == (2, ())
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        pytest.param("https://c.test/x", id="text"),
+        pytest.param([5], id="number"),
+        pytest.param([["https://c.test/x"]], id="nested"),
+        pytest.param({"0": "https://c.test/x"}, id="table"),
+    ],
+)
+def test_urls_are_a_list_of_them(urls: object) -> None:
+    image = {"schemaVersion": 2, "config": described(b"config"), "layers": [described(b"x") | {"urls": urls}]}
+    with pytest.raises(InvalidManifest, match=r"layers\[0\].urls is no list of URLs"):
+        parse_manifest(json.dumps(image).encode())
+
+
+@pytest.mark.parametrize(
+    ("image", "key"),
+    [
+        pytest.param('"config": @, "layers": [{"digest": "x", "URLs": ["https://c.test/x"]}]', "URLs", id="urls"),
+        pytest.param('"config": @, "layers": [{"url\u017f": ["https://c.test/x"]}]', "url\u017f", id="long-s"),
+        pytest.param('"config": @, "Layers": []', "Layers", id="layers"),
+        pytest.param('"config": @, "Config": {"urls": ["https://c.test/x"]}, "layers": []', "Config", id="config"),
+        pytest.param('"Manifests": []', "Manifests", id="manifests"),
+        pytest.param(
+            '"config": @, "layers": [{"urls": ["https://c.test/x"]}], "layers": [@]', "layers", id="layers-twice"
+        ),
+        pytest.param('"config": @, "layers": [{"urls": ["https://c.test/x"], "urls": []}]', "urls", id="urls-twice"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_none(image: str, key: str) -> None:
+    """For skopeo keys are the same in any case, and what comes second is read into what came first."""
+    text = f'{{"schemaVersion": 2, {image}}}'.replace("@", json.dumps(described(b"config")))
+    with pytest.raises(InvalidManifest, match=f"read in two ways, because of '{key}'"):
+        parse_manifest(text.encode())
+
+
+def test_annotations_may_be_called_anything() -> None:
+    image = json.loads(image_manifest(b"config")) | {"annotations": {"URLs": "x", "Config": "y", "LAYERS": "z"}}
+    assert len(parse_manifest(json.dumps(image).encode()).blobs) == 1
+
+
 def test_keeps_the_media_type() -> None:
     image = json.loads(image_manifest(b"config")) | {"mediaType": "application/vnd.oci.image.manifest.v1+json"}
     assert parse_manifest(json.dumps(image).encode()).media_type == "application/vnd.oci.image.manifest.v1+json"

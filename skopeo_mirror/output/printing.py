@@ -9,7 +9,7 @@ from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
-from skopeo_mirror.output.text import attempt_lines, failed_line, image_line
+from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, failed_line, image_line
 from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
 from skopeo_mirror.transfer.results import Status
 
@@ -81,6 +81,9 @@ class Printer:
             self._console.note(line)
         else:
             self._console.result(line)
+        warning = elsewhere_warning(image)
+        if warning is not None:
+            self._console.warning(warning)
         if self._verbose:
             for attempt in attempt_lines(image):
                 self._console.note(attempt)

@@ -90,6 +90,10 @@ def _image(image: ImageResult) -> dict[str, Any]:
     }
     if image.resolved_from is not None:
         document["resolved_from"] = str(image.resolved_from)
+    if image.elsewhere:
+        document["elsewhere"] = [
+            {"digest": content.digest, "url": content.url, "fetched": content.fetched} for content in image.elsewhere
+        ]
     if image.catalog is not None:
         document["catalog"] = image.catalog
     if image.wanted_by:

@@ -43,6 +43,22 @@ def attempt_lines(image: ImageResult) -> list[str]:
     return lines
 
 
+def elsewhere_warning(image: ImageResult) -> str | None:
+    """What of an image is, or came from, at a URL of its own; None where nothing is."""
+    left = [
+        f"{content.digest} at {content.url or 'a URL of its own'}" for content in image.elsewhere if not content.fetched
+    ]
+    fetched = [f"{content.digest} from {content.url}" for content in image.elsewhere if content.fetched]
+    would = image.status is Status.WOULD_COPY
+    told = []
+    if left:
+        what = "would be left where they are" if would else "were left where they are, and are not at the destination"
+        told.append(f"layers {what}: {', '.join(left)}")
+    if fetched:
+        told.append(f"{'would be fetched' if would else 'fetched'} from no mirror: {', '.join(fetched)}")
+    return f"{image.image}: {'; '.join(told)}" if told else None
+
+
 def bar(fraction: float, width: int) -> str:
     """A bar of `width` characters that is filled to `fraction` (0 to 1)."""
     filled = round(min(max(fraction, 0.0), 1.0) * width)

@@ -7,9 +7,10 @@ import re
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from skopeo_mirror.skopeo.secrets import without_secrets
+from skopeo_mirror.skopeo.secrets import without_queries, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _LONGEST_LINE: Final = 1024 * 1024
@@ -27,12 +28,15 @@ class LogDirectory:
         """Open a private file that takes a run's log as it comes."""
         return tempfile.TemporaryFile(dir=self._scratch)
 
-    def keep(self, log: BinaryIO, image: str) -> Path:
-        """Write what `log` holds into the directory, without secrets; return the file's path."""
+    def keep(self, log: BinaryIO, image: str, elsewhere: Sequence[str] = ()) -> Path:
+        """Write what `log` holds into the directory, without secrets; return the file's path.
+
+        Of the URLs in `elsewhere` the queries are secrets, too.
+        """
         name = re.sub(r"[^A-Za-z0-9._@-]+", "_", image)[:180]
         path = self._directory / f"{name}.{next(self._numbers)}.log"
         log.seek(0)
         with path.open("wb") as file:
             while line := log.readline(_LONGEST_LINE):
-                file.write(without_secrets(line))
+                file.write(without_secrets(without_queries(line, elsewhere)))
         return path

@@ -147,12 +147,16 @@ class ScopedSkopeo:
         *,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
+        elsewhere: Sequence[str] = (),
     ) -> Provenance:
-        """Copy `image` whole, by its digest, from the first of `candidates` that has it to `target`."""
+        """Copy `image` whole, by its digest, from the first of `candidates` that has it to `target`.
+
+        `elsewhere` are the URLs beside them from which skopeo may fetch content of it.
+        """
         if isinstance(candidates[0], LayoutCandidate):
             return self._copy_from_layout(image, candidates[0], target, on_event)
         source = [*self.settings.source.options("src-"), f"docker://{image.without_tag()}"]
-        return self._copy(image, candidates, source, target, yields=yields, on_event=on_event)
+        return self._copy(image, candidates, source, target, yields=yields, on_event=on_event, elsewhere=elsewhere)
 
     def look_for_signatures(
         self, image: PinnedReference, candidates: Sequence[Candidate], *, access: Access
@@ -204,6 +208,7 @@ class ScopedSkopeo:
         *,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
+        elsewhere: Sequence[str] = (),
     ) -> Provenance:
         """`source` is what skopeo reads, with the options that belong to it."""
         *source_options, source_name = source
@@ -224,6 +229,7 @@ class ScopedSkopeo:
                 writes_to=target.repository,
                 yields=yields,
                 on_event=on_event,
+                elsewhere=elsewhere,
             )
             if provenance.server is None or provenance.doubt is not None:
                 return provenance
@@ -243,6 +249,7 @@ class ScopedSkopeo:
         keeps_log: bool = True,
         on_event: Callable[[Event], None] | None = None,
         done_with: re.Pattern[str] | None = None,
+        elsewhere: Sequence[str] = (),
     ) -> tuple[Run, Provenance]:
         """`done_with`: last words of skopeo's with which it has done what it was asked for."""
         log = None if self.logs is None or not keeps_log else self.logs.begin()
@@ -264,12 +271,18 @@ class ScopedSkopeo:
             provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
         else:
             provenance = trace(
-                events, tail, candidates=candidates, ending=ending, digest=image.digest, destination=writes_to
+                events,
+                tail,
+                candidates=candidates,
+                ending=ending,
+                digest=image.digest,
+                destination=writes_to,
+                elsewhere=elsewhere,
             )
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
-                    provenance = provenance.logged_in(str(self.logs.keep(log, str(image))))
+                    provenance = provenance.logged_in(str(self.logs.keep(log, str(image), elsewhere)))
         return run, provenance
 
     @contextmanager

@@ -46,6 +46,11 @@ class Tries:
         self._failed: dict[Candidate, Reason] = {}
         self._retry_after = 0.0
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All of them, as at the start."""
+        return self._all
+
     def next(self, now: float) -> tuple[Candidate, ...]:
         """The candidates that skopeo is to be given now, in order; empty when all had their turn.
 

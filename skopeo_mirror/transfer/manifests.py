@@ -44,13 +44,13 @@ class ManifestReader:
                 return probe
         return None
 
-    def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> bytes | None:
+    def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> Probe:
         """The manifest of an image of an index, from the candidates that are left; what fails here costs none."""
         candidates = tuple(
             replace(candidate, reference=candidate.reference.pin(digest)) for candidate in tries.next(time.monotonic())
         )
         child = index.without_tag().pin(digest)
-        return self.scoped.probe(child, candidates, access=self.scoped.settings.source).manifest or None
+        return self.scoped.probe(child, candidates, access=self.scoped.settings.source)
 
     def _probe(self, image: Reference, candidates: tuple[Candidate, ...], *, yields: bool) -> Probe:
         quick = None if self.plain is None else self.plain.read(image, candidates, yields=yields)

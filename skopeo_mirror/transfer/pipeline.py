@@ -12,25 +12,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
+from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
+from skopeo_mirror.transfer.elsewhere import as_told, to_be_fetched, why_not
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, signatures_refused, temporary_trouble
 from skopeo_mirror.transfer.failover import backoff
-from skopeo_mirror.transfer.plan import Plan, plan_of
+from skopeo_mirror.transfer.plan import MOST_FILES, MOST_IMAGES, Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skopeo_mirror.reference import PinnedReference
+    from skopeo_mirror.reference import Digest, PinnedReference
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.provenance import Attempt, Provenance
-    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.comparing import SignatureComparison
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
@@ -169,6 +171,8 @@ class Pipeline:
                 return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance.disbelieved())
             provenance = provenance.disbelieved()
             if provenance.server is not None:
+                if provenance.left and journey.plan is None:  # it was not read ahead; now its URLs are to be told
+                    self._read_plan(journey, tries)
                 return self._finish(journey, Status.COPIED, provenance)
             if provenance.fault is not None:
                 return self._fault(journey, provenance)
@@ -191,7 +195,9 @@ class Pipeline:
         pinned = _known(journey.pinned)
         yields = _known(journey.tries).yields(candidates)
         with self.destination.writing(journey.job.place, pinned.digest) as writing:
-            provenance = self.scoped.copy(pinned, candidates, writing.target, yields=yields, on_event=on_event)
+            provenance = self.scoped.copy(
+                pinned, candidates, writing.target, yields=yields, on_event=on_event, elsewhere=self._urls(journey)
+            )
             if provenance.server is not None and provenance.doubt is None:
                 writing.publish()
         return provenance
@@ -235,14 +241,21 @@ class Pipeline:
     def _plan(self, journey: Journey) -> Step | None:
         """Read the manifests ahead, from the candidates that the copy will use; who fails here is not asked again."""
         pinned, tries = _known(journey.pinned), self._tries(journey)
-        if not (self.plans or self.dry_run):
+        from_layout = _is_from_layout(tries)
+        # Where something could be fetched from another place unasked, it must be known beforehand.
+        if not (self.plans or self.dry_run or self.destination.brings_layers or from_layout):
             return None
-        probe = self.reader.read(pinned.without_tag(), tries)
+        probe = self._read_plan(journey, tries)
         if probe is None:
             return self._again_or_fail(journey, tries, copying=False)
         if probe.provenance.fault is not None:
             return self._fault(journey, probe.provenance)
-        journey.plan = plan_of(probe.manifest, lambda digest: self.reader.read_child(pinned, digest, tries))
+        if journey.plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
+            return self._again_or_fail(journey, tries, copying=False)
+        fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
+        refusal = why_not(fetched, probe.provenance.server, mirrors_only=self.sourcing.mirrors_only)
+        if refusal is not None:
+            return self._fail(journey, refusal)
         complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
         if complaint is not None:
             return self._fail(journey, f"{self.destination.name}: {complaint}")
@@ -260,6 +273,27 @@ class Pipeline:
             journey.before += sources.skipped
             journey.tries = self.reader.tries(pinned, sources.candidates)
         return journey.tries
+
+    def _read_plan(self, journey: Journey, tries: Tries) -> Probe | None:
+        """Read what an image consists of; None where no candidate gives its manifest."""
+        pinned = _known(journey.pinned)
+        probe = self.reader.read(pinned.without_tag(), tries)
+        if probe is not None and probe.manifest:
+            most = MOST_FILES if _is_from_layout(tries) else MOST_IMAGES
+            journey.plan = plan_of(probe.manifest, lambda digest: self._read_child(pinned, digest, tries), most=most)
+        return probe
+
+    def _read_child(self, pinned: PinnedReference, digest: Digest, tries: Tries) -> bytes | None:
+        """The manifest of an image of an index; of a registry's the copy will show what is wrong, if anything is."""
+        probe = self.reader.read_child(pinned, digest, tries)
+        if _is_from_layout(tries):
+            tries.record(probe.provenance, time.monotonic())
+        return probe.manifest or None
+
+    def _urls(self, journey: Journey) -> tuple[str, ...]:
+        """Where skopeo may fetch content of an image beside its candidates."""
+        fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
+        return tuple(url for content in fetched for url in content.urls)
 
     def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
         """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault.
@@ -345,6 +379,14 @@ class Pipeline:
             own_destination=wanted.destination,
             wanted_by=wanted.wanted_by,
             catalog=wanted.catalog,
+            elsewhere=()
+            if error is not None
+            else as_told(
+                journey.plan,
+                provenance,
+                brings_layers=self.destination.brings_layers,
+                would=status is Status.WOULD_COPY,
+            ),
         )
 
     def _bytes(self, journey: Journey, status: Status, provenance: Provenance | None) -> int:
@@ -365,6 +407,10 @@ class Pipeline:
                 )
             case _:
                 return 0
+
+
+def _is_from_layout(tries: Tries) -> bool:
+    return all(candidate.kind is Kind.LAYOUT for candidate in tries.candidates)
 
 
 def _known(value: _T | None) -> _T:

@@ -8,26 +8,40 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.manifest import InvalidManifest, parse_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from skopeo_mirror.manifest import Descriptor, Manifest
     from skopeo_mirror.reference import Digest
 
 
 MOST_IMAGES: Final = 256
 """Images of one index that are read ahead; a process each."""
+MOST_FILES: Final = 100_000
+"""The same where each is a file of a layout."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """Content that has `urls` of its own; skopeo leaves a layer there where it can, a config (`needed`) never."""
+
+    digest: str
+    urls: tuple[str, ...]
+    needed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests.
 
-    `media_types` are those of the manifests; `layers` maps each config to the layers that go before it.
+    `media_types` are those of the manifests; `layers` maps each config to the layers that go before it. `elsewhere` is
+    what lives at URLs of its own: layers of this kind are not among the `blobs`.
     """
 
     blobs: dict[str, int]
     manifests: int
     media_types: frozenset[str]
     layers: dict[str, frozenset[str]]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -35,13 +49,14 @@ class Plan:
         return self.manifests + sum(self.blobs.values())
 
 
-def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | None:
+def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int = MOST_IMAGES) -> Plan | None:
     """The plan of the image whose manifest is `content`; `read` fetches the manifests of an index's images.
 
-    None where one of them cannot be read, or there are more than any image has: then the copy will show what is wrong.
+    None where one of them cannot be read, or there are more than `most`: then the copy will show what is wrong.
     """
     blobs: dict[str, int] = {}
     media_types: set[str] = set()
+    elsewhere: dict[Elsewhere, None] = {}
     before: dict[str, frozenset[str]] = {}
     total = 0
     contents: list[bytes] = [content]
@@ -54,16 +69,31 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None]) -> Plan | No
         except InvalidManifest:
             return None
         media_types.add(manifest.media_type)
+        elsewhere.update(dict.fromkeys(_elsewhere(manifest)))
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
         if manifest.blobs:
             config, *layers = [str(blob.digest) for blob in manifest.blobs]
             before[config] = before.get(config, frozenset(layers)).intersection(layers)
         for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
             named.add(digest)
-            if len(named) > MOST_IMAGES:
+            if len(named) > most:
                 return None
             found = read(digest)
             if found is None:
                 return None
             contents.append(found)
-    return Plan(blobs=blobs, manifests=total, media_types=frozenset(media_types), layers=before)
+    return Plan(
+        blobs=blobs,
+        manifests=total,
+        media_types=frozenset(media_types),
+        layers=before,
+        elsewhere=tuple(elsewhere),
+    )
+
+
+def _elsewhere(manifest: Manifest) -> Iterator[Elsewhere]:
+    def found(descriptor: Descriptor, *, needed: bool) -> Elsewhere:
+        return Elsewhere(digest=str(descriptor.digest), urls=descriptor.urls, needed=needed)
+
+    yield from (found(config, needed=True) for config in manifest.blobs[:1] if config.urls)
+    yield from (found(layer, needed=False) for layer in manifest.elsewhere)

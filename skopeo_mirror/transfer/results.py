@@ -34,12 +34,24 @@ class WantedBy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LivesElsewhere:
+    """Content of an image that lives at a URL of its own: `fetched` from there, or left there.
+
+    `url` is for people, without user, password and query; empty where it could not be learned.
+    """
+
+    digest: str
+    url: str
+    fetched: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageResult:
     """One image's end. `image` is the reference as asked for, `bytes` what its manifests say it weighs.
 
     `confirmed`: the digest was compared and, where this run copied it, it is proven who served (`served_by`).
     `error` is set exactly where `status` is failed. `own_destination` is the one that the image named itself.
-    `catalog`: it is that operator catalog, as the image set writes it.
+    `catalog`: it is that operator catalog, as the image set writes it. `elsewhere` is no part of `bytes`.
     """
 
     image: Reference
@@ -56,6 +68,7 @@ class ImageResult:
     own_destination: str | None = None
     wanted_by: tuple[WantedBy, ...] = ()
     catalog: str | None = None
+    elsewhere: tuple[LivesElsewhere, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

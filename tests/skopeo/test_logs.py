@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skopeo_mirror.skopeo.logs import LogDirectory
-from skopeo_mirror.skopeo.secrets import without_secrets
+from skopeo_mirror.skopeo.secrets import told_url, without_queries, without_secrets
 from tests.skopeo.golden import log_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SECRET = b"hunter2"
     [
         pytest.param(b"GET https://user:hunter2@a.test/v2/", id="url-password"),
         pytest.param(b"GET https://hunter2@a.test/v2/", id="url-user"),
+        pytest.param(b"GET https://user:x@hunter2@a.test/v2/", id="at-in-the-password"),
         pytest.param(b"GET https://a.test/token?service=x&refresh_token=hunter2&scope=y", id="query-token"),
         pytest.param(b"GET https://s3.test/b?X-Amz-Signature=hunter2&X-Amz-Date=1", id="s3-signature"),
         pytest.param(b"GET https://s3.test/b?X-Amz-Credential=hunter2", id="s3-credential"),
@@ -56,6 +57,40 @@ def test_removes_a_secret(line: bytes) -> None:
 )
 def test_leaves_the_rest_alone(line: bytes) -> None:
     assert without_secrets(line) == line
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        pytest.param("https://c.test/x/y", "https://c.test/x/y", id="plain"),
+        pytest.param("https://u:hunter2@c.test:8443/x", "https://***@c.test:8443/x", id="password"),
+        pytest.param("https://hunter2@c.test/x", "https://***@c.test/x", id="user"),
+        pytest.param("https://u:hunt@er2@c.test/x", "https://***@c.test/x", id="at-in-the-password"),
+        pytest.param("https://c.test/x?t=hunter2&u=1", "https://c.test/x?***", id="query"),
+        pytest.param("https://c.test/x#hunter2", "https://c.test/x?***", id="fragment"),
+        pytest.param("https://c.test/a/@scope/x", "https://c.test/a/@scope/x", id="at-in-the-path"),
+        pytest.param("https://u:hunter2/x@c.test/x", "https://***", id="slash-in-the-password"),
+        pytest.param("https://[::1]:80/x", "https://[::1]:80/x", id="address"),
+        pytest.param("u:hunter2@c.test", "***@c.test", id="no-scheme"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_a_url_is_told_without_what_opens_it(url: str, told: str) -> None:
+    assert told_url(url) == told
+
+
+def test_the_queries_of_known_urls_are_secrets() -> None:
+    urls = ["https://c.test/x?t=hunter2#y", "https://c.test/y", "https://c.test/z?1"]
+    line = b"GET https://c.test/x?t=hunter2 took 1 s"
+    assert without_queries(line, urls) == b"GET https://c.test/x?*** took 1 s"
+
+
+def test_keeps_a_log_without_the_queries_of_known_urls(tmp_path: Path) -> None:
+    logs = LogDirectory(tmp_path, tmp_path)
+    with logs.begin() as log:
+        log.write(b"GET https://c.test/x?t=hunter2\n")
+        path = logs.keep(log, "a.test/ns/app", ["https://c.test/x?t=hunter2"])
+    assert path.read_bytes() == b"GET https://c.test/x?***\n"
 
 
 def test_finds_each_of_several_secrets() -> None:

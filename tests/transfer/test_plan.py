@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.manifest import digest_of
-from skopeo_mirror.transfer.plan import plan_of
+from skopeo_mirror.transfer.plan import Elsewhere, plan_of
 from tests.values import hex_of, image_index, image_manifest
 
 if TYPE_CHECKING:
@@ -51,6 +52,26 @@ def test_a_config_of_two_images_goes_after_the_layers_of_both() -> None:
     plan = plan_of(image_index(one, two), {digest_of(manifest): manifest for manifest in (one, two)}.get)
     assert plan is not None
     assert plan.layers == {f"sha256:{hex_of(b'config')}": {f"sha256:{hex_of(b'base')}"}}
+
+
+def test_what_lives_elsewhere_is_known_and_brought_by_nobody() -> None:
+    manifest = json.loads(ONE)
+    manifest["layers"][0]["urls"] = ["https://c.test/base"]
+    windows = json.dumps(manifest).encode()
+    manifest["config"]["urls"] = ["https://c.test/config"]
+    odd = json.dumps(manifest).encode()
+    plan = plan_of(image_index(windows, odd), {digest_of(one): one for one in (windows, odd)}.get)
+    assert plan is not None
+    base = Elsewhere(digest=f"sha256:{hex_of(b'base')}", urls=("https://c.test/base",))
+    config = Elsewhere(digest=f"sha256:{hex_of(b'config 1')}", urls=("https://c.test/config",), needed=True)
+    assert sorted(plan.elsewhere, key=str) == sorted((base, config), key=str)
+    assert set(plan.blobs) == {f"sha256:{hex_of(blob)}" for blob in (b"config 1", b"layer 1")}
+
+
+def test_there_may_be_more_images_than_are_read_ahead() -> None:
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO)}
+    assert plan_of(INDEX, there.get, most=1) is None
+    assert plan_of(INDEX, there.get, most=2) is not None
 
 
 def test_an_index_in_an_index() -> None:

@@ -34,6 +34,7 @@ class DirectoryDestination:
 
     tls_verify = True
     shares_blobs = False
+    brings_layers = True
 
     def __init__(self, directory: Path, rules: NamingRules) -> None:
         self.directory = directory
@@ -119,7 +120,8 @@ def _is_whole(directory: Path, manifest_file: Path, digest: Digest) -> bool:
         return False
     if digest_of(content, digest.algorithm) != digest:
         return False
-    return all(_has(directory, blob.digest, blob.size) for blob in manifest.blobs) and all(
+    blobs = (*manifest.blobs, *manifest.elsewhere)  # skopeo brings these here, too
+    return all(_has(directory, blob.digest, blob.size) for blob in blobs) and all(
         _is_whole(directory, directory / f"{child.digest.hex}.manifest.json", child.digest)
         for child in manifest.children
     )

@@ -43,6 +43,7 @@ class LayoutDestination:
 
     tls_verify = True
     shares_blobs = True
+    brings_layers = False
 
     def __init__(self, directory: Path) -> None:
         if ":" in str(directory):

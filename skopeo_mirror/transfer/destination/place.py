@@ -49,6 +49,10 @@ class Destination(Protocol):
         """Whether a blob that one image brought is there for the others."""
 
     @property
+    def brings_layers(self) -> bool:
+        """Whether skopeo brings a layer here that has a URL of its own, instead of leaving it there."""
+
+    @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there (True where there are none)."""
 

@@ -58,6 +58,11 @@ class RegistryDestination:
         return f"docker://{self.host}/{self.path}".rstrip("/")
 
     @property
+    def brings_layers(self) -> bool:
+        """A registry takes a manifest whose layers have URLs without these layers."""
+        return False
+
+    @property
     def shares_blobs(self) -> bool:
         """A blob is mounted from one repository into another."""
         return True

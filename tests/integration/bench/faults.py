@@ -22,7 +22,10 @@ SLOW = 50_000  # bytes a second of a slow transfer
 
 
 class Place(StrEnum):
-    """Where a fault strikes: at a connection, at what is pulled, at what is uploaded, or at a signature's manifest."""
+    """Where a fault strikes.
+
+    As soon as a client connects, at its first question, at what it pulls or uploads, or at a signature's manifest.
+    """
 
     CONNECT = "connect"
     MANIFEST = "manifest"
@@ -30,6 +33,7 @@ class Place(StrEnum):
     LAYER = "layer"
     UPLOAD = "upload"
     SIGNATURE = "signature"
+    PING = "ping"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,4 +247,5 @@ FAULTS: dict[Place, dict[str, Callable[[Exchange], None]]] = {
     Place.LAYER: SOURCE_FAULTS,
     Place.UPLOAD: UPLOAD_FAULTS,
     Place.SIGNATURE: UPLOAD_FAULTS,
+    Place.PING: {},  # tests bring their own: a challenge names the place where a token is to be had
 }

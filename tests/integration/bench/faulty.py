@@ -155,7 +155,7 @@ class Store:
         """Return the place of a request where faults may strike."""
         match = _RESOURCE.match(urllib.parse.urlsplit(path).path)
         if match is None:
-            return None
+            return Place.PING if urllib.parse.urlsplit(path).path == "/v2/" else None
         if method in ("PATCH", "PUT"):
             return Place.SIGNATURE if match["name"].endswith(".sig") else Place.UPLOAD
         if method != "GET" or match["kind"] not in ("manifests", "blobs"):

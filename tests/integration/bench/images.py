@@ -89,11 +89,13 @@ def make_image(
     command: Sequence[str] = ("/bin/sh",),
     docker: bool = False,
     labels: Mapping[str, str] | None = None,
+    urls: Mapping[int, Sequence[str]] | None = None,
 ) -> Image:
     """Make an image for linux; another seed gives another digest.
 
     `layers`: how many random ones of `size` bytes, or the layers themselves (share them between images at will).
-    `docker`: media types of docker's schema 2 in place of OCI's.
+    `docker`: media types of docker's schema 2 in place of OCI's. `urls`: those that layers have of their own, by number
+    (-1: the config).
     """
     if isinstance(layers, int):
         layers = [make_random_layer(f"{seed}-{number}", size) for number in range(layers)]
@@ -111,8 +113,11 @@ def make_image(
     manifest = {
         "schemaVersion": 2,
         "mediaType": media_type,
-        "config": _descriptor(DOCKER_CONFIG if docker else OCI_CONFIG, config),
-        "layers": [_descriptor(DOCKER_LAYER if docker else OCI_LAYER, layer.blob) for layer in layers],
+        "config": _descriptor(DOCKER_CONFIG if docker else OCI_CONFIG, config) | _urls(urls, -1),
+        "layers": [
+            _descriptor(DOCKER_LAYER if docker else OCI_LAYER, layer.blob) | _urls(urls, number)
+            for number, layer in enumerate(layers)
+        ],
     }
     return Image(
         manifest=_json(manifest),
@@ -150,6 +155,10 @@ def make_multi_architecture(seed: str, *, docker: bool = False) -> Image:
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def _urls(urls: Mapping[int, Sequence[str]] | None, number: int) -> dict[str, Any]:
+    return {"urls": list(urls[number])} if urls and number in urls else {}
 
 
 def _json(value: Any) -> bytes:

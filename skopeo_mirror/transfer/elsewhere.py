@@ -1,0 +1,73 @@
+"""Content that lives outside every registry, at URLs that a manifest names: what a copy may do with it (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.skopeo.secrets import told_url
+from skopeo_mirror.transfer.results import LivesElsewhere
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.transfer.plan import Elsewhere, Plan
+
+
+def to_be_fetched(plan: Plan | None, *, brings_layers: bool) -> tuple[Elsewhere, ...]:
+    """What skopeo would fetch from its URL; `brings_layers`: the destination takes such layers, too."""
+    if plan is None:
+        return ()
+    return tuple(content for content in plan.elsewhere if content.needed or brings_layers)
+
+
+def why_not(fetched: Iterable[Elsewhere], source: Candidate | None, *, mirrors_only: bool) -> str | None:
+    """Why an image of which this would be fetched from its URLs is not to be copied, in words for people."""
+    from_layout = source is not None and source.kind is Kind.LAYOUT
+    if not (mirrors_only or from_layout):
+        return None
+    found = list(fetched)
+    if not found:
+        return None
+    what = ", ".join(f"{_kind(content)} {content.digest} from {_where(content.urls)}" for content in found)
+    why = (
+        "no registry is to be asked where an image comes from a layout" if from_layout else "--mirrors-only forbids it"
+    )
+    cure = (
+        "its config is not where its manifest is; whoever made the image must push it again"
+        if any(content.needed for content in found)
+        else "docker:// and oci: leave such a layer where it is, dir: cannot"
+    )
+    return f"skopeo would fetch {what}: {why} ({cure}); nothing was asked of that URL"
+
+
+def as_told(
+    plan: Plan | None, provenance: Provenance | None, *, brings_layers: bool, would: bool
+) -> tuple[LivesElsewhere, ...]:
+    """What is to be told of a copy that succeeded; `would`: of one that was not made."""
+    if provenance is None:
+        return ()
+    if plan is None:
+        return tuple(LivesElsewhere(digest=digest, url="", fetched=False) for digest in provenance.left)
+    return tuple(_told(plan, provenance.fetched, brings_layers=brings_layers, would=would))
+
+
+def _told(plan: Plan, fetched: tuple[str, ...], *, brings_layers: bool, would: bool) -> Iterator[LivesElsewhere]:
+    """What was neither left nor fetched came from the server after all: skopeo knows no such URL."""
+    for content in plan.elsewhere:
+        stays = not (content.needed or brings_layers)
+        used = next((url for url in content.urls if url in fetched), None)
+        if stays or would or used is not None:
+            url = content.urls[0] if used is None else used
+            yield LivesElsewhere(digest=content.digest, url=told_url(url), fetched=not stays)
+
+
+def _kind(content: Elsewhere) -> str:
+    return "the config" if content.needed else "the layer"
+
+
+def _where(urls: tuple[str, ...]) -> str:
+    more = f" (or {len(urls) - 1} more)" if len(urls) > 1 else ""
+    return told_url(urls[0]) + more
