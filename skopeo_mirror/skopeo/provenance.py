@@ -337,7 +337,8 @@ class _Walk:
 
 def last_trouble(provenance: Provenance) -> str:
     """What was wrong last, in a run from which nothing came."""
-    provenance = provenance.disbelieved()
+    if provenance.doubt is not None:
+        return provenance.doubt
     if provenance.attempts:
         return provenance.attempts[-1].detail
     return provenance.fault.detail if provenance.fault is not None else ""

@@ -238,6 +238,9 @@ SIGNATURES = Lookaside(at=0.0, url="https://sigs.test/store/")
             f"https://sigs.test/store/x/other@sha256={D1.hex}/signature-1", id="signatures-of-another-repository"
         ),
         pytest.param("https://sigs.test/store/layer", id="no-signature"),
+        pytest.param(
+            f"https://sigs.test/evilx/x/app@sha256={D1.hex}/signature-1", id="signatures-beside-the-lookaside"
+        ),
         pytest.param("https://sigs.test/storehouse/layer", id="a-name-that-begins-alike"),
         pytest.param("http://[", id="no-url"),
     ],
@@ -326,7 +329,7 @@ def test_a_doubt_is_counted_against_the_candidate_that_raised_it() -> None:
     ]
     assert found.disbelieved().attempts[-1].detail == words
     assert (found.disbelieved().server, found.disbelieved().doubt, found.disbelieved().fault) == (None, None, None)
-    assert last_trouble(found) == words
+    assert last_trouble(found) == found.doubt == words.removeprefix("not confirmed: ")
     [*_, kept] = found.logged_in("x.log").disbelieved().attempts
     assert kept.log == "x.log"
 

@@ -281,10 +281,13 @@ def test_a_tag_that_nobody_has_fails_with_everybodys_words() -> None:
 
 @pytest.mark.parametrize("image", [pytest.param(TAGGED, id="resolving"), pytest.param(PINNED, id="planning")])
 def test_what_is_doubted_beforehand_is_never_what_would_be_copied(image: Reference) -> None:
-    """Each candidate's answer is doubted, whoever is asked how often."""
-    bench = rig(probes=[no_manifest(doubted(who)) for who in (A, B, O)], plans=True, dry_run=True)
+    """Each candidate is asked once, and its answer is doubted."""
+    everybody = ROUTER.route(image).candidates
+    bench = rig(probes=[no_manifest(doubted(who)) for who in everybody], plans=True, dry_run=True)
     result = bench.result(image)
     assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
+    assert [(one.candidate, one.reason) for one in result.attempts] == [(who, Reason.OTHER) for who in everybody]
+    assert "not confirmed: " in (result.error or "")
     assert bench.skopeo.copied_from == []
 
 
