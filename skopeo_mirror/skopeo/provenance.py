@@ -180,13 +180,8 @@ class _Walk:
         self._retry_after = 0.0
 
     def step(self, event: Event) -> None:
-        if isinstance(event, Signed):
-            return
-        if isinstance(event, Lookaside):
-            self._lookasides.append(event)
-            return
-        if isinstance(event, LeftElsewhere):
-            self._left.append(event.digest)
+        if isinstance(event, Signed | Lookaside | LeftElsewhere):
+            self._note(event)
             return
         self._gaps |= isinstance(event, Lost)
         self._last = event
@@ -210,6 +205,14 @@ class _Walk:
                 self._current = None
             case Died():
                 self._died = event
+
+    def _note(self, event: Signed | Lookaside | LeftElsewhere) -> None:
+        """Take what is said beside the way from candidate to candidate."""
+        match event:
+            case Lookaside():
+                self._lookasides.append(event)
+            case LeftElsewhere(digest=digest):
+                self._left.append(digest)
 
     def conclude(self, ending: Ending, tail: Sequence[str], digest: Digest | None) -> Provenance:
         if ending.status == 0 and ending.reason is None:
