@@ -56,6 +56,7 @@ PURE = (
     "registries_conf.scoping",
     "skopeo.debuglog",
     "skopeo.faults",
+    "skopeo.own_words",
     "skopeo.provenance",
     "skopeo.purposes",
     "transfer.elsewhere",

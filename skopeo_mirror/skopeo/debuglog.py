@@ -63,6 +63,14 @@ class Retried:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotTaken:
+    """The destination refused an index; skopeo's last words will be of the type that it tried next."""
+
+    at: float
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Died:
     """skopeo's last words."""
 
@@ -101,12 +109,12 @@ class Lost:
     at: float
 
 
-Event = Tried | Refused | Requested | Waiting | Retried | Died | Signed | Lookaside | LeftElsewhere | Lost
+Event = Tried | Refused | Requested | Waiting | Retried | NotTaken | Died | Signed | Lookaside | LeftElsewhere | Lost
 
 _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='
     rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, '
-    rb'|Reading /|Looking for s|Found a s| *Using \\"|Skipping foreign ))'
+    rb'|Reading /|Looking for s|Found a s|Upload of | *Using \\"|Skipping foreign ))'
 )
 """Log lines that no rule of `interpret` knows, two thirds of all; a new rule needs its first word here."""
 _LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
@@ -120,6 +128,7 @@ _RETRIED: Final = re.compile(r"Failed, retrying in ")
 _SIGNED: Final = re.compile(r"Reading /.*/signature-\d+|(Looking for|Found a) sigstore attachment.*", re.DOTALL)
 _LOOKASIDE: Final = re.compile(r' *Using "(?:lookaside|sigstore)(?:-staging)?" (?P<url>https?://\S+)')
 _LEFT: Final = re.compile(r'Skipping foreign layer "(?P<digest>[^"\s]+)"')
+_NOT_TAKEN: Final = re.compile(r"Upload of manifest list type \S+ failed: (?P<error>.*)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -205,12 +214,19 @@ def interpret(level: str, message: str, at: float) -> Event | None:
         return Waiting(at=at, url=match["url"][:LONGEST_TEXT], seconds=float(match["seconds"]))
     if _RETRIED.match(message):
         return Retried(at=at)
+    return _beside_the_way(message, at)
+
+
+def _beside_the_way(message: str, at: float) -> Event | None:
+    """What is said of something else than the way from candidate to candidate."""
     if _SIGNED.fullmatch(message):
         return Signed(at=at, message=message[:LONGEST_TEXT])
     if match := _LOOKASIDE.match(message):
         return Lookaside(at=at, url=match["url"][:LONGEST_TEXT])
     if match := _LEFT.match(message):
         return LeftElsewhere(at=at, digest=match["digest"][:LONGEST_TEXT])
+    if match := _NOT_TAKEN.match(message):
+        return NotTaken(at=at, error=told(match["error"], LONGEST_TEXT))
     return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,36 @@ def auth_file_for(host: str, files: Sequence[Path]) -> Path | None:
     return next((file for file in files if any(_is_for(host, entry) for entry in _entries(file))), None)
 
 
+def credential_trouble(host: str, files: Sequence[Path], environment: Mapping[str, str]) -> str | None:
+    """Why skopeo could not look for the credentials of `host` in `files`, in words with the file; None where it can.
+
+    It reads them in order, as far as one that has an entry for the host, and fails at one that it cannot understand
+    (observed). The secrets in them are not looked at.
+    """
+    for file in files:
+        try:
+            content: Any = json.loads(file.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            return f"{file}: cannot be read: {error.strerror}"
+        except json.JSONDecodeError as error:
+            return f"{file}: is no JSON (line {error.lineno}, column {error.colno}); skopeo reads credentials from it"
+        except (ValueError, RecursionError):
+            return f"{file}: is no JSON; skopeo reads credentials from it"
+        if not isinstance(content, dict | None) or not _is_auth_file(content or {}):
+            return f"{file}: is no auth file as skopeo and podman write it (`auths` and `credHelpers` are tables)"
+        helper = ((content or {}).get("credHelpers") or {}).get(host)
+        if helper:
+            program = f"docker-credential-{helper}"
+            if shutil.which(program, path=environment.get("PATH", os.defpath)) is None:
+                return f"{file}: names the credential helper {program} for {host}, which is not found on PATH"
+            return None
+        if any(_is_for(host, entry) for entry in (content or {}).get("auths") or {}):
+            return None
+    return None
+
+
 def certificate_directories(given: str | None, host: str, environment: Mapping[str, str]) -> tuple[Path, ...]:
     """Where skopeo looks for a host's certificates: the first that exists counts; `given` is `--src-cert-dir`."""
     if given is not None:
@@ -48,6 +79,16 @@ def certificate_directories(given: str | None, host: str, environment: Mapping[s
 
 def _home(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HOME") or Path.home())
+
+
+def _is_auth_file(content: dict[str, Any]) -> bool:
+    auths, helpers = content.get("auths") or {}, content.get("credHelpers") or {}
+    return (
+        isinstance(auths, dict)
+        and all(isinstance(entry, dict | None) for entry in auths.values())
+        and isinstance(helpers, dict)
+        and all(isinstance(helper, str) for helper in helpers.values())
+    )
 
 
 def _entries(file: Path) -> list[str]:

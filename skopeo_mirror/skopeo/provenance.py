@@ -13,6 +13,7 @@ from skopeo_mirror.skopeo.debuglog import (
     LeftElsewhere,
     Lookaside,
     Lost,
+    NotTaken,
     Refused,
     Requested,
     Retried,
@@ -20,12 +21,22 @@ from skopeo_mirror.skopeo.debuglog import (
     Tried,
     Waiting,
 )
-from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+from skopeo_mirror.skopeo.faults import (
+    Reason,
+    Stage,
+    blames_destination,
+    cannot_keep_index,
+    connection_lost,
+    is_ours,
+    is_schema1,
+    reason_of,
+    stage_of,
+)
 from skopeo_mirror.skopeo.purposes import Purposes, content_of, host_of, in_words, repository_of
 from skopeo_mirror.skopeo.secrets import without_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Candidate
@@ -57,10 +68,14 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What went wrong on no candidate's side: the destination's, or skopeo's own."""
+    """What went wrong on no candidate's side: the destination's, or skopeo's own.
+
+    `unreachable`: it was the destination that was talked to last, and nothing answers there, whatever the image.
+    """
 
     reason: Reason
     detail: str
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,11 +141,16 @@ class Provenance:
         failed = replace(last, outcome=Outcome.FAILED, stage=stage, reason=Reason.OTHER, detail=why)
         return replace(self, attempts=(*before, failed), server=None, doubt=None)
 
+    def blaming(self, reason: Reason, among: Callable[[Attempt], bool]) -> Provenance:
+        """The same run, the reason of some of its attempts known better."""
+        attempts = tuple(replace(one, reason=reason) if among(one) else one for one in self.attempts)
+        return replace(self, attempts=attempts)
+
     def blaming_destination(self, why: str) -> Provenance:
         """The same run, its failure found to be the destination's: the candidate is cleared."""
         *before, last = self.attempts
         cleared = replace(last, stage=Stage.WRITE, reason=Reason.DESTINATION, detail=f"{last.detail}; {why}")
-        fault = Fault(reason=Reason.DESTINATION, detail=why)
+        fault = Fault(reason=Reason.DESTINATION, detail=why, unreachable=connection_lost(why))
         return replace(self, attempts=(*before, cleared), fault=fault, uncertain=False)
 
 
@@ -177,10 +197,12 @@ class _Walk:
         self._requests: list[Requested] = []
         self._last: Event | None = None
         self._died: Died | None = None
+        self._not_taken: NotTaken | None = None
+        self._ours: str | None = None
         self._retry_after = 0.0
 
     def step(self, event: Event) -> None:
-        if isinstance(event, Signed | Lookaside | LeftElsewhere):
+        if isinstance(event, Signed | Lookaside | LeftElsewhere | NotTaken):
             self._note(event)
             return
         self._gaps |= isinstance(event, Lost)
@@ -192,7 +214,9 @@ class _Walk:
                 self._since = event.at
                 self._requests.clear()
             case Refused(error=error):
-                if self._current is not None:
+                if is_ours(error):
+                    self._ours = error
+                elif self._current is not None:
                     self._fail(self._current, Stage.MANIFEST, reason_of(error), error, event.at)
                     self._position = self._current + 1
                 self._current = None
@@ -206,13 +230,15 @@ class _Walk:
             case Died():
                 self._died = event
 
-    def _note(self, event: Signed | Lookaside | LeftElsewhere) -> None:
+    def _note(self, event: Signed | Lookaside | LeftElsewhere | NotTaken) -> None:
         """Take what is said beside the way from candidate to candidate."""
         match event:
             case Lookaside():
                 self._lookasides.append(event)
             case LeftElsewhere(digest=digest):
                 self._left.append(digest)
+            case NotTaken():
+                self._not_taken = event
 
     def conclude(self, ending: Ending, tail: Sequence[str], digest: Digest | None) -> Provenance:
         if ending.status == 0 and ending.reason is None:
@@ -256,27 +282,45 @@ class _Walk:
 
     def _failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
         error = last_words(ending, self._died, tail, self._purposes.elsewhere)
+        limited = ending.reason is None and cannot_keep_index(error)
+        if limited and self._not_taken is not None:
+            error, limited = self._not_taken.error, False
         reason = ending.reason or reason_of(error)
+        if ending.reason is None and (self._ours is not None or is_ours(error) or is_schema1(error)):
+            return self._provenance(fault=Fault(reason=Reason.OTHER, detail=self._ours or error))
         if self._current is None:
             if self._attempts and self._died is not None:  # every candidate failed; its words are in the attempts
                 return self._provenance()
             side = Reason.DESTINATION if ending.reason is None and blames_destination(error) else reason
-            return self._provenance(fault=Fault(reason=side, detail=error))
-        if ending.reason is None and blames_destination(error):
+            return self._provenance(fault=self._fault(side, error))
+        if ending.reason is None and not limited and blames_destination(error):
             self._attempts[self._current] = self._attempt(
                 self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at
             )
-            return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
+            return self._provenance(fault=self._fault(Reason.DESTINATION, error))
         if ending.reason is not None and self._destination_owes_an_answer():
             self._fail(self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
-            return self._provenance(fault=Fault(reason=Reason.DESTINATION, detail=error))
+            return self._provenance(fault=self._fault(Reason.DESTINATION, error))
         opened = any(content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
-        stage = stage_of(error, opened=opened) if ending.reason is None else Stage.BLOB if opened else Stage.MANIFEST
+        stage = (
+            stage_of(error, opened=opened and not limited)
+            if ending.reason is None
+            else Stage.BLOB
+            if opened
+            else Stage.MANIFEST
+        )
         self._fail(self._current, stage, reason, error, ending.at)
         return self._provenance(
             uncertain=ending.reason is not None and self._was_uploading(),
             yielded=ending.reason is Reason.RATE_LIMITED,
         )
+
+    def _fault(self, reason: Reason, error: str) -> Fault:
+        """A fault on no candidate's side; the words alone do not make the destination unreachable."""
+        to_it = self._destination is not None and any(
+            _split(event.url).netloc == host_of(self._destination) for event in self._requests[-1:]
+        )
+        return Fault(reason=reason, detail=error, unreachable=to_it and connection_lost(error))
 
     def _waits_for_manifest(self) -> bool:
         return isinstance(self._last, Requested | Waiting) and "/manifests/" in self._last.url

@@ -15,10 +15,12 @@ from skopeo_mirror.registries_conf.model import AUTH_FILES
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.attending import Ended, Patience
 from skopeo_mirror.skopeo.debuglog import Died, Tried
-from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
 from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
-from skopeo_mirror.skopeo.provenance import Attempt, Ending, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Outcome, Provenance, trace
+from skopeo_mirror.skopeo.proxies import proxy_variables
+from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
 from skopeo_mirror.skopeo.watching import LogWatcher
 
@@ -279,11 +281,17 @@ class ScopedSkopeo:
                 destination=writes_to,
                 elsewhere=elsewhere,
             )
+        provenance = provenance.blaming(Reason.CONNECTION, self._was_proxys)
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
                     provenance = provenance.logged_in(str(self.logs.keep(log, str(image), elsewhere)))
         return run, provenance
+
+    def _was_proxys(self, attempt: Attempt) -> bool:
+        """Whether what refused is, by all that can be told, the proxy that stands before the registry."""
+        refused = attempt.reason is Reason.UNAUTHORIZED and refused_at_ping(attempt.detail)
+        return refused and bool(proxy_variables(attempt.candidate.reference.domain, self.skopeo.environment))
 
     @contextmanager
     def _private_file(self, prefix: str, content: str = "") -> Iterator[Path]:
@@ -335,6 +343,8 @@ def _read_from_layout(image: Reference, candidate: LayoutCandidate) -> Probe:
 
 def _checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
     """The probe that gave these bytes, or that failed because they are not to be used."""
+    if is_schema1(manifest, image.digest):
+        return Probe(manifest=b"", provenance=_unserved(provenance, NOT_COPIED))
     wrong = _what_is_wrong(manifest, image.digest)
     if wrong is not None:
         return Probe(manifest=b"", provenance=_distrust(provenance, wrong))
@@ -352,6 +362,12 @@ def _what_is_wrong(manifest: bytes, digest: Digest | None) -> str | None:
     except InvalidManifest as error:
         return f"what was given for a manifest {error}"
     return None
+
+
+def _unserved(provenance: Provenance, why: str) -> Provenance:
+    """Clear the one that served: what it gave is right, and of no use."""
+    fault = Fault(reason=Reason.OTHER, detail=why)
+    return replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
 
 
 def _distrust(provenance: Provenance, why: str) -> Provenance:

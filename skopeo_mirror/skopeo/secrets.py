@@ -14,10 +14,18 @@ _ANY_CASE: Final = re.IGNORECASE
 _SECRETS: Final = (
     (re.compile(rb"(https?://)[^/?#\s\"]+@"), rb"\1***@"),
     (
+        # With or without the `?` or `&` before it: a registry can repeat it anywhere, and JSON writes it as \\u0026.
         re.compile(
-            rb"([?&][\w-]{0,64}(?:token|secret|password|signature|credential|sig|key|_state)[\w-]{0,64}=)[^&\s\"\\]+",
+            rb"(?<![A-Za-z0-9_-])((?:u0026)?(?:"
+            rb"[\w-]{0,64}(?:token|secret|password|passwd|signature|credential|sig|key|_state)[\w-]{0,64}|policy|x-(?:amz|goog|ms)-[\w-]{1,64})=)[^&\s\"\\]+",
             _ANY_CASE,
         ),
+        rb"\1***",
+    ),
+    (re.compile(rb"\b((?i:basic|bearer|negotiate)\s{1,4})(?=[a-z.~_-]{0,512}[A-Z0-9+/=])[\w.~+/=-]{8,}"), rb"\1***"),
+    (re.compile(rb"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), rb"***"),  # a JSON web token, wherever
+    (
+        re.compile(rb"\b((?:user(?:name)?|login|passw(?:or)?d)\\?[\"']?:\\?[\"']?)(?!\s)[^\s\"'\\/]+", _ANY_CASE),
         rb"\1***",
     ),
     (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
@@ -35,7 +43,7 @@ def without_secrets(line: bytes) -> bytes:
 
 def told(text: str, limit: int) -> str:
     """At most `limit` characters of an error text, without secrets."""
-    return without_secrets(text[:limit].encode(errors="replace")).decode(errors="replace")
+    return without_secrets(text.encode(errors="replace")).decode(errors="replace")[:limit]
 
 
 def without_queries(line: bytes, urls: Iterable[str]) -> bytes:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.scoping import credentials_from
-from skopeo_mirror.skopeo.debuglog import Died
+from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died
 from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.provenance import trace
 from skopeo_mirror.skopeo.scoped import ending_of
+from skopeo_mirror.skopeo.secrets import told
 from skopeo_mirror.skopeo.watching import LogWatcher
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class _StandingSkopeo:
                 ask("CloseImage", opened.value)
         watcher.close()
         ending = ending_of(0 if answer.error is None else 1, answer.ended, watcher, self._patience)
-        words = [] if answer.error is None else [Died(at=ending.at, error=answer.error)]
+        words = [] if answer.error is None else [Died(at=ending.at, error=told(answer.error, LONGEST_TEXT))]
         return Reading(
             provenance=trace(
                 [*watcher.reader.events, *words], (), candidates=candidates, ending=ending, digest=image.digest

@@ -8,28 +8,43 @@ from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.lookups import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.provenance import Outcome
+from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.transfer import explaining
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
 
 
+_PERHAPS_THE_PROXY = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.STALLED})
+
+
 def nobody_served(
-    image: Reference, attempts: Sequence[Attempt], *, router: Router | None, mirrors_only: bool, scoped: ScopedSkopeo
+    image: Reference,
+    attempts: Sequence[Attempt],
+    *,
+    router: Router | None,
+    mirrors_only: bool,
+    scoped: ScopedSkopeo,
+    resolved: Digest | None = None,
 ) -> str:
-    """Say of every candidate why it did not serve, and what to look at next (of a layout that is said already)."""
+    """Say of every candidate why it did not serve, and what to look at next (of a layout that is said already).
+
+    `resolved` is what one of them gave for the tag of `image`, if there was anything to resolve.
+    """
     advice: dict[str, None] = {}
     last = {attempt.candidate: attempt.reason for attempt in attempts if attempt.outcome is Outcome.FAILED}
     for candidate, reason in last.items():
         if candidate.kind is Kind.LAYOUT:
             continue
         advice[registry_advice(reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
-    if router is not None and set(last.values()) == {Reason.NOT_FOUND}:
+    if resolved is not None and Reason.NOT_FOUND in last.values():
+        advice[explaining.served_by_tag_only(image, resolved)] = None
+    elif router is not None and set(last.values()) == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None
     return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only), *advice]))
 
@@ -37,6 +52,9 @@ def nobody_served(
 def registry_advice(reason: Reason | None, host: str, access: Access, scoped: ScopedSkopeo) -> str:
     """What to do about a registry that refuses, or that is refused; empty where there is nothing to add."""
     environment: Mapping[str, str] = scoped.skopeo.environment
+    proxied = proxy_variables(host, environment)
+    if proxied and reason in _PERHAPS_THE_PROXY:
+        return explaining.proxied(host, proxied)
     if reason is Reason.UNAUTHORIZED:
         files = auth_files(access.authfile, environment)
         used = auth_file_for(host, files)

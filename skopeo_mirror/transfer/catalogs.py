@@ -14,6 +14,7 @@ from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.credentials import check_credentials
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.engine import Retrying, Warned
@@ -89,6 +90,7 @@ class CatalogPuller:
     def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, PinnedReference]:
         """The catalog at its digest, and the image of it that is to be read."""
         audit_sources([catalog], self.sourcing, ambient_dropins(self.skopeo), self.settings.credential_helpers)
+        check_credentials([(catalog, None)], self.sourcing, self.settings, self.skopeo.environment)
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=self.skopeo, directory=directory, settings=self.settings),
             circuits=Circuits(),

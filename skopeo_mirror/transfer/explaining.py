@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.provenance import Outcome
@@ -9,7 +10,7 @@ from skopeo_mirror.skopeo.provenance import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.skopeo.provenance import Attempt
 
@@ -58,6 +59,30 @@ def certificates(host: str, directories: Sequence[str], used: str | None) -> str
     )
 
 
+def proxied(host: str, variables: Sequence[str]) -> str:
+    """A registry that is asked through a proxy: what failed can be the proxy's."""
+    return (
+        f"requests to {host} go through the proxy that {' and '.join(variables)} name: look whether it lets them pass, "
+        "or have NO_PROXY name the host"
+    )
+
+
+def served_by_tag_only(image: Reference, digest: Digest) -> str:
+    """A tag that was served, and its digest is not: a copy asks for the digest, so that it cannot get anything else."""
+    return (
+        f"the tag of {image} is served, as {digest}, but not that digest: ask whoever runs the registry why (a proxy "
+        "that keeps tags only, or a manifest that was deleted or replaced meanwhile)"
+    )
+
+
+def too_deep(path: str) -> str:
+    """A destination that refuses a name, perhaps for the number of its path components."""
+    return (
+        f"if the registry takes no path of {path.count('/') + 1} components such as {path}, say how many it takes with "
+        "--max-nested-paths N"
+    )
+
+
 def how_routed(image: Reference, registry: Registry | None) -> str:
     """What `route` would show of an image that is nowhere."""
     entry = "no entry of registries.conf matches"
@@ -85,8 +110,22 @@ def signatures_refused(error: str) -> str:
 
 def temporary_trouble(error: OSError) -> str:
     """A failure on this host, outside the destination: most often the temporary directory."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return too_many_files(error.strerror or str(error))
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error} (TMPDIR names the directory for temporary files)"
+
+
+def too_many_files(words: str) -> str:
+    """Too few file descriptors: no registry has a part in that."""
+    return f"{words}: this machine's limit is reached; raise it (`ulimit -n`), or run fewer images at a time (--jobs)"
+
+
+def ours(words: str) -> str:
+    """What failed on this machine, and what to do about it."""
+    if "too many open files" in words:
+        return too_many_files(words)
+    return f"on this machine: {words}"
 
 
 def _one_line(text: str, limit: int = 300) -> str:

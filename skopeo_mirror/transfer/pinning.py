@@ -14,6 +14,7 @@ from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.credentials import check_credentials
 from skopeo_mirror.transfer.manifests import ManifestReader
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def pin_all(
 ) -> Iterator[tuple[Reference, str | None]]:
     """Yield, in order, each image with its digest, or as it was given with what went wrong."""
     audit_sources(images, sourcing, ambient_dropins(skopeo), settings.credential_helpers)
+    check_credentials(
+        ((image, None) for image in images if image.digest is None), sourcing, settings, skopeo.environment
+    )
     with private_directory(temporary_directory()) as directory, ThreadPoolExecutor(jobs) as pool:
         reader = ManifestReader(
             scoped=ScopedSkopeo(skopeo=skopeo, directory=directory, settings=settings),

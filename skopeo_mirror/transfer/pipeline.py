@@ -6,22 +6,40 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.debuglog import Requested
-from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of
+from skopeo_mirror.skopeo.faults import (
+    PASSING,
+    Reason,
+    connection_lost,
+    is_ours,
+    is_schema1,
+    reason_of,
+    refuses_credentials,
+    refuses_name,
+)
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
+from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Damaged
 from skopeo_mirror.transfer.elsewhere import as_told, to_be_fetched, why_not
-from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, signatures_refused, temporary_trouble
+from skopeo_mirror.transfer.explaining import (
+    NO_ROOM_FOR_SIGNATURES,
+    ours,
+    signatures_refused,
+    temporary_trouble,
+    too_deep,
+)
 from skopeo_mirror.transfer.failover import backoff
+from skopeo_mirror.transfer.limits import what_skopeo_cannot
 from skopeo_mirror.transfer.plan import MOST_FILES, MOST_IMAGES, Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
 
@@ -161,10 +179,12 @@ class Pipeline:
                 journey.mended = True
                 continue
             except (DestinationRefused, OSError) as error:
+                if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+                    return self._fail(journey, temporary_trouble(error))
                 return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
             if provenance.server is None and self._stopping():
                 return Left(journey=journey)
-            provenance = self._judge_stall(journey, provenance)
+            provenance = self._judge_limits(journey, self._judge_stall(journey, provenance))
             tries.record(provenance, time.monotonic())
             if provenance.doubt is not None and journey.job.place.repository is not None:
                 # It is in the registry already: a copy by the next candidate would be believed for bytes not its own.
@@ -230,8 +250,8 @@ class Pipeline:
         there = self.destination.holds(place, pinned.digest)
         if there is None:
             found = self.presence.find(_known(place.repository), pinned.digest)
-            if found.trouble is not None and reason_of(found.trouble) in PASSING:
-                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=found.trouble))
+            if found.trouble is not None and self._is_final(found.trouble):
+                return self._destination_failed(journey, _of_destination(found.trouble))
             there = found.there
         if there and not (self.signatures.matters and self.signatures.lacking(pinned, place, self._tries(journey))):
             return self._finish(journey, Status.PRESENT, None)
@@ -310,9 +330,26 @@ class Pipeline:
             return provenance.blaming_destination("nothing moved, with more than one candidate")
         return provenance
 
+    def _judge_limits(self, journey: Journey, provenance: Provenance) -> Provenance:
+        """Clear the candidate where this skopeo cannot copy what it was given.
+
+        Only where that is known from the manifests: a candidate that gives something else can make skopeo say so, too.
+        """
+        if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
+            return provenance
+        *before, last = provenance.attempts
+        why = what_skopeo_cannot(last.detail, journey.plan, self.scoped.skopeo.version)
+        if why is None:
+            return provenance
+        return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))
+
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""
         fault = _known(provenance.fault)
+        if is_schema1(fault.detail):
+            return self._fail(journey, NOT_COPIED, provenance)
+        if is_ours(fault.detail):
+            return self._fail(journey, ours(fault.detail), provenance)
         if fault.reason is Reason.DESTINATION:
             return self._destination_failed(journey, fault)
         return self._fail(journey, fault.detail, provenance)
@@ -329,12 +366,18 @@ class Pipeline:
         if repository is not None:
             reason, access = reason_of(fault.detail), self.scoped.settings.destination
             told.append(registry_advice(reason, repository.domain, access, self.scoped))
+            if repository.path.count("/") > 1 and refuses_name(fault.detail):
+                told.append(too_deep(repository.path))
         failed = self._fail(journey, "; ".join(filter(None, told)))
         return Done(
             journey=journey,
             result=failed.result,
-            destination_lost=connection_lost(fault.detail) and not self._stopping(),
+            destination_lost=fault.unreachable and not self._stopping(),
         )
+
+    def _is_final(self, trouble: str) -> bool:
+        """Whether the copy is not tried: nothing answers, or, where nothing is to be copied, it would show no more."""
+        return reason_of(trouble) in PASSING or (self.dry_run and refuses_credentials(trouble))
 
     def _again_or_fail(self, journey: Journey, tries: Tries, *, copying: bool) -> Step:
         pause = None if self._stopping() else tries.begin_again(random.random)
@@ -346,6 +389,7 @@ class Pipeline:
             router=self.sourcing.router,
             mirrors_only=self.sourcing.mirrors_only,
             scoped=self.scoped,
+            resolved=None if journey.resolving is None or journey.pinned is None else journey.pinned.digest,
         )
         return self._fail(journey, told)
 
@@ -411,6 +455,11 @@ class Pipeline:
 
 def _is_from_layout(tries: Tries) -> bool:
     return all(candidate.kind is Kind.LAYOUT for candidate in tries.candidates)
+
+
+def _of_destination(trouble: str) -> Fault:
+    """What went wrong where only the destination was asked."""
+    return Fault(reason=Reason.DESTINATION, detail=trouble, unreachable=connection_lost(trouble))
 
 
 def _known(value: _T | None) -> _T:

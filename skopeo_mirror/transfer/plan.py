@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +35,8 @@ class Plan:
     """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests.
 
     `media_types` are those of the manifests; `layers` maps each config to the layers that go before it. `elsewhere` is
-    what lives at URLs of its own: layers of this kind are not among the `blobs`.
+    what lives at URLs of its own: layers of this kind are not among the `blobs`. `nested`: an index is within an index;
+    `extended`: descriptors of an index have fields that older skopeos do not know.
     """
 
     blobs: dict[str, int]
@@ -42,6 +44,8 @@ class Plan:
     media_types: frozenset[str]
     layers: dict[str, frozenset[str]]
     elsewhere: tuple[Elsewhere, ...] = ()
+    nested: bool = False
+    extended: bool = False
 
     @property
     def bytes(self) -> int:
@@ -61,6 +65,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
     total = 0
     contents: list[bytes] = [content]
     named: set[Digest] = set()
+    nested = extended = False
     while contents:
         content = contents.pop()
         total += len(content)
@@ -70,6 +75,8 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
             return None
         media_types.add(manifest.media_type)
         elsewhere.update(dict.fromkeys(_elsewhere(manifest)))
+        nested |= bool(named and manifest.children)
+        extended |= bool(manifest.children) and _is_extended(content)
         blobs.update({str(blob.digest): blob.size for blob in manifest.blobs})
         if manifest.blobs:
             config, *layers = [str(blob.digest) for blob in manifest.blobs]
@@ -88,6 +95,8 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
         media_types=frozenset(media_types),
         layers=before,
         elsewhere=tuple(elsewhere),
+        nested=nested,
+        extended=extended,
     )
 
 
@@ -97,3 +106,8 @@ def _elsewhere(manifest: Manifest) -> Iterator[Elsewhere]:
 
     yield from (found(config, needed=True) for config in manifest.blobs[:1] if config.urls)
     yield from (found(layer, needed=False) for layer in manifest.elsewhere)
+
+
+def _is_extended(index: bytes) -> bool:
+    entries = json.loads(index)["manifests"]
+    return any(field in entry for entry in entries for field in ("artifactType", "data"))

@@ -19,6 +19,7 @@ from skopeo_mirror.skopeo.standing import StandingSkopeos
 from skopeo_mirror.transfer.auditing import ANY_DIGEST, audit
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
+from skopeo_mirror.transfer.credentials import check_credentials
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
@@ -71,6 +72,9 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
             tell(Warned(text=job.place.warning))
     sourcing = request.sourcing.without(
         audit(jobs, request.sourcing, ambient_dropins(request.skopeo), request.settings.credential_helpers)
+    )
+    check_credentials(
+        ((job.wanted.image, job.place) for job in jobs), sourcing, request.settings, request.skopeo.environment
     )
     if not request.dry_run:
         destination.open()

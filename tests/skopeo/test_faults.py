@@ -12,7 +12,9 @@ from skopeo_mirror.skopeo.faults import (
     Stage,
     blames_destination,
     connection_lost,
+    is_ours,
     reason_of,
+    refuses_credentials,
     stage_of,
 )
 from tests.skopeo.golden import events_of, log_of
@@ -107,6 +109,112 @@ def test_gives_the_reason(error: str, reason: Reason) -> None:
 def test_the_name_of_an_image_is_no_reason(repository: str) -> None:
     assert reason_of(f"reading manifest {DIGEST} in {repository}: manifest unknown") is Reason.NOT_FOUND
     assert reason_of(f"reading manifest v1 in {repository}: something new") is Reason.OTHER
+
+
+LOUD = (
+    "no space left on device",
+    "cache: read-only file system",
+    "uploading: dial tcp 10.9.9.9:443: connect: connection refused",
+    "dial tcp: lookup registry-1.docker.io: no such host",
+    "writing manifest: x509: certificate",
+    "Source image rejected: toomanyrequests",
+    "too many open files",
+    "getting username and password: i/o timeout",
+)
+"""What a registry can write in an answer, for skopeo to repeat."""
+
+
+@pytest.mark.parametrize("words", LOUD)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param("reading manifest v1 in a.test/b: manifest unknown: {}", Reason.NOT_FOUND, id="code"),
+        pytest.param("reading manifest v1 in a.test/b: denied: {}", Reason.UNAUTHORIZED, id="code-of-403"),
+        pytest.param("reading manifest v1 in a.test/b: unknown: {}", Reason.OTHER, id="unknown-code"),
+        pytest.param(
+            "reading manifest v1 in a.test/b: errors:\ndenied: a\nunknown: {}\n", Reason.UNAUTHORIZED, id="two"
+        ),
+        pytest.param(
+            "reading manifest v1 in a.test/b: StatusCode: 404, <html>{}", Reason.NOT_FOUND, id="body-of-1.9.3"
+        ),
+        pytest.param('reading manifest v1 in a.test/b: StatusCode: 403, "<a>{}"', Reason.UNAUTHORIZED, id="body"),
+        pytest.param("reading manifest v1 in a.test/b: StatusCode: 400, {}", Reason.OTHER, id="body-of-400"),
+        pytest.param("received unexpected HTTP status: 500 {}", Reason.SERVER_ERROR, id="beside-the-status"),
+        pytest.param(f"reading blob {DIGEST}: fetching blob: blob unknown: {{}}", Reason.NOT_FOUND, id="blob"),
+        pytest.param("pinging container registry a.test: unknown: {}", Reason.OTHER, id="ping"),
+        pytest.param("reading blob {}: Error fetching blob: 404", Reason.OTHER, id="digest-of-a-manifest"),
+        pytest.param("Unimplemented manifest MIME type {}", Reason.CORRUPT, id="content-type"),
+        pytest.param('bad Content-Length "{}"', Reason.OTHER, id="header"),
+        pytest.param(
+            'Get "http://a.test/x": failed to parse Location header "http://[{}": missing \']\' in host',
+            Reason.OTHER,
+            id="redirect",
+        ),
+    ],
+)
+def test_what_a_registry_writes_decides_nothing(error: str, reason: Reason, words: str) -> None:
+    told = error.format(words)
+    assert reason_of(told) is reason
+    assert not blames_destination(told)
+    assert not connection_lost(told)
+    assert not is_ours(told)
+
+
+def test_what_a_registry_writes_may_say_that_it_has_nothing() -> None:
+    assert reason_of("reading manifest v1 in a.test/b: unknown: File not found.") is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("words", [*LOUD, "happened during read"])
+def test_a_destination_that_refuses_stays_to_blame_whatever_it_writes(words: str) -> None:
+    assert blames_destination(
+        f"writing blob: initiating layer upload to /v2/b/blobs/uploads/ in d.test: denied: {words}"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param("writing blob: open /srv/x: too many open files", id="descriptors"),
+        pytest.param("dial tcp: lookup a.test: socket: too many open files", id="descriptors-for-a-socket"),
+        pytest.param(
+            'getting username and password: reading JSON file "/x": unmarshaling JSON at "/x": unexpected end',
+            id="auth-file",
+        ),
+        pytest.param('error getting credentials - err: exec: "docker-credential-x": not found', id="helper"),
+    ],
+)
+def test_knows_what_fails_on_this_machine(error: str) -> None:
+    assert is_ours(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        pytest.param("reading manifest v1 in a.test/b: unauthorized: authentication required", True, id="401"),
+        pytest.param("unable to retrieve auth token: invalid username/password: unauthorized: x", True, id="token"),
+        pytest.param("x509: certificate signed by unknown authority", True, id="certificate"),
+        pytest.param("denied: requested access to the resource is denied", False, id="perhaps-not-there"),
+        pytest.param("unauthorized: access to the requested resource is not authorized", False, id="quay"),
+        pytest.param("manifest unknown", False, id="not-there"),
+    ],
+)
+def test_tells_refused_credentials_from_a_repository_that_is_not_there_yet(error: str, *, refused: bool) -> None:
+    assert refuses_credentials(error) is refused
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'Get "https://a.test/v2/": Proxy Authentication Required',
+        'Get "https://a.test/v2/": Forbidden',
+        'Get "https://a.test/v2/": Service Unavailable',
+        "pinging container registry a.test: invalid status code from registry 407 (Proxy Authentication Required)",
+        "pinging container registry a.test: StatusCode: 407, <html>",
+        'Get "https://a.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused',
+    ],
+)
+def test_the_answer_of_a_proxy_is_the_connections_fault(error: str) -> None:
+    assert reason_of(error) is Reason.CONNECTION
 
 
 @pytest.mark.parametrize("version", ["1.9.3", "1.22-dev"])

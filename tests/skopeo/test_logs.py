@@ -37,6 +37,15 @@ SECRET = b"hunter2"
         pytest.param(b'{"auth": "hunter2"}', id="auth-file"),
         pytest.param(b'msg="{\\"access_token\\":\\"hunter2\\"}"', id="escaped-json"),
         pytest.param(b'{"password" : "hunter2"}', id="password"),
+        pytest.param(b"manifest unknown: rejected Basic hunter2hunter2=", id="basic-that-a-registry-repeats"),
+        pytest.param(b"denied: no scope for bearer eyJhunter2.hunter2hunter2", id="bearer-that-a-registry-repeats"),
+        pytest.param(b"denied: eyJhunter2hunter2.hunter2hunter2.hunter2", id="web-token"),
+        pytest.param(b"denied: no user:hunter2 here", id="user-and-password"),
+        pytest.param(b"GET https://cdn.test/b?Policy=hunter2&Expires=1", id="cloudfront-policy"),
+        pytest.param(b"GET https://cdn.test/b?Expires=1&Key-Pair-Id=hunter2", id="cloudfront-key"),
+        pytest.param(b"GET https://storage.test/b?X-Goog-Credential=hunter2", id="google"),
+        pytest.param(b'msg="StatusCode: 404, \\"try a?b=c\\\\u0026Signature=hunter2\\""', id="in-a-body"),
+        pytest.param(b"denied: Signature=hunter2", id="signature-alone"),
     ],
 )
 def test_removes_a_secret(line: bytes) -> None:
@@ -52,6 +61,9 @@ def test_removes_a_secret(line: bytes) -> None:
         pytest.param(b"reading manifest in a.test/app@sha256:5e06: manifest unknown", id="digest"),
         pytest.param(b"No credentials for a.test/app found", id="no-credentials"),
         pytest.param(b"unauthorized: authentication required", id="unauthorized"),
+        pytest.param(b"unable to retrieve auth token: invalid username/password: denied: x", id="wrong-password"),
+        pytest.param(b"Requesting bearer token: invalid status code from registry 403 (Forbidden)", id="no-token"),
+        pytest.param(b"Basic authentication is required", id="basic"),
         pytest.param(b"GET https://a.test/v2/?ns=docker.io", id="query"),
     ],
 )

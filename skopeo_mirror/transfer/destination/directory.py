@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
 from skopeo_mirror.transfer.destination.place import Place, Writing
@@ -106,10 +107,17 @@ class DirectoryDestination:
     def _publish(self, staged: Path, place: Place, digest: Digest) -> None:
         assert place.path is not None  # noqa: S101 - `place` made it
         if not _is_whole(staged, staged / "manifest.json", digest):
-            raise DestinationRefused(f"{place.name}: skopeo wrote an incomplete image; nothing was published")
+            raise DestinationRefused(f"{place.name}: {_what_is_wrong(staged)}; nothing was published")
         with self._staging.locked():
             self.check(place)
             publish_directory(staged, place.path)
+
+
+def _what_is_wrong(staged: Path) -> str:
+    manifest_file = staged / "manifest.json"
+    if manifest_file.is_file() and is_schema1(manifest_file.read_bytes(), None):
+        return NOT_COPIED
+    return "skopeo wrote an incomplete image"
 
 
 def _is_whole(directory: Path, manifest_file: Path, digest: Digest) -> bool:
