@@ -57,7 +57,7 @@ _WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
     (Reason.CONNECTION, (r"proxyconnect", r"Proxy Authentication Required", r"status(code)?:? 407", r"registry 407 ")),
     (
         Reason.CONNECTION,
-        (r"\b(Get|Head|Post|Put|Patch) …: (?-i:[A-Z][a-z])[\w -]+$",),
+        (r"\b(Get|Head|Post|Put|Patch) …: (?-i:[A-Z][a-z]).*$",),
     ),  # what a proxy answered to CONNECT
     (Reason.POLICY, (r"Source image rejected", r"trust policy", r"policy\.json", r"signature .* required")),
     (Reason.RATE_LIMITED, (r"toomanyrequests", r"too many requests", r"status(code)?:? 429")),

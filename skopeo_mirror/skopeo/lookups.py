@@ -55,15 +55,16 @@ def credential_trouble(host: str, files: Sequence[Path], environment: Mapping[st
             return f"{file}: is no JSON (line {error.lineno}, column {error.colno}); skopeo reads credentials from it"
         except (ValueError, RecursionError):
             return f"{file}: is no JSON; skopeo reads credentials from it"
-        if not isinstance(content, dict | None) or not _is_auth_file(content or {}):
+        content = {} if content is None else content
+        if not isinstance(content, dict) or not _is_auth_file(content):
             return f"{file}: is no auth file as skopeo and podman write it (`auths` and `credHelpers` are tables)"
-        helper = ((content or {}).get("credHelpers") or {}).get(host)
+        helper = (content.get("credHelpers") or {}).get(host)
         if helper:
             program = f"docker-credential-{helper}"
             if shutil.which(program, path=environment.get("PATH", os.defpath)) is None:
                 return f"{file}: names the credential helper {program} for {host}, which is not found on PATH"
             return None
-        if any(_is_for(host, entry) for entry in (content or {}).get("auths") or {}):
+        if any(_is_for(host, entry) for entry in content.get("auths") or {}):
             return None
     return None
 
@@ -82,12 +83,12 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _is_auth_file(content: dict[str, Any]) -> bool:
-    auths, helpers = content.get("auths") or {}, content.get("credHelpers") or {}
+    auths, helpers = content.get("auths"), content.get("credHelpers")
     return (
-        isinstance(auths, dict)
-        and all(isinstance(entry, dict | None) for entry in auths.values())
-        and isinstance(helpers, dict)
-        and all(isinstance(helper, str) for helper in helpers.values())
+        isinstance(auths, dict | None)
+        and all(isinstance(entry, dict | None) for entry in (auths or {}).values())
+        and isinstance(helpers, dict | None)
+        and all(isinstance(helper, str) for helper in (helpers or {}).values())
     )
 
 

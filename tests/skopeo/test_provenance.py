@@ -19,6 +19,7 @@ from skopeo_mirror.skopeo.debuglog import (
     Tried,
     Waiting,
 )
+from skopeo_mirror.skopeo.debuglog import Died, Event, NotTaken, Refused, Requested, Retried, Tried, Waiting
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Ending, Fault, Outcome, Provenance, last_trouble, trace
 from tests.skopeo.golden import CONFIG, DIGEST, LAYER, VERSIONS, events_of, log_of
@@ -453,6 +454,55 @@ def test_a_fault_of_the_destination_is_nobodys() -> None:
     found = traced(tried(A.reference), MANIFEST_OF_A, Died(at=0.0, error=error), ending=FATAL)
     assert told(found) == [(A, Outcome.FAILED, Stage.WRITE, Reason.DESTINATION)]
     assert found.fault == Fault(reason=Reason.DESTINATION, detail=error)
+
+
+PING_OF_THE_DESTINATION = Requested(at=0.0, method="GET", url="https://d.test/v2/")
+UNREACHABLE = (
+    'trying to reuse blob sha256:aa: pinging container registry: Get "https://d.test/v2/": dial tcp: no such host'
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "unreachable"),
+    [
+        pytest.param(PING_OF_THE_DESTINATION, UNREACHABLE, True, id="asked-and-gone"),
+        pytest.param(BLOB_OF_A, UNREACHABLE, False, id="only-the-words"),
+        pytest.param(UPLOAD, "writing blob: initiating layer upload to x: denied: dial tcp", False, id="it-answers"),
+    ],
+)
+def test_the_destination_is_unreachable_where_it_was_asked(last: Event, error: str, *, unreachable: bool) -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, last, Died(at=2.0, error=error), ending=FATAL)
+    assert found.fault == Fault(reason=Reason.DESTINATION, detail=error, unreachable=unreachable)
+
+
+def test_what_fails_on_this_machine_is_nobodys() -> None:
+    broken = 'getting username and password: reading JSON file "/home/me/auth.json": unexpected end of JSON input'
+    found = traced(
+        *(tried(A.reference), refused(A.reference, broken), tried(B.reference), refused(B.reference, broken)),
+        *(tried(O.reference), Died(at=2.0, error=broken)),
+        ending=FATAL,
+    )
+    assert found.attempts == ()
+    assert found.fault == Fault(reason=Reason.OTHER, detail=broken)
+
+
+CONVERTED = 'Manifest list must be converted to type "x" to be written to destination, but we cannot modify it: "y"'
+
+
+def test_an_index_that_skopeo_would_change_is_not_the_destinations_fault() -> None:
+    found = traced(tried(A.reference), MANIFEST_OF_A, UPLOAD, Died(at=2.0, error=CONVERTED), ending=FATAL)
+    assert told(found) == [(A, Outcome.FAILED, Stage.MANIFEST, Reason.OTHER)]
+    assert found.fault is None
+
+
+def test_an_index_that_the_destination_refused_is_told_in_its_words() -> None:
+    words = "uploading manifest pin to d.test/m/app: manifest blob unknown: blob unknown to registry"
+    found = traced(
+        *(tried(A.reference), MANIFEST_OF_A, UPLOAD, NotTaken(at=1.0, error=words), Died(at=2.0, error=CONVERTED)),
+        ending=FATAL,
+    )
+    assert told(found) == [(A, Outcome.FAILED, Stage.WRITE, Reason.DESTINATION)]
+    assert found.fault == Fault(reason=Reason.DESTINATION, detail=words)
 
 
 def test_what_fails_before_any_candidate_is_nobodys() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.transfer.plan import Elsewhere, plan_of
 from tests.values import hex_of, image_index, image_manifest
@@ -80,6 +82,27 @@ def test_an_index_in_an_index() -> None:
     plan = plan_of(outer, there.get)
     assert plan is not None
     assert plan.manifests == len(outer + INDEX + ONE + TWO)
+
+
+def test_knows_an_index_within_an_index() -> None:
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO, INDEX)}
+    plans = [plan_of(content, there.get) for content in (ONE, INDEX, image_index(INDEX))]
+    assert [plan is not None and plan.nested for plan in plans] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("fields", "extended"),
+    [({}, False), ({"annotations": {}}, False), ({"artifactType": "x"}, True), ({"data": "e30="}, True)],
+)
+def test_knows_an_index_whose_descriptors_older_skopeos_do_not_know(
+    fields: dict[str, object], *, extended: bool
+) -> None:
+    document = json.loads(INDEX)
+    document["manifests"][1].update(fields)
+    there = {digest_of(manifest): manifest for manifest in (ONE, TWO)}
+    plan = plan_of(json.dumps(document).encode(), there.get)
+    assert plan is not None
+    assert plan.extended is extended
 
 
 def test_without_an_images_manifest_there_is_no_plan() -> None:

@@ -136,9 +136,14 @@ class FaultyRegistry:
 
 
 class Store:
-    """What the registry holds, and how a healthy one answers from it."""
+    """What the registry holds, and how a healthy one answers from it; `says` are its words where it has nothing.
+
+    A manifest whose media type has `refuses` in it is not taken.
+    """
 
     def __init__(self) -> None:
+        self.says: str | None = None
+        self.refuses: str | None = None
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.blobs: dict[tuple[str, str], bytes] = {}
         self._uploads: dict[str, bytes] = {}
@@ -190,12 +195,14 @@ class Store:
 
     def _get_manifest(self, repository: str, reference: str) -> Answer:
         if (repository, reference) not in self.manifests:
-            return _error(404, "MANIFEST_UNKNOWN")
+            return _error(404, "MANIFEST_UNKNOWN", self.says)
         media_type, manifest = self.manifests[repository, reference]
         return Answer(status=200, body=manifest, headers=_digest_headers(digest_of(manifest), media_type))
 
     def _accept_manifest(self, repository: str, reference: str, media_type: str, manifest: bytes) -> Answer:
         digest = digest_of(manifest)
+        if self.refuses is not None and self.refuses in media_type:
+            return _error(400, "MANIFEST_INVALID", f"no {self.refuses}es here")
         if ":" in reference and reference != digest:
             return _error(400, "DIGEST_INVALID")
         self.put_manifest(repository, reference, media_type, manifest)
@@ -205,7 +212,7 @@ class Store:
 
     def _get_blob(self, repository: str, digest: str, wanted: str) -> Answer:
         if (repository, digest) not in self.blobs:
-            return _error(404, "BLOB_UNKNOWN")
+            return _error(404, "BLOB_UNKNOWN", self.says)
         blob = self.blobs[repository, digest]
         headers = _digest_headers(digest, "application/octet-stream")
         if resumed := re.fullmatch(r"bytes=(\d+)-", wanted):
@@ -388,8 +395,8 @@ def _cut(connection: socket.socket) -> None:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def _error(status: int, code: str) -> Answer:
-    body = json.dumps({"errors": [{"code": code, "message": code.replace("_", " ").lower()}]}).encode()
+def _error(status: int, code: str, message: str | None = None) -> Answer:
+    body = json.dumps({"errors": [{"code": code, "message": message or code.replace("_", " ").lower()}]}).encode()
     return Answer(status=status, body=body, headers={"Content-Type": "application/json"})
 
 
