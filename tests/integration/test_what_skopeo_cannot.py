@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag
+from tests.integration.bench.copying import configure, copy, entry, holds, only, pin_tag
 from tests.integration.bench.faults import Fault, Place
 from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import Image, make_image, make_index, make_multi_architecture
@@ -86,7 +86,7 @@ class TestSchema1:
         assert "Docker's schema 1, which is not copied" in failed["error"]
         assert "convert it at its source" in failed["error"]
         assert failed["attempts"] == []
-        assert asked(two[1]) == []
+        assert two[1].requests() == []
 
     def test_of_another_digest_is_the_mirrors_fault(
         self, skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry], schema1: Image
@@ -141,7 +141,7 @@ class TestIndexes:
             assert image["error"].startswith(f"this skopeo ({version}) cannot keep this index as it is")
             assert "skopeo 1.18 can" in image["error"]
             assert image["attempts"] == []
-            assert asked(two[1]) == []
+            assert two[1].requests() == []
 
     @pytest.mark.parametrize("to", TARGETS)
     def test_within_an_index_are_copied_or_said_not_to_be(
@@ -160,7 +160,7 @@ class TestIndexes:
         if run.status != 0:
             assert image["error"].startswith("this index holds another index")
             assert image["attempts"] == []
-            assert asked(two[1]) == []
+            assert two[1].requests() == []
 
     def test_that_only_one_mirror_spoils_come_from_the_other(
         self, skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry]
@@ -191,7 +191,7 @@ class TestIndexes:
         assert [attempt["reason"] for attempt in failed["attempts"]] == ["destination"]
         assert "no indexes here" in failed["error"]
         assert "must be converted" not in failed["error"]
-        assert asked(two[1]) == []
+        assert two[1].requests() == []
 
 
 def test_a_tag_whose_digest_is_not_served_is_called_that(
