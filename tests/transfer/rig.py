@@ -66,9 +66,9 @@ NOBODY = Provenance(attempts=(), doubt=DOUBT)
 """A run that skopeo calls a success, and whose log shows no server at all."""
 
 
-def nothing_came(why: str, reason: Reason = Reason.DESTINATION) -> Provenance:
+def nothing_came(why: str, reason: Reason = Reason.DESTINATION, *, unreachable: bool = False) -> Provenance:
     """A run that failed on no candidate's side."""
-    return Provenance(attempts=(), fault=Fault(reason=reason, detail=why))
+    return Provenance(attempts=(), fault=Fault(reason=reason, detail=why, unreachable=unreachable))
 
 
 def no_manifest(provenance: Provenance) -> Probe:
@@ -93,7 +93,9 @@ class Prepared:
     copied_from: list[tuple[Candidate, ...]] = field(default_factory=list)
     probed: list[tuple[Candidate, ...]] = field(default_factory=list)
     looked: list[Candidate] = field(default_factory=list)
-    skopeo: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(runs=Runs({}), environment={}))
+    skopeo: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(runs=Runs({}), environment={}, version="1.9.3")
+    )
     on_copy: Callable[[], None] = lambda: None
 
     def probe(self, image: Reference, candidates: Sequence[Candidate], **_: object) -> Probe:

@@ -182,12 +182,13 @@ def test_trouble_of_the_destination_costs_no_candidate() -> None:
     ("why", "lost"),
     [
         pytest.param(REFUSED, True, id="unreachable"),
+        pytest.param(REFUSED, False, id="only-the-words-of-it"),
         pytest.param("writing blob: denied: you may not", False, id="refuses-this-image"),
         pytest.param("uploading blob: broken pipe", False, id="hung-up"),
     ],
 )
 def test_only_a_destination_that_nobody_reaches_ends_the_run(why: str, lost: bool) -> None:
-    step = rig(nothing_came(why)).go()
+    step = rig(nothing_came(why, unreachable=lost)).go()
     assert isinstance(step, Done)
     assert step.destination_lost is lost
     assert step.result.status is Status.FAILED
