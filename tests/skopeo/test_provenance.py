@@ -13,13 +13,13 @@ from skopeo_mirror.skopeo.debuglog import (
     LeftElsewhere,
     Lookaside,
     Lost,
+    NotTaken,
     Refused,
     Requested,
     Retried,
     Tried,
     Waiting,
 )
-from skopeo_mirror.skopeo.debuglog import Died, Event, NotTaken, Refused, Requested, Retried, Tried, Waiting
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Ending, Fault, Outcome, Provenance, last_trouble, trace
 from tests.skopeo.golden import CONFIG, DIGEST, LAYER, VERSIONS, events_of, log_of
