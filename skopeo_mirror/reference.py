@@ -183,6 +183,9 @@ def _blame(text: str) -> str:
         return "containers/image takes no IPv6 addresses"
     if any(character.isspace() for character in text):
         return "it has blanks in it"
+    odd = next((character for character in text if not character.isprintable()), None)
+    if odd is not None:
+        return f"it has the character U+{ord(odd):04X} in it"
     if slash and not rest:
         return "no repository follows the host"
     return "expected host[:port]/path[:tag][@sha256:…]"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest
 
 STANDARD_INPUT = "-"
+_BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +48,13 @@ def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed,
     """
     problems: list[str] = []
     found: dict[tuple[Reference, str | None], Listed] = {}
-    for where, text in [*(("", argument) for argument in arguments), *_lines_of(files, problems)]:
+    arguments_and_lines = [
+        *(("", argument, parse_argument) for argument in arguments),
+        *((where, line, parse_line) for where, line in _lines_of(files, problems)),
+    ]
+    for where, text, parse in arguments_and_lines:
         try:
-            listed = parse_line(text)
+            listed = parse(text)
         except InvalidReference as error:
             problems.append(f"{where}{error}")
         else:
@@ -59,21 +64,32 @@ def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed,
     return tuple(found.values())
 
 
+def parse_argument(text: str) -> Listed:
+    """Read a reference of the command line, to the letter. Raises InvalidReference."""
+    if "=" in text:
+        raise InvalidReference(f"{shown(text)} is SOURCE=DESTINATION, which is a line of a list; read it with -f FILE")
+    return _listed(text)
+
+
 def parse_line(text: str) -> Listed:
     """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
     source, separator, destination = text.partition("=")
-    if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", source.strip()):
-        # docker/reference would take it for the image docker.io/library/sha256 with a tag.
-        raise InvalidReference(f"{shown(source.strip())} is a digest without a name; write HOST/PATH@DIGEST")
-    reference = tagged(Reference.parse(source.strip()))
+    listed = _listed(source.strip(_BLANKS))
     if not separator:
-        return Listed(text=source.strip(), reference=reference)
-    destination = destination.strip().removeprefix("docker://")
+        return listed
+    destination = destination.strip(_BLANKS).removeprefix("docker://")
     try:
         Reference.parse(destination)
     except InvalidReference as error:
         raise InvalidReference(f"the destination after '=': {error}") from error
-    return Listed(text=source.strip(), reference=reference, destination=destination)
+    return replace(listed, destination=destination)
+
+
+def _listed(text: str) -> Listed:
+    if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", text):
+        # docker/reference would take it for the image docker.io/library/sha256 with a tag.
+        raise InvalidReference(f"{shown(text)} is a digest without a name; write HOST/PATH@DIGEST")
+    return Listed(text=text, reference=tagged(Reference.parse(text)))
 
 
 def tagged(reference: Reference) -> Reference:
@@ -117,6 +133,6 @@ def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, 
             except UnicodeDecodeError:
                 problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
                 continue
-            text = re.sub(r"(^|\s)#.*", "", line).strip()
+            text = re.sub(rf"(^|[{_BLANKS}])#.*", "", line).strip(_BLANKS)
             if text:
                 yield f"{name}:{number}: ", text

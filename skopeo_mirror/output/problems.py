@@ -15,8 +15,12 @@ SCHEMA = "skopeo-mirror/validate/v1"
 
 
 def problem_lines(problems: Iterable[Problem]) -> list[str]:
-    """Return one line a problem, led by its severity."""
-    return [f"{problem.severity}: {problem}" for problem in problems]
+    """Return one line a problem, led by its severity; below it, indented, the TOML that it should be, if any."""
+    lines: list[str] = []
+    for problem in problems:
+        lines.append(f"{problem.severity}: {problem}")
+        lines += [f"    {line}".rstrip() for line in problem.instead.splitlines()]
+    return lines
 
 
 def problem_document(files: Sequence[str], problems: Sequence[Problem], *, strict: bool = False) -> dict[str, Any]:
@@ -38,6 +42,7 @@ def problem_document(files: Sequence[str], problems: Sequence[Problem], *, stric
                 "severity": str(problem.severity),
                 "text": problem.text,
                 "advice": problem.advice,
+                **({"instead": problem.instead} if problem.instead else {}),
             }
             for problem in problems
         ],

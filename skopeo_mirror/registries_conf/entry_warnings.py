@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import InvalidReference
-from skopeo_mirror.reference import Reference, is_domain, shown
+from skopeo_mirror.reference import is_domain, shown
+from skopeo_mirror.registries_conf.locations import HUB, HUB_HOSTS, fault, is_location
 from skopeo_mirror.registries_conf.model import Configuration, PullFromMirror
 from skopeo_mirror.registries_conf.official_images import OFFICIAL_IMAGES
 from skopeo_mirror.registries_conf.routing import Router
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.registries_conf.place import Place
     from skopeo_mirror.registries_conf.problem import Problem
+
+
+_WEB_PATH = re.compile(r"^(r|_)/")  # hub.docker.com/r/prom/prometheus, hub.docker.com/_/alpine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +38,13 @@ class _Entry:
     @property
     def prefix_key(self) -> str:
         """Which key the prefix was written under."""
-        return "prefix" if self.registry.prefix != self.registry.location else "location"
+        return "location" if self.registry.origin is None else self.registry.origin.prefix_key
+
+    @property
+    def matches(self) -> bool:
+        """Whether there can be an image that it is for."""
+        prefix = self.registry.prefix
+        return is_location(f"a{prefix[1:]}" if prefix.startswith("*.") else prefix)
 
     @property
     def locations(self) -> list[tuple[Place, str]]:
@@ -48,12 +58,13 @@ def entry_warnings(registries: Iterable[Registry], place_of: Callable[[Registry]
     """Yield the warnings for the entries in force, merged over all files; `place_of` says where each stands."""
     registries = tuple(registries)
     router = Router(Configuration(registries=registries))
-    elsewhere = _Elsewhere.of(registries)
+    elsewhere = _Elsewhere.of(registries, router)
     for registry in registries:
         entry = _Entry(registry=registry, place=place_of(registry), router=router)
-        for rule in _RULES:
+        for rule in _RULES if entry.matches else _RULES_WITHOUT_MATCH:
             yield from rule(entry)
         yield from elsewhere.port_quirk(entry)
+        yield from elsewhere.insecure_there(entry)
 
 
 def duplicate_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Place]) -> Iterator[Problem]:
@@ -70,18 +81,24 @@ def duplicate_warnings(registries: Iterable[Registry], place_of: Callable[[Regis
 
 def _cannot_match(entry: _Entry) -> Iterator[Problem]:
     prefix = entry.registry.prefix
-    wildcard = prefix.startswith("*.")
-    sample = f"a{prefix[1:]}/a/a" if wildcard else f"{prefix}/a/a"
-    if _is_reference(sample):
-        return
-    advice = "write host[:port], optionally with a path, without tag and digest"
-    if wildcard:
+    cause, advice = "", "write host[:port], optionally with a path, without tag and digest"
+    host, slash, path = prefix.partition("/")
+    if prefix == "*":
+        advice = "a wildcard stands for subdomains only, as *.example.com; write a [[registry]] for each host"
+    elif prefix.endswith("/*") and is_location(meant := prefix.rstrip("/*")):
+        advice = f'write {entry.prefix_key} = "{meant}": a prefix matches everything below it'
+    elif prefix.startswith("*."):
         advice = "write it as *.example.com"
     elif "*" in prefix:
         advice = "a wildcard stands at the beginning only: *.example.com"
-    elif prefix.partition("/")[0] == "index.docker.io":
-        advice = "write docker.io"
-    yield entry.place.warning(entry.prefix_key, f"{shown(prefix)} can match no image", advice)
+    elif host == "index.docker.io":
+        advice = f"write docker.io{slash}{path}"
+    elif found := fault(prefix, entry.prefix_key):
+        cause, advice = f": {found[0]}", found[1]
+    elif is_location(f"docker.io/{prefix}"):
+        cause = ": the name of an image begins with its host, which has a dot, a port, or is localhost"
+        advice = f"for Docker Hub write docker.io/{'library/' if prefix in OFFICIAL_IMAGES else ''}{prefix}"
+    yield entry.place.warning(entry.prefix_key, f"{shown(prefix)} can match no image{cause}", advice)
 
 
 def _upper_case_host(entry: _Entry) -> Iterator[Problem]:
@@ -105,19 +122,49 @@ def _official_image(entry: _Entry) -> Iterator[Problem]:
 
 
 def _impossible_location(entry: _Entry) -> Iterator[Problem]:
+    prefix = entry.registry.prefix
     for place, location in entry.locations:
-        if not _is_reference(f"{location}/a/a"):
-            yield place.warning(
-                "location",
-                f"{shown(location)} makes no valid reference of any image, which aborts every pull here",
-                "write host[:port]/path; a host has a dot, a port, or is localhost",
-            )
-        elif location == "docker.io" and not entry.registry.prefix.startswith("docker.io"):
+        if place is entry.place and location == prefix and entry.prefix_key == "location":
+            continue  # said of the prefix
+        if location.partition("/")[0] in HUB_HOSTS:
+            continue
+        if not is_location(location):
+            cause, advice = "", "write host[:port]/path; a host has a dot, a port, or is localhost"
+            if location == prefix and prefix.startswith("*."):
+                advice = "drop location: without one, images that match a wildcard keep their names"
+            elif found := fault(location, "location"):
+                cause, advice = f": {found[0]}", found[1]
+            text = f"{shown(location)} makes no valid reference of any image, which aborts every pull here{cause}"
+            yield place.warning("location", text, advice)
+        elif location == HUB and not prefix.startswith(HUB):
             yield place.warning(
                 "location",
                 "makes docker.io/name of an image name, which is not canonical and aborts the pull",
                 "write docker.io/library, or the organization",
             )
+
+
+def _docker_hub(entry: _Entry) -> Iterator[Problem]:
+    """The names that Docker Hub has besides docker.io, where something is pulled from them."""
+    registry = entry.registry
+    is_hub = registry.prefix.partition("/")[0] in {HUB, *HUB_HOSTS}
+    for place, location in entry.locations:
+        host, slash, path = location.partition("/")
+        if host not in HUB_HOSTS:
+            continue
+        text = f"{shown(location)} {HUB_HOSTS[host]}"
+        path = _WEB_PATH.sub(lambda page: "library/" if page[0] == "_/" else "", path)
+        meant = f"{HUB}{slash}{path}"
+        if place is entry.place and entry.prefix_key == "location":
+            hidden = registry.blocked or entry.router.lookup(f"{HUB}/a/a") is not None
+            if hidden or not entry.matches:  # so that nobody goes around the entry of docker.io
+                continue
+            text += ", and this matches no image that is called docker.io/…"
+        elif meant == HUB and not is_hub:
+            meant = f"{HUB}/library"
+        in_use = {registry.location, *(mirror.location for mirror in registry.mirrors)}
+        advice = "remove this mirror" if place is not entry.place and meant in in_use else f'write location = "{meant}"'
+        yield place.warning("location", text, advice)
 
 
 def _host_only_location(entry: _Entry) -> Iterator[Problem]:
@@ -138,9 +185,15 @@ def _itself(entry: _Entry) -> Iterator[Problem]:
     seen: set[tuple[str, PullFromMirror]] = set()
     for index, mirror in enumerate(entry.registry.mirrors):
         key = (mirror.location, mirror.pull_from_mirror)
-        if mirror.location in {entry.registry.location, entry.registry.prefix}:
+        if mirror.location == entry.registry.location:
             yield entry.mirror(index).warning(
                 "location", f"is the registry itself: {shown(mirror.location)} is tried twice", "remove this mirror"
+            )
+        elif mirror.location == entry.registry.prefix:
+            yield entry.mirror(index).warning(
+                "location",
+                f"is what the images are called: {shown(mirror.location)} is asked before {entry.registry.location}",
+                f"exchange the two where {entry.registry.location} is the mirror",
             )
         elif key in seen:
             yield entry.mirror(index).warning("location", "stands here twice", "remove one of them")
@@ -153,10 +206,6 @@ def _filtered(entry: _Entry) -> Iterator[Problem]:
     if uses == {PullFromMirror.TAG_ONLY}:
         yield entry.place.warning(
             "", "has no mirror for pulls by digest: all are tag-only", 'set pull-from-mirror = "all" on one of them'
-        )
-    elif uses == {PullFromMirror.DIGEST_ONLY}:
-        yield entry.place.warning(
-            "", "has no mirror for pulls by tag: all are digest-only", "say so once: mirror-by-digest-only = true"
         )
     elif registry.mirror_by_digest_only and not registry.mirrors:
         yield entry.place.warning(
@@ -188,11 +237,16 @@ def _shadowed(entry: _Entry) -> Iterator[Problem]:
         )
 
 
-_RULES: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
+_RULES_WITHOUT_MATCH: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
     _cannot_match,
+    _impossible_location,
+    _docker_hub,
+)
+_RULES: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
     _upper_case_host,
     _official_image,
     _impossible_location,
+    _docker_hub,
     _host_only_location,
     _itself,
     _filtered,
@@ -203,19 +257,49 @@ _RULES: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Elsewhere:
-    """The ports at which each host is named as a location, over all entries."""
+    """Over all entries: the ports at which each host is named as a location, and the mirrors that are not insecure.
+
+    Those stand below the prefix that matches them, and below their own location, each with the prefix that it is for.
+    """
 
     ports: dict[str, frozenset[str]]
+    secure: dict[str, dict[str, list[str]]]
 
     @classmethod
-    def of(cls, registries: Iterable[Registry]) -> _Elsewhere:
+    def of(cls, registries: Iterable[Registry], router: Router) -> _Elsewhere:
         ports: dict[str, set[str]] = {}
+        secure: dict[str, dict[str, list[str]]] = {}
         for registry in registries:
             for location in (registry.location, *(mirror.location for mirror in registry.mirrors)):
                 host, colon, port = location.partition("/")[0].partition(":")
                 if colon:
                     ports.setdefault(host, set()).add(port)
-        return cls(ports={host: frozenset(numbers) for host, numbers in ports.items()})
+            for mirror in registry.mirrors:
+                if not mirror.insecure:
+                    winner = router.lookup(mirror.location)
+                    for key in {mirror.location, "" if winner is None else winner.prefix}:
+                        secure.setdefault(key, {}).setdefault(registry.prefix, []).append(mirror.location)
+        return cls(ports={host: frozenset(numbers) for host, numbers in ports.items()}, secure=secure)
+
+    def insecure_there(self, entry: _Entry) -> Iterator[Problem]:
+        """`insecure` in the table of a host does not reach the mirrors of other tables that lie there."""
+        prefix = entry.registry.prefix
+        if not entry.registry.insecure:
+            return
+        ends = [end for end, character in enumerate(prefix) if character == "/"]
+        found: dict[str, list[str]] = {}
+        for key in (prefix, *(prefix[:end] for end in ends)):
+            found |= self.secure.get(key, {})
+        found.pop(prefix, None)
+        if not found:
+            return
+        first, *others = found
+        more = f" and {len(others)} more" if others else ""
+        yield entry.place.warning(
+            "insecure",
+            f"has no effect where {found[first][0]} is a mirror, of {first}{more}: a mirror's own insecure counts",
+            "write insecure = true into each such [[registry.mirror]], too",
+        )
 
     def port_quirk(self, entry: _Entry) -> Iterator[Problem]:
         """`example.com` matches `example.com:5000/…` too, which containers/image calls unintended."""
@@ -232,11 +316,3 @@ class _Elsewhere:
                     f"matches {physical}/… as well, and {effect}",
                     f'add a [[registry]] with location = "{physical}"',
                 )
-
-
-def _is_reference(text: str) -> bool:
-    try:
-        Reference.parse_canonical(text)
-    except InvalidReference:
-        return False
-    return True

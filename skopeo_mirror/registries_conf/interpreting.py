@@ -6,14 +6,18 @@ the findings is our own, for containers/image stops at the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidReference
 from skopeo_mirror.reference import is_domain, shown
 from skopeo_mirror.registries_conf import aliases, keys
+from skopeo_mirror.registries_conf.foreign import foreign, listed, mirror_advice
 from skopeo_mirror.registries_conf.keys import Type
-from skopeo_mirror.registries_conf.model import Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.locations import cleaned
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.normalizing import normalize
 from skopeo_mirror.registries_conf.place import Place
 from skopeo_mirror.registries_conf.problem import Severity
 
@@ -29,16 +33,26 @@ _SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contents:
-    """One file's valid entries in their order, duplicates included, and its other top-level settings."""
+    """One file's valid entries in their order, duplicates included, and its other top-level settings.
+
+    `is_foreign`: it is another program's configuration.
+    """
 
     registries: tuple[Registry, ...] = ()
     others: dict[str, Any] = field(default_factory=dict)
+    is_foreign: bool = False
 
 
 def interpret(document: Mapping[str, Any], *, file: str, lines: Lines) -> tuple[Contents, tuple[Problem, ...]]:
     """Return what `document` says and every reason for which containers/image would refuse it."""
     problems: list[Problem] = []
     top = Place(file=file, lines=lines)
+    other = foreign(document)
+    if other is not None and other.key == "registry":
+        problems.append(
+            top.error("registry", f"this is {other.what}, which is not read here", other.advice, other.instead)
+        )
+        document = {key: value for key, value in document.items() if key != "registry"}
     values = _typed(document, keys.TOP, top, problems)
     registries = [
         registry
@@ -46,9 +60,11 @@ def interpret(document: Mapping[str, Any], *, file: str, lines: Lines) -> tuple[
         if (registry := _registry(table, index, top, problems)) is not None
     ]
     problems += _conflicts(registries, top)
-    problems += _version_1(values.pop("registries", {}), top)
+    version_1 = values.pop("registries", {})
     problems += _others(values, top)
-    return Contents(registries=tuple(registries), others=values), tuple(problems)
+    _version_1(version_1, Contents(registries=tuple(registries), others=values), top, problems)
+    contents = Contents(registries=tuple(registries), others=values, is_foreign=other is not None)
+    return contents, tuple(problems)
 
 
 def location(text: str) -> str:
@@ -79,6 +95,15 @@ def _typed(
 
 def _type_complaint(name: str, value: object, wanted: Type) -> tuple[str, str]:
     found = keys.described(value)
+    if name == "mirror" and isinstance(value, list | str):
+        return f"must be {wanted}, not {found}", mirror_advice(value)
+    if name == "registries" and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return "is no key of its own", f"write unqualified-search-{name} = {json.dumps(listed(value))}"
+        return (
+            "is no table of registries.conf: it is called registry",
+            "write [[registry]] instead of [[registries]], and [[registry.mirror]] instead of [[registries.mirror]]",
+        )
     if name == "registry" and isinstance(value, dict) and list(value) == ["mirror"]:
         return f"must be {wanted}, not {found}", "put the line [[registry]] before the first [[registry.mirror]]"
     if wanted is Type.TABLES and isinstance(value, dict):
@@ -132,7 +157,7 @@ def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[P
         _mirror(mirror, number, place, index, problems, by_digest_only=by_digest_only)
         for number, mirror in enumerate(values.get("mirror", []))
     ]
-    if any(problem.severity is Severity.ERROR for problem in problems[before:]):
+    if _refused(problems[before:]):
         return None
     return Registry(
         prefix=prefix,
@@ -141,7 +166,9 @@ def _registry(table: Mapping[str, Any], index: int, top: Place, problems: list[P
         blocked=values.get("blocked", False),
         mirror_by_digest_only=by_digest_only,
         mirrors=tuple(mirror for mirror in mirrors if mirror is not None),
-        origin=Origin(file=top.file, index=index, line=place.line),
+        origin=Origin(
+            file=top.file, index=index, line=place.line, prefix_key="prefix" if values.get("prefix") else "location"
+        ),
     )
 
 
@@ -170,6 +197,14 @@ def _mirror(
         )
     if len(problems) > before:
         return None
+    if values["location"] != where:
+        problems.append(
+            place.warning(
+                "location",
+                "ends in a slash, with which skopeo 1.9.3 and 1.18 abort every pull that comes here",
+                f'write location = "{where}"',
+            )
+        )
     return Mirror(
         location=where,
         insecure=values.get("insecure", False),
@@ -181,14 +216,10 @@ def _location(text: str, key: str, place: Place, problems: list[Problem]) -> str
     try:
         return location(text)
     except ValueError:
-        bare = text.partition("://")[2].rstrip("/")
-        problems.append(
-            place.error(
-                key,
-                f"{shown(text)} has a scheme; registries.conf names hosts, not URLs",
-                f'write {key} = "{bare}", and insecure = true for a plain HTTP registry',
-            )
-        )
+        meant = cleaned(text)
+        advice = f'write {key} = "{meant}", and insecure = true for a plain HTTP registry'
+        said = f"{shown(text)} has a scheme; registries.conf names hosts, not URLs"
+        problems.append(place.error(key, said, advice if meant else "write host[:port]/path"))
         return ""
 
 
@@ -211,21 +242,44 @@ def _index(registry: Registry) -> int:
     return -1 if registry.origin is None else registry.origin.index
 
 
-def _version_1(table: Mapping[str, Any], top: Place) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, value in _typed(
-        table, keys.VERSION_1, Place(file=top.file, lines=top.lines, table="registries"), problems
-    ).items():
-        place = Place(file=top.file, lines=top.lines, table=f"registries.{name}", line=None)
-        if "registries" in _typed(value, keys.VERSION_1_LIST, place, problems):
-            problems.append(
-                place.error(
-                    "",
-                    "this is version 1 of the format, which is no longer read",
-                    "write a [[registry]] table for each registry instead",
-                )
-            )
-    return problems
+def _version_1(table: Mapping[str, Any], contents: Contents, top: Place, problems: list[Problem]) -> None:
+    """Refuse version 1, and say in version 2 what it says (containers/image's `ConvertToV2`)."""
+    hosts: dict[str, list[str]] = {}
+    inner = Place(file=top.file, lines=top.lines, table="registries", line=top.lines.key("registries", 0))
+    for name, value in _typed(table, keys.VERSION_1, inner, problems).items():
+        place = Place(
+            file=top.file, lines=top.lines, table=f"registries.{name}", line=top.lines.key(f"registries.{name}", 0)
+        )
+        typed = _typed(value, keys.VERSION_1_LIST, place, problems)
+        if "registries" in typed:
+            hosts[name] = listed(typed["registries"])
+    if not hosts:
+        return
+    text = "this is version 1 of the format: skopeo 1.9 and 1.18 still read it, newer ones refuse it"
+    if contents.registries:
+        text = "this is version 1 of the format, and no skopeo reads it in one file with [[registry]]"
+    instead = "" if _refused(problems) else _in_version_2(hosts, contents)
+    advice = "write version 2 instead: `skopeo-mirror validate` prints a file that means the same"
+    if not instead:
+        empty = not any(hosts.values())
+        advice = "remove these tables, which are empty" if empty else "write a [[registry]] table for each registry"
+    key = "registries" if len(hosts) > 1 else f"registries.{next(iter(hosts))}"
+    problems.append(top.error(key, text, advice, instead))
+
+
+def _in_version_2(hosts: Mapping[str, list[str]], contents: Contents) -> str:
+    registries = {registry.prefix: registry for registry in reversed(contents.registries)}
+    for name, flag in (("insecure", "insecure"), ("block", "blocked")):
+        for host in hosts.get(name, ()):
+            registry = registries.get(host, Registry(prefix=host, location=host))
+            registries[host] = replace(registry, **{flag: True})  # type: ignore[arg-type]
+    searched = list(dict.fromkeys(host.partition("/")[0] for host in hosts.get("search", ())))
+    others = contents.others | ({"unqualified-search-registries": searched} if searched else {})
+    return normalize(Configuration(registries=tuple(registries.values()), others=others))
+
+
+def _refused(problems: Iterable[Problem]) -> bool:
+    return any(problem.severity is Severity.ERROR for problem in problems)
 
 
 def _others(values: dict[str, Any], top: Place) -> list[Problem]:

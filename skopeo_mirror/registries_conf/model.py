@@ -20,11 +20,15 @@ class PullFromMirror(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Where a `[[registry]]` table stands, for messages: file, index within the file (0-based), line (1-based)."""
+    """Where a `[[registry]]` table stands, for messages: file, index within the file (0-based), line (1-based).
+
+    `prefix_key` is the key that its prefix was written under: `prefix`, or `location`.
+    """
 
     file: str
     index: int
     line: int | None = None
+    prefix_key: str = "location"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,78 +4,136 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.keys import fold
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _HEADER = re.compile(r"^[ \t]*\[(\[?)[ \t]*([^\]\n]*?)[ \t]*\]\]?[ \t]*(?:#.*)?$")
+_MARK = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#|[\[\]{}]')
+_NAME = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^.\s"\']+)')
 
 _PLAIN_NAME = re.compile(r"[\w.:/*-]{1,255}")
 
 
 @dataclass(kw_only=True, slots=True)
 class _Table:
+    """A header, the keys below it (as written and folded) with their lines, and the mirrors of a `[[registry]]`."""
+
     line: int
+    path: tuple[str, ...] = ()
+    keys: dict[str, int] = field(default_factory=dict)
     mirrors: list[int] = field(default_factory=list)
 
 
 class Lines:
-    """Line numbers (from 1) of `[[registry]]` and `[[registry.mirror]]` tables and of the keys in them.
+    """Line numbers (from 1) of the tables of a registries.conf and of the keys in them.
 
-    Found by a look at the text, so only plain headers are known; where their number is not that of the tables (inline
-    tables, a header within a multi-line string), no line is given rather than a wrong one.
+    Found by a look at the text, for the TOML readers tell none. Where the number of `[[registry]]` headers is not that
+    of the tables, no line is given rather than a wrong one; of inline tables it is that of their array.
     """
 
     def __init__(self, text: str, *, registries: int = 0) -> None:
-        self._lines = text.split("\n")
-        self._tables: list[_Table] = []
-        self._keys: dict[int, dict[str, int]] = {}
-        for number, line in enumerate(self._lines, 1):
-            if "[" not in line:
-                continue
-            match = _HEADER.match(line.rstrip("\r"))
-            if match is None or not match[1]:
-                continue
-            name = [fold(part.strip().strip("\"'")) for part in match[2].split(".")]
-            if name == ["registry"]:
-                self._tables.append(_Table(line=number))
-            elif name == ["registry", "mirror"] and self._tables:
-                self._tables[-1].mirrors.append(number)
-        if len(self._tables) != registries:
-            self._tables = []
+        self._tables = list(_tables(text))
+        self._places = {table.line: place for place, table in enumerate(self._tables)}
+        self._registries: list[_Table] = []
+        for table in self._tables:
+            if table.path == ("registry",):
+                self._registries.append(table)
+            elif table.path == ("registry", "mirror") and self._registries:
+                self._registries[-1].mirrors.append(table.line)
+        if len(self._registries) != registries:
+            self._registries = []
+
+    @property
+    def headers(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Line and folded path of each header, in their order."""
+        return [(table.line, table.path) for table in self._tables[1:]]
 
     def registry(self, index: int) -> int | None:
         """Return the line of the `index`-th (from 0) `[[registry]]`."""
-        return self._tables[index].line if index < len(self._tables) else None
+        if index < len(self._registries):
+            return self._registries[index].line
+        return self._tables[0].keys.get("registry")
 
     def mirror(self, registry: int, index: int) -> int | None:
-        """Return the line of the `index`-th `[[registry.mirror]]` of a registry, else that of the registry."""
-        if registry >= len(self._tables):
-            return None
-        table = self._tables[registry]
-        return table.mirrors[index] if index < len(table.mirrors) else table.line
+        """Return the line of the `index`-th `[[registry.mirror]]` of a registry, else that of `mirror`."""
+        if registry >= len(self._registries):
+            return self.registry(registry)
+        table = self._registries[registry]
+        return table.mirrors[index] if index < len(table.mirrors) else self.key("mirror", table.line)
 
     def key(self, name: str, start: int | None) -> int | None:
-        """Return the line of `name = …` in the table whose header is at line `start` (0: before any table)."""
+        """Return the line of `name` (a key, or a table) in the table whose header is at line `start` (0: the top).
+
+        `name` may be dotted and end in an index. Where there is none, it is the line of the table.
+        """
         if start is None:
             return None
-        if start not in self._keys:
-            self._keys[start] = self._keys_after(start)
-        found = self._keys[start]
-        return found.get(name) or found.get(fold(name)) or start or None
+        place = self._places.get(start)
+        if place is None:
+            return start or None
+        return self._find(place, name) or self._find(place, re.sub(r"\[\d+\]$", "", name)) or start or None
 
-    def _keys_after(self, start: int) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for index in range(start, len(self._lines)):
-            line = self._lines[index]
-            if "[" in line and _HEADER.match(line.rstrip("\r")):
+    def _find(self, place: int, name: str) -> int | None:
+        table = self._tables[place]
+        found = table.keys.get(name) or table.keys.get(fold(name))
+        if found is not None:
+            return found
+        path = table.path
+        for below in self._tables[place + 1 :]:
+            if below.path[: len(path)] != path or below.path == path:
                 break
+            called = ".".join(below.path[len(path) :])
+            if f"{called}.".startswith(f"{fold(name)}."):
+                return below.line
+            if name.startswith(f"{called}."):
+                return below.keys.get(name.removeprefix(f"{called}."), below.line)
+        return None
+
+
+def _tables(text: str) -> Iterator[_Table]:
+    table = _Table(line=0)
+    quote, depth = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not quote and not depth:
+            match = _HEADER.match(line.rstrip("\r")) if "[" in line else None
+            if match is not None:
+                yield table
+                table = _Table(line=number, path=tuple(fold("".join(part)) for part in _NAME.findall(match[2])))
+                continue
             key, equals, _ = line.partition("=")
             if equals:
                 name = key.strip().strip("\"'")
-                found.setdefault(fold(name), index + 1)
-                found.setdefault(name, index + 1)
-        return found
+                for called in (name, fold(name), fold(name.partition(".")[0])):
+                    table.keys.setdefault(called, number)
+        if quote or depth or "[" in line or "{" in line or '"""' in line or "'''" in line:
+            quote, depth = _carried_over(line, quote, depth)
+    yield table
+
+
+def _carried_over(line: str, quote: str, depth: int) -> tuple[str, int]:
+    """The quote of a string and the number of brackets that are open at the end of a line."""
+    start = 0
+    while True:
+        if quote:
+            end = line.find(quote, start)
+            if end < 0:
+                return quote, depth
+            start, quote = end + len(quote), ""
+        mark = _MARK.search(line, start)
+        if mark is None or mark[0] == "#":
+            return "", depth
+        start = mark.end()
+        if mark[0] in {'"""', "'''"}:
+            quote = mark[0]
+        elif mark[0] in "[{":
+            depth += 1
+        elif mark[0] in "]}":
+            depth = max(depth - 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,16 +161,18 @@ class Place:
             line=self.lines.mirror(registry, index),
         )
 
-    def problem(self, severity: Severity, key: str, text: str, advice: str = "") -> Problem:
+    def problem(self, severity: Severity, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
         """Make a problem of this place; `key` may be empty."""
         where = ".".join(part for part in (self.table, key) if part)
         line = self.lines.key(key, self.line) if key else self.line or None
-        return Problem(file=self.file, severity=severity, where=where, text=text, advice=advice, line=line)
+        return Problem(
+            file=self.file, severity=severity, where=where, text=text, advice=advice, line=line, instead=instead
+        )
 
-    def warning(self, key: str, text: str, advice: str = "") -> Problem:
+    def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
         """Make a warning of this place."""
-        return self.problem(Severity.WARNING, key, text, advice)
+        return self.problem(Severity.WARNING, key, text, advice, instead)
 
-    def error(self, key: str, text: str, advice: str = "") -> Problem:
+    def error(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
         """Make an error of this place."""
-        return self.problem(Severity.ERROR, key, text, advice)
+        return self.problem(Severity.ERROR, key, text, advice, instead)

@@ -19,6 +19,7 @@ class Problem:
 
     `where` is a path within the file, as `registry[2] (quay.io/foo).mirror[0].location`, or empty. `line` and `column`
     count from 1; with a column they are the very place, without one `line` is that of the key or of its table.
+    `instead`: TOML of several lines that says what was meant, where that is more than a line of advice.
     """
 
     file: str
@@ -28,6 +29,7 @@ class Problem:
     advice: str = ""
     line: int | None = None
     column: int | None = None
+    instead: str = ""
 
     def __str__(self) -> str:
         place = self.file if self.column is None else f"{self.file}:{self.line}:{self.column}"

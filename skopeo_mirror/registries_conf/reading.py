@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,15 @@ from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
 from skopeo_mirror.registries_conf.interpreting import Contents, interpret
-from skopeo_mirror.registries_conf.key_warnings import LOST_HEADERS, MEND_HEADERS, key_warnings
-from skopeo_mirror.registries_conf.keys import REGISTRY, fold
+from skopeo_mirror.registries_conf.key_warnings import key_warnings
+from skopeo_mirror.registries_conf.keys import fold
+from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.place import Lines, Place
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "examine", "interpret_files", "read"]
@@ -27,6 +29,12 @@ __all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "exa
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
     "write a [[registry]] with location, and a [[registry.mirror]] with location",
+)
+
+
+_NO_FILE = (
+    "there is none on this host, so nothing is redirected: every image comes from where its name says",
+    "name one with -r FILE, or write /etc/containers/registries.conf",
 )
 
 
@@ -78,6 +86,8 @@ def examine(files: Sequence[Path]) -> Examination:
             problems.append(Problem(file=str(file), severity=Severity.ERROR, text=text, advice=advice))
     examination = interpret_files(contents)
     problems += examination.problems
+    if not files:
+        problems.append(Place(file="registries.conf", lines=Lines("")).warning("", *_NO_FILE))
     configuration = None if _is_refused(problems) else examination.configuration
     return Examination(configuration=configuration, problems=tuple(problems))
 
@@ -88,16 +98,19 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
     places: dict[str, Place] = {}
+    explained = False
     for file, content in files:
         contents, places[file], found = _interpret(file, content)
         problems += found
+        explained = explained or contents.is_foreign
         problems += duplicate_warnings(contents.registries, partial(_place, places))
         registries |= _first_of_each_prefix(contents.registries)
         others = _merge_others(others, contents.others)
     problems += entry_warnings(registries.values(), partial(_place, places))
+    problems = _in_order(problems, [file for file, _ in files])
     if _is_refused(problems):
         return Examination(configuration=None, problems=tuple(problems))
-    if files and not registries:
+    if files and not registries and not explained:  # by a warning of its own
         problems.append(places[files[0][0]].warning("", *_NOTHING_REDIRECTED))
     configuration = Configuration(
         registries=tuple(registries[prefix] for prefix in sorted(registries) if prefix),  # an empty one matches nothing
@@ -129,27 +142,31 @@ def _interpret(file: str, content: bytes) -> tuple[Contents, Place, list[Problem
     text = ""
     try:
         text = toml.decode(content)
-        document = toml.parse(text)
+        document, newer = toml.parse(text)
     except toml.TomlError as error:
-        return Contents(), Place(file=file, lines=Lines("")), [_syntax_problem(file, text, error)]
+        return Contents(), Place(file=file, lines=Lines("")), [syntax_problem(file, text, error)]
     lines = Lines(text, registries=_count(document))
     contents, problems = interpret(document, file=file, lines=lines)
-    warnings = key_warnings(document, file=file, lines=lines)
+    warnings = [*_old_readers(file, content, newer), *key_warnings(document, file=file, lines=lines)]
     return contents, Place(file=file, lines=lines), [*problems, *warnings]
 
 
-def _syntax_problem(file: str, text: str, error: toml.TomlError) -> Problem:
-    before = text.split("\n")[: error.line]
-    twice = "already exists" in error.text and any(f'"{key}"' in error.text for key in REGISTRY)
-    lost = twice and not any(line.lstrip().startswith("[") for line in before)
-    return Problem(
-        file=file,
-        severity=Severity.ERROR,
-        text=f"no TOML: {error.text}" + (f" outside any table: {LOST_HEADERS}" if lost else ""),
-        advice=MEND_HEADERS if lost else "",
-        line=error.line,
-        column=error.column,
-    )
+def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:
+    """Yield a warning for what the TOML readers of older skopeos refuse."""
+    advice = "`skopeo-mirror normalize` writes what every skopeo reads"
+    if toml.has_mark(content):
+        text = "begins with a byte order mark, for which skopeo 1.9.3 refuses the whole file"
+        advice_here = f"save it as UTF-8 without one; {advice}"
+        yield Problem(file=file, severity=Severity.WARNING, text=text, advice=advice_here, line=1)
+    if newer is not None:
+        yield Problem(
+            file=file,
+            severity=Severity.WARNING,
+            text="this is TOML 1.1, for which skopeo 1.9.3 and 1.18 refuse the whole file",
+            advice=f"write an inline table on one line, without a comma at its end; {advice}",
+            line=newer.line,
+            column=newer.column,
+        )
 
 
 def _place(places: Mapping[str, Place], registry: Registry) -> Place:
@@ -160,6 +177,12 @@ def _place(places: Mapping[str, Place], registry: Registry) -> Place:
 
 def _is_refused(problems: Sequence[Problem]) -> bool:
     return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def _in_order(problems: Iterable[Problem], files: Sequence[str]) -> list[Problem]:
+    """In the order of files and of lines; what is of no line comes last."""
+    order = {file: number for number, file in enumerate(files)}
+    return sorted(problems, key=lambda one: (order[one.file], one.line or sys.maxsize))
 
 
 def _count(document: dict[str, Any]) -> int:

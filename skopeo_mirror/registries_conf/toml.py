@@ -67,14 +67,22 @@ def decode(content: bytes) -> str:
     return text
 
 
-def parse(text: str) -> dict[str, Any]:
+def has_mark(content: bytes) -> bool:
+    """Whether a file begins with a byte order mark."""
+    return content.startswith((_UTF8_MARK, *_UTF16_MARKS))
+
+
+def parse(text: str) -> tuple[dict[str, Any], TomlError | None]:
     r"""Return the values of a TOML text; raise TomlError for what containers/image refuses.
+
+    With them comes what readers of TOML 1.0 would say, where they would refuse it.
 
     The standard library reads TOML 1.0 and is fast; tomlkit reads what 1.1 adds (newlines and trailing commas in inline
     tables, `\e`, `\xHH`, times without seconds), and its errors are worded better.
     """
     if sum(line.count(".") ** 2 for line in text.split("\n")) > DOT_LIMIT:
         raise TomlError("there are lines with thousands of dots in them, more than is read")
+    newer = None
     try:
         with _deep_recursion():
             values = tomllib.loads(text, parse_float=_float)
@@ -82,8 +90,9 @@ def parse(text: str) -> dict[str, Any]:
         raise TomlError(f"nested deeper than {NESTING_LIMIT} levels") from error
     except ValueError as error:
         values = _parse_1_1(text, str(error))
+        newer = TomlError(*_taken_apart(str(error), text))
     _check_integers(values)
-    return values
+    return values, newer
 
 
 def _parse_1_1(text: str, complaint: str) -> dict[str, Any]:

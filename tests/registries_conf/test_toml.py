@@ -8,7 +8,7 @@ from skopeo_mirror.registries_conf import toml
 
 
 def read(content: bytes | str) -> object:
-    return toml.parse(toml.decode(content.encode() if isinstance(content, str) else content))
+    return toml.parse(toml.decode(content.encode() if isinstance(content, str) else content))[0]
 
 
 @pytest.mark.parametrize(
