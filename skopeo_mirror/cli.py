@@ -50,7 +50,7 @@ def main() -> None:
     except InvalidInput as error:
         _die(error.problems, error.exit_status)
     except SkopeoMirrorError as error:
-        _die(str(error).splitlines(), error.exit_status)
+        _die([str(error)], error.exit_status)
     except KeyboardInterrupt:
         sys.exit(Interrupted.exit_status)
     except OSError as error:
@@ -288,6 +288,7 @@ def route(
 
 @app.command(cls=Command)
 def validate(
+    context: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
@@ -299,9 +300,11 @@ def validate(
 
     Example: skopeo-mirror validate registries.conf
     """
-    from skopeo_mirror.output.problems import problem_document, problem_lines  # noqa: PLC0415
+    from skopeo_mirror.output.problems import problem_document, problem_lines, valid_line  # noqa: PLC0415
     from skopeo_mirror.registries_conf.reading import Severity, examine  # noqa: PLC0415
 
+    if files:
+        options.refuse_beside("FILE", context, "registries_conf", "registries_conf_dir")
     console = Console()
     chosen = wiring.files_to_validate(files or [], registries_conf, registries_conf_dir, skopeo=skopeo)
     problems = examine(chosen).problems
@@ -313,12 +316,13 @@ def validate(
         for line in problem_lines(problems):
             console.result(line)
         if not problems:
-            console.result("valid: " + ", ".join(str(file) for file in chosen))
+            console.result(valid_line(chosen))
     raise typer.Exit(2 if failed else 0)
 
 
 @app.command(cls=Command)
 def normalize(
+    context: typer.Context,
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
@@ -331,6 +335,8 @@ def normalize(
     """
     from skopeo_mirror.registries_conf.normalizing import normalize as normalized  # noqa: PLC0415
 
+    if file is not None:
+        options.refuse_beside("FILE", context, "registries_conf")
     console = Console()
     configuration = wiring.configuration(
         file or registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console

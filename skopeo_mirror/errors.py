@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SkopeoMirrorError(Exception):
-    """The root of the tree; `str()` of it is shown to the user as it is (it may have several lines)."""
+    """The root of the tree; `str()` of it is shown to the user, escaped, as one line."""
 
     exit_status: ClassVar[int] = 2
 

@@ -197,6 +197,13 @@ _BOOLEANS: Final = {
 }
 
 
+def refuse_beside(what: str, context: typer.Context, *names: str) -> None:
+    """Refuse options that name what an argument names. Raises UsageError where one is typed; a variable may stand."""
+    for parameter in context.command.params:
+        if parameter.name in names and str(context.get_parameter_source(parameter.name)).endswith("COMMANDLINE"):
+            raise UsageError(f"{max(parameter.opts, key=len)} beside {what}: both name what is read; give one of them")
+
+
 def parse_duration(text: str, option: str) -> float | None:
     """Seconds of a Go-style duration (`90s`, `5m`, `1h30m`); None for `0`: no bound. Raises UsageError."""
     if text in {"", "0"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from skopeo_mirror.output.text import printable
 from skopeo_mirror.registries_conf.problem import Severity
 
 if TYPE_CHECKING:
@@ -18,9 +19,14 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
     """Return one line a problem, led by its severity; below it, indented, the TOML that it should be, if any."""
     lines: list[str] = []
     for problem in problems:
-        lines.append(f"{problem.severity}: {problem}")
+        lines.append(printable(f"{problem.severity}: {problem}"))
         lines += [f"    {line}".rstrip() for line in problem.instead.splitlines()]
     return lines
+
+
+def valid_line(files: Iterable[object]) -> str:
+    """Say that there is no problem."""
+    return printable(f"valid: {', '.join(map(str, files))}")
 
 
 def problem_document(files: Sequence[str], problems: Sequence[Problem], *, strict: bool = False) -> dict[str, Any]:

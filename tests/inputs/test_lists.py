@@ -129,6 +129,34 @@ def test_a_directory_is_no_list(tmp_path: Path) -> None:
     assert problem == f"{tmp_path}: cannot be read: Is a directory"
 
 
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        pytest.param("a.test/b:1\n", "blanks", id="newline-at-the-end"),
+        pytest.param(" a.test/b:1", "blanks", id="blank-before"),
+        pytest.param("a.test/b:1\t", "blanks", id="tab"),
+        pytest.param("a.test/b:1\u00a0", "blanks", id="no-break-space"),
+        pytest.param("a.test/b:1\u2028", "blanks", id="line-separator"),
+        pytest.param("a.test/b:1\x07", "the character U+0007", id="bell"),
+        pytest.param("a.test/b:1\u200b", "the character U+200B", id="zero-width"),
+        pytest.param("a.test/b:1=c.test/d", "a line of a list; read it with -f FILE", id="its-own-destination"),
+        pytest.param("=", "a line of a list", id="equals"),
+    ],
+)
+def test_an_argument_is_taken_to_the_letter(argument: str, says: str) -> None:
+    (problem,) = problems(arguments=(argument,))
+    assert says in problem
+    assert problem.isprintable()
+
+
+@pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x85", "\u00a0", "\u2028", "\u3000"])
+def test_a_line_is_trimmed_of_blanks_tabs_and_returns_alone(odd: str, tmp_path: Path) -> None:
+    assert listed(b" \t a.test/b:1 \t \r\r\n", tmp_path) == ["a.test/b:1"]
+    file = tmp_path / "odd.txt"
+    file.write_text(f"a.test/b:1{odd}\n{odd}a.test/b:1\na.test/b:1{odd}# no comment\n", encoding="utf-8")
+    assert [problem.split(": ")[0] for problem in problems(file)] == [f"{file}:1", f"{file}:2", f"{file}:3"]
+
+
 def test_a_password_is_not_repeated() -> None:
     (problem,) = problems(arguments=("https://user:hunter2@a.test/B",))
     assert "hunter2" not in problem

@@ -152,6 +152,30 @@ def test_image_list(skopeo_mirror: Program, serving: Registry, files: dict[str, 
     assert words in line
 
 
+@pytest.mark.parametrize(
+    "destination",
+    [
+        pytest.param("docker://h.invalid\x1b[31m\nx/y", id="host"),
+        pytest.param("docker://h.invalid/x\x1b[31m\ny", id="path"),
+        pytest.param("docker://h.invalid/x:v1\x9b31m\u2028", id="tag"),
+        pytest.param("docker://bob:hunter2@h.invalid/x", id="credentials"),
+        pytest.param("scp:x\x1b[31m\ny", id="transport"),
+        pytest.param("oci:images.txt\x1b[31m\r\ny", id="layout"),
+        pytest.param("dir:images.txt\x1b[31m\r\ny/z", id="directory"),
+    ],
+)
+def test_nothing_of_the_destination_is_acted_upon(skopeo_mirror: Program, serving: Registry, destination: str) -> None:
+    files = {"images.txt\x1b[31m\r\ny": b""}
+    configure(skopeo_mirror, entry("prod.invalid", serving.host))
+    for name, content in files.items():
+        (skopeo_mirror.directory / name).write_bytes(content)
+    run = skopeo_mirror("copy", "-r", "registries.conf", GOOD, destination)
+    assert run.status == 2
+    assert run.stderr.endswith("\n")
+    assert run.stderr[:-1].isprintable()
+    assert "hunter2" not in run.stderr
+
+
 REGISTRY = '[[registry]]\nlocation = "prod.invalid"\n'
 CONFIGURATIONS = [
     pytest.param(None, f"{CONF}: cannot be read: No such file", id="missing"),

@@ -123,6 +123,32 @@ class TestValidate:
         assert run.status == 2
         assert run.report["files"] == ["conf.d/a.conf", "conf.d/b.conf"]
 
+    def test_prints_the_version_2_of_a_version_1_file(self, skopeo_mirror: Program) -> None:
+        old = '[registries.search]\nregistries = ["a.invalid"]\n[registries.insecure]\nregistries = ["b.invalid"]\n'
+        (skopeo_mirror.directory / "old.conf").write_text(old)
+        run = skopeo_mirror("validate", "old.conf")
+        assert run.status == 2
+        (line, *below) = run.stdout.splitlines()
+        assert line.startswith("error: old.conf: registries: this is version 1 of the format")
+        (problem,) = skopeo_mirror("validate", "--json", "old.conf").report["problems"]
+        assert [part.strip() for part in below] == problem["instead"].splitlines()
+        (skopeo_mirror.directory / "new.conf").write_text("\n".join(below))
+        assert skopeo_mirror("validate", "--strict", "new.conf").status == 0
+        assert skopeo_mirror("normalize", "new.conf").stdout == problem["instead"]
+        assert "insecure = true" in problem["instead"]
+
+    def test_nothing_of_a_file_name_is_acted_upon(self, skopeo_mirror: Program) -> None:
+        (skopeo_mirror.directory / "a\x1b[31m\nb.conf").write_text(entry("prod.invalid") + "x = 1\n")
+        run = skopeo_mirror("validate", "a\x1b[31m\nb.conf")
+        assert len(run.stdout.splitlines()) == 1
+        assert "a\\x1b[31m\\nb.conf: registry[0] (prod.invalid).x: is no key" in run.stdout
+
+    def test_a_host_without_a_file_redirects_nothing(self, skopeo_mirror: Program) -> None:
+        (skopeo_mirror.directory / "none.d").mkdir()
+        run = skopeo_mirror("validate", "none.d")
+        assert run.status == 0
+        assert run.stdout.startswith("warning: registries.conf: there is none on this host, so nothing is redirected")
+
 
 class TestNormalize:
     def test_is_canonical_and_means_the_same(self, skopeo_mirror: Program) -> None:
@@ -167,6 +193,30 @@ class TestNormalize:
             check=True,
         )
         assert pulled.stdout == image.manifest
+
+
+class TestFileAndOption:
+    @pytest.mark.parametrize(
+        ("command", "option"),
+        [
+            ("validate", "-r"),
+            ("validate", "--registries-conf"),
+            ("validate", "--registries-conf-dir"),
+            ("normalize", "-r"),
+        ],
+    )
+    def test_both_are_refused(self, skopeo_mirror: Program, command: str, option: str) -> None:
+        configure(skopeo_mirror, entry("prod.invalid"))
+        run = skopeo_mirror(command, "registries.conf", option, "registries.conf")
+        long = option.replace("-r", "--registries-conf") if option == "-r" else option
+        assert (run.status, run.stdout) == (2, "")
+        assert run.stderr == f"error: {long} beside FILE: both name what is read; give one of them\n"
+
+    @pytest.mark.parametrize("command", ["validate", "normalize"])
+    def test_the_variable_may_stand(self, skopeo_mirror: Program, command: str) -> None:
+        configure(skopeo_mirror, entry("prod.invalid"))
+        run = skopeo_mirror(command, "registries.conf", env={"SKOPEO_MIRROR_REGISTRIES_CONF": "none.conf"})
+        assert (run.status, run.stderr) == (0, "")
 
 
 class TestPin:

@@ -38,17 +38,18 @@ class RegistryDestination:
         host, _, path = text.rstrip("/").partition("/")
         if not is_domain(host) or not ("." in host or ":" in host or host == "localhost"):
             raise DestinationRefused(
-                f"docker://{text}: {shown(host)} is no registry host "
+                f"{shown(f'docker://{text}')}: {shown(host)} is no registry host "
                 "(write host.domain, host:port or localhost; without one skopeo would push to docker.io)"
             )
         if path:
             try:
                 below = Reference.parse_canonical(f"{host}/{path}")
             except InvalidReference as error:
-                raise DestinationRefused(f"docker://{text}: {error}") from error
+                raise DestinationRefused(f"{shown(f'docker://{text}')}: {error}") from error
             if below.tag is not None or below.digest is not None:
                 raise DestinationRefused(
-                    f"docker://{text}: has a tag or digest; name the registry and the path below which images go"
+                    f"{shown(f'docker://{text}')}: has a tag or digest; name the registry and the path below "
+                    "which images go"
                 )
         return cls(host=host, path=path, router=router, access=access, given_tls_verify=given_tls_verify, rules=rules)
 
