@@ -149,6 +149,35 @@ class TestValidate:
         assert run.status == 0
         assert run.stdout.startswith("warning: registries.conf: there is none on this host, so nothing is redirected")
 
+    @pytest.mark.parametrize(
+        ("written", "words", "plain"),
+        [
+            pytest.param(
+                '{location = "127.0.0.1:3/x/"}', "rewriting reference", '{location = "127.0.0.1:3/x"}', id="slash"
+            ),
+            pytest.param(
+                '{location = "127.0.0.1:3/x",\n insecure = true}',
+                "loading registries configuration",
+                '{location = "127.0.0.1:3/x", insecure = true}',
+                id="TOML 1.1",
+            ),
+        ],
+    )
+    def test_warns_of_what_old_skopeos_stumble_over(
+        self, skopeo_mirror: Program, written: str, words: str, plain: str
+    ) -> None:
+        """The installed skopeo does what the warning says; where it is a newer one, it just pulls."""
+        head = '[[registry]]\nlocation = "127.0.0.1:2/x"\nmirror = ['
+        for text, warned in ((written, True), (plain, False)):
+            file = skopeo_mirror.directory / "registries.conf"
+            file.write_text(f"{head}{text}]\n")
+            assert ("skopeo 1.9.3 and 1.18" in skopeo_mirror("validate", "registries.conf").stdout) is warned
+            skopeo = ["skopeo", "--registries-conf", str(file), "inspect", "--raw", "docker://127.0.0.1:2/x/a:v1"]
+            said = subprocess.run(skopeo, check=False, capture_output=True, text=True).stderr
+            version = subprocess.run(["skopeo", "--version"], check=True, capture_output=True, text=True).stdout
+            if version.startswith(("skopeo version 1.9.", "skopeo version 1.18.")):
+                assert (words in said) is warned, said
+
 
 class TestNormalize:
     def test_is_canonical_and_means_the_same(self, skopeo_mirror: Program) -> None:
