@@ -6,6 +6,7 @@ import pytest
 
 from skopeo_mirror.registries_conf.reading import interpret_files
 
+LINES = {"b": [3, 6, 10, 11], "a": [2, 3, 6, 8, 10, 11]}  # entries of one prefix are looked at where the last stands
 QUAY = '[[registry]]\nlocation = "quay.io"\n'
 
 
@@ -98,12 +99,28 @@ def test_a_byte_order_mark_is_told(mark: bytes) -> None:
     assert all("skopeo 1.9.3 refuses the whole file" in problem.text for problem in found)
 
 
-def test_what_stands_for_another_name_of_docker_hub_is_let_be() -> None:
-    text = (
-        '[[registry]]\nlocation = "docker.io"\n[[registry]]\nlocation = "registry-1.docker.io"\n'
-        '[[registry]]\nlocation = "registry.hub.docker.com"\nblocked = true\n'
-    )
-    assert interpret_files([("FILE", text.encode())]).problems == ()
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        pytest.param('[[registry]]\nlocation = "registry-1.docker.io"\n', True, id="meant for docker.io"),
+        pytest.param('[[registry]]\nlocation = "registry-1.docker.io"\nblocked = true\n', False, id="blocked"),
+        pytest.param(
+            '[[registry]]\nlocation = "registry-1.docker.io"\n[[registry]]\nlocation = "docker.io"\n',
+            False,
+            id="beside",
+        ),
+    ],
+)
+def test_another_name_of_docker_hub_is_let_be_where_it_is_meant(text: str, warned: bool) -> None:
+    found = interpret_files([("FILE", text.encode())]).problems
+    assert ["is docker.io by another name" in problem.text for problem in found] == [True] * warned
+
+
+def test_problems_stand_in_the_order_of_files_and_lines() -> None:
+    text = '[[registry]]\nlocation = "quay.io/*"\nx = 1\n[[registry]]\nlocation = "a.test/"\ninsecure = 1\n'
+    text += '[[registry]]\nlocation = "A.test"\n[[registry.mirror]]\nlocation = "b.test/"\ny = 2\n'
+    found = interpret_files([("b", text.encode()), ("a", text.encode())]).problems
+    assert [(one.file, one.line) for one in found] == [(file, line) for file in "ba" for line in LINES[file]]
 
 
 def test_insecure_reaches_the_mirrors_of_its_own_table_only_where_they_say_so() -> None:
