@@ -89,6 +89,7 @@ def copy(
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    all_mirrors: options.AllMirrors = False,
     mirrors_only: options.MirrorsOnly = False,
     scoped: options.Scoped = False,
     max_nested_paths: options.MaxNestedPaths = 0,
@@ -143,7 +144,7 @@ def copy(
         raise UsageError("no destination; write docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR at the end")
     warned = console if from_ is None else Console(quiet=True)  # it redirects nothing that comes from a layout
     configuration = wiring.configuration(
-        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=warned
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=warned, all_mirrors=all_mirrors
     )
     router = Router(configuration)
     access = Access(authfile=dest_authfile or authfile, cert_dir=dest_cert_dir)
@@ -227,6 +228,7 @@ def route(
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    all_mirrors: options.AllMirrors = False,
     mirrors_only: options.MirrorsOnly = False,
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
@@ -251,7 +253,7 @@ def route(
 
     console = Console(quiet=quiet)
     configuration = wiring.configuration(
-        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console, all_mirrors=all_mirrors
     )
     router = Router(configuration)
     given = options.PullOptions(
@@ -300,14 +302,20 @@ def validate(
 
     Example: skopeo-mirror validate registries.conf
     """
-    from skopeo_mirror.output.problems import problem_document, problem_lines, valid_line  # noqa: PLC0415
+    from skopeo_mirror.output.problems import (  # noqa: PLC0415
+        problem_document,
+        problem_lines,
+        tags_pass_by,
+        valid_line,
+    )
     from skopeo_mirror.registries_conf.reading import Severity, examine  # noqa: PLC0415
 
     if files:
         options.refuse_beside("FILE", context, "registries_conf", "registries_conf_dir")
     console = Console()
     chosen = wiring.files_to_validate(files or [], registries_conf, registries_conf_dir, skopeo=skopeo)
-    problems = examine(chosen).problems
+    examination = examine(chosen)
+    problems = examination.problems
     failed = any(strict or problem.severity is Severity.ERROR for problem in problems)
     if json_:
         document = problem_document([str(file) for file in chosen], problems, strict=strict)
@@ -317,6 +325,8 @@ def validate(
             console.result(line)
         if not problems:
             console.result(valid_line(chosen))
+        for note in tags_pass_by(examination.configuration):
+            console.note(note)
     raise typer.Exit(2 if failed else 0)
 
 
@@ -354,6 +364,7 @@ def pin(
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    all_mirrors: options.AllMirrors = False,
     mirrors_only: options.MirrorsOnly = False,
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
@@ -379,7 +390,7 @@ def pin(
 
     console = Console(quiet=quiet)
     configuration = wiring.configuration(
-        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+        registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console, all_mirrors=all_mirrors
     )
     wiring.check_files(authfile, src_authfile)
     given = options.PullOptions(
@@ -433,6 +444,7 @@ def print_images(
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    all_mirrors: options.AllMirrors = False,
     mirrors_only: options.MirrorsOnly = False,
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
@@ -454,7 +466,7 @@ def print_images(
     console = Console()
     given = options.PullOptions(
         configuration=lambda: wiring.configuration(
-            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console, all_mirrors=all_mirrors
         ),
         mirrors_only=mirrors_only,
         authfile=authfile,
@@ -509,6 +521,7 @@ def catalog(
     registries_conf: options.RegistriesConf = None,
     registries_conf_dir: options.RegistriesConfDir = None,
     strict: options.Strict = False,
+    all_mirrors: options.AllMirrors = False,
     mirrors_only: options.MirrorsOnly = False,
     authfile: options.Authfile = None,
     src_authfile: options.SrcAuthfile = None,
@@ -533,7 +546,7 @@ def catalog(
     console = Console()
     given = options.PullOptions(
         configuration=lambda: wiring.configuration(
-            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console
+            registries_conf, registries_conf_dir, strict=strict, skopeo=skopeo, console=console, all_mirrors=all_mirrors
         ),
         mirrors_only=mirrors_only,
         authfile=authfile,

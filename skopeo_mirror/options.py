@@ -80,6 +80,7 @@ FromLayout = Annotated[
     _option("--from", metavar="oci:DIR", panel=_INPUT, help="Take the images from a layout that a run has filled."),
 ]
 Strict = Annotated[bool, _flag("--strict", panel=_CONF, help="Take warnings about registries.conf for errors.")]
+AllMirrors = Annotated[bool, _flag("--all-mirrors", panel=_CONF, help="Use every mirror for tags and digests alike.")]
 MirrorsOnly = Annotated[bool, _flag("--mirrors-only", panel=_CONF, help="Never contact an image's original location.")]
 Scoped = Annotated[bool, _flag("--scoped", panel=_DEST, help="Keep the source host in the destination path.")]
 MaxNestedPaths = Annotated[

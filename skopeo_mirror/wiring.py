@@ -58,7 +58,13 @@ def list_lines(listed: Listed, *, verbose: bool) -> Iterator[str]:
 
 
 def configuration(
-    file: str | None, dropins: str | None, *, strict: bool, skopeo: str | None, console: Console
+    file: str | None,
+    dropins: str | None,
+    *,
+    strict: bool,
+    skopeo: str | None,
+    console: Console,
+    all_mirrors: bool = False,
 ) -> Configuration:
     """The registries.conf in force, as CONTRACT says; its warnings go to `console`. Raises InvalidConfiguration."""
     examination = read(configuration_files(file, dropins, skopeo=skopeo), strict=strict)
@@ -66,7 +72,8 @@ def configuration(
         if problem.severity is Severity.WARNING:
             console.warning(str(problem))
     assert examination.configuration is not None  # noqa: S101 - `read` has raised otherwise
-    return examination.configuration
+    found = examination.configuration
+    return found.with_all_mirrors() if all_mirrors else found
 
 
 def configuration_files(file: str | None, dropins: str | None, *, skopeo: str | None) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from skopeo_mirror.registries_conf.problem import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.registries_conf.problem import Problem
 
 SCHEMA = "skopeo-mirror/validate/v1"
@@ -27,6 +28,17 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
 def valid_line(files: Iterable[object]) -> str:
     """Say that there is no problem."""
     return printable(f"valid: {', '.join(map(str, files))}")
+
+
+def tags_pass_by(configuration: Configuration | None) -> list[str]:
+    """Say, in one line if at all, that tags pass mirrors by: no problem, and still not what everybody expects."""
+    entries = [registry for registry in configuration.registries if registry.passed_by_tags] if configuration else []
+    if not entries:
+        return []
+    first, *others = entries
+    more = f" (and those of {len(others)} more)" if others else ""
+    mirrors = ", ".join(first.passed_by_tags)
+    return [f"note: tags of {first.prefix} pass {mirrors} by{more}; --all-mirrors uses every mirror for tags, too"]
 
 
 def problem_document(files: Sequence[str], problems: Sequence[Problem], *, strict: bool = False) -> dict[str, Any]:

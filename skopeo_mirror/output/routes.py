@@ -43,7 +43,7 @@ def route_tree(image: Routed) -> str:
         return _tree(head, [entry, f"no route: {image.error}"])
     route = image.route
     numbered = [f"{number}. {_candidate(candidate)}" for number, candidate in enumerate(route.candidates, 1)]
-    left_out = [f"left out: {skipped.location}: {skipped.why}" for skipped in route.skipped]
+    left_out = [f"left out: {skipped}" for skipped in route.skipped]
     return _tree(head, [entry, *numbered, *left_out])
 
 

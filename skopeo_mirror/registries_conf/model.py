@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -52,6 +52,16 @@ class Registry:
     mirrors: tuple[Mirror, ...] = ()
     origin: Origin | None = field(default=None, compare=False)
 
+    @property
+    def passed_by_tags(self) -> tuple[str, ...]:
+        """The locations of the mirrors that are there, and not for tags."""
+        for_tags = {
+            mirror.location
+            for mirror in self.mirrors
+            if not self.mirror_by_digest_only and mirror.pull_from_mirror is not PullFromMirror.DIGEST_ONLY
+        }
+        return tuple(mirror.location for mirror in self.mirrors if mirror.location not in for_tags)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
@@ -71,3 +81,12 @@ class Configuration:
         """The programs that are asked for credentials, in order; `AUTH_FILES` stands for the auth files."""
         named = self.others.get("credential-helpers")
         return tuple(map(str, named)) if isinstance(named, list) and named else AUTH_FILES
+
+    def with_all_mirrors(self) -> Configuration:
+        """The same, with every mirror for tags and digests alike; one that stands there for each of them, once."""
+        return replace(self, registries=tuple(map(_with_all_mirrors, self.registries)))
+
+
+def _with_all_mirrors(registry: Registry) -> Registry:
+    mirrors = dict.fromkeys(replace(mirror, pull_from_mirror=PullFromMirror.ALL) for mirror in registry.mirrors)
+    return replace(registry, mirror_by_digest_only=False, mirrors=tuple(mirrors))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from skopeo_mirror.errors import InvalidReference, Unroutable
 from skopeo_mirror.reference import NAME_LIMIT, Reference, shown
 from skopeo_mirror.registries_conf.model import PullFromMirror
 
 if TYPE_CHECKING:
+    from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 
 
@@ -37,6 +38,11 @@ class Candidate:
         """Where it is, for people: a repository, or a layout."""
         return self.location if self.kind is Kind.LAYOUT else self.reference.name
 
+    def at(self, digest: Digest) -> Self:
+        """The same place, asked for a digest: a scoped configuration has no mirrors for tags or digests only."""
+        there = self.reference
+        return replace(self, reference=Reference(domain=there.domain, path=there.path, digest=digest))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
@@ -44,6 +50,9 @@ class Skipped:
 
     location: str
     why: str
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.why} (--all-mirrors uses it all the same)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

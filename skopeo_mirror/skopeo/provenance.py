@@ -101,7 +101,8 @@ class Provenance:
     `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
     server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate
     (None: the log cannot tell). `fetched` are the URLs of their own from which content came, `left` the digests of the
-    layers that skopeo left at such a place.
+    layers that skopeo left at such a place. `moved`: what is doubted is that a tag still has the digest that it was
+    found to have.
     """
 
     attempts: tuple[Attempt, ...]
@@ -114,6 +115,7 @@ class Provenance:
     pulled: tuple[str, ...] | None = ()
     fetched: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    moved: bool = False
 
     @property
     def failed(self) -> bool:
@@ -131,7 +133,7 @@ class Provenance:
 
     def disbelieved(self) -> Provenance:
         """The same run, its doubt counted against the candidate that raised it; a fault where it was none."""
-        if self.doubt is None:
+        if self.doubt is None or self.moved:  # a tag that has moved is nobody's fault
             return self
         why = f"not confirmed: {self.doubt}"
         if self.server is None:

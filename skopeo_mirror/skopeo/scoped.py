@@ -147,18 +147,23 @@ class ScopedSkopeo:
         candidates: Sequence[Candidate],
         target: Target,
         *,
+        asked: Reference | None = None,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
         elsewhere: Sequence[str] = (),
     ) -> Provenance:
-        """Copy `image` whole, by its digest, from the first of `candidates` that has it to `target`.
+        """Copy `image` whole from the first of `candidates` that has it to `target`.
 
-        `elsewhere` are the URLs beside them from which skopeo may fetch content of it.
+        It is asked for by its digest, or as `asked`, a tag that is expected to have that digest. `elsewhere` are the
+        URLs beside the candidates from which skopeo may fetch content of it.
         """
+        asked = asked or image.without_tag()
         if isinstance(candidates[0], LayoutCandidate):
             return self._copy_from_layout(image, candidates[0], target, on_event)
-        source = [*self.settings.source.options("src-"), f"docker://{image.without_tag()}"]
-        return self._copy(image, candidates, source, target, yields=yields, on_event=on_event, elsewhere=elsewhere)
+        source = [*self.settings.source.options("src-"), f"docker://{asked}"]
+        return self._copy(
+            image, asked, candidates, source, target, yields=yields, on_event=on_event, elsewhere=elsewhere
+        )
 
     def look_for_signatures(
         self, image: PinnedReference, candidates: Sequence[Candidate], *, access: Access
@@ -199,11 +204,12 @@ class ScopedSkopeo:
         with tempfile.TemporaryDirectory(dir=self.directory) as staged:
             stage(Path(staged), probe.manifest, image.digest)
             source = ["--src-shared-blob-dir", str(candidate.blobs), f"oci:{staged}"]
-            return self._copy(image, (candidate,), source, target, on_event=on_event)
+            return self._copy(image, image.without_tag(), (candidate,), source, target, on_event=on_event)
 
     def _copy(
         self,
         image: PinnedReference,
+        asked: Reference,
         candidates: Sequence[Candidate],
         source: Sequence[str],
         target: Target,
@@ -225,7 +231,7 @@ class ScopedSkopeo:
                 target.name,
             ]
             _, provenance = self._run(
-                image.without_tag(),
+                asked,
                 candidates,
                 arguments,
                 writes_to=target.repository,
@@ -237,7 +243,9 @@ class ScopedSkopeo:
                 return provenance
             pushed = digest_file.read_text(encoding="ascii", errors="replace").strip()
             if pushed != str(image.digest):
-                return replace(provenance, doubt=f"skopeo says that it wrote {pushed or 'nothing'}, not {image.digest}")
+                moved = asked.digest is None
+                says = "its tag has moved: skopeo wrote" if moved else "skopeo says that it wrote"
+                return replace(provenance, doubt=f"{says} {pushed or 'nothing'}, not {image.digest}", moved=moved)
             return provenance
 
     def _run(

@@ -46,7 +46,9 @@ def nobody_served(
         advice[explaining.served_by_tag_only(image, resolved)] = None
     elif router is not None and set(last.values()) == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None
-    return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only), *advice]))
+    from_layout = any(attempt.candidate.kind is Kind.LAYOUT for attempt in attempts)
+    left_out = () if router is None or from_layout else router.route(image).skipped
+    return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only, left_out=left_out), *advice]))
 
 
 def registry_advice(reason: Reason | None, host: str, access: Access, scoped: ScopedSkopeo) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.ambient import check_dropins
 from skopeo_mirror.registries_conf.scoping import physical_repositories, scoped_prefixes
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.sourcing import Sourcing
-
-ANY_DIGEST: Final = Digest(algorithm="sha256", hex="0" * 64)
-"""Stands for the digest that a tag will turn out to have: routes do not depend on which it is."""
 
 
 def audit(
@@ -45,14 +41,12 @@ def audit_sources(
 
 
 def _prefixes(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
-    """A tag is routed as such, and as the digest that it turns out to have: mirrors can be for one of them only."""
     image = job.wanted.image
-    for routed in (image, image.pin(image.digest or ANY_DIGEST)):
-        try:
-            candidates = sourcing.sources(routed, job.place).candidates
-        except Unroutable:
-            candidates = ()
-        yield from scoped_prefixes(image, candidates, job.place.repository)
+    try:
+        candidates = sourcing.sources(image, job.place).candidates
+    except Unroutable:
+        candidates = ()
+    yield from scoped_prefixes(image, candidates, job.place.repository)
 
 
 def _source_prefixes(image: Reference, sourcing: Sourcing) -> list[str]:

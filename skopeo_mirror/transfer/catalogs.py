@@ -11,6 +11,7 @@ from skopeo_mirror.errors import CatalogUnavailable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
 from skopeo_mirror.skopeo.ambient import ambient_dropins
+from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
@@ -59,14 +60,15 @@ class CatalogPuller:
     def pull(self, catalog: Reference, *, stop: Stop, tell: Callable[[News], None]) -> Iterator[PulledCatalog]:
         """Bring `catalog` into a layout that is gone when the block ends.
 
-        Of an index only the first image is brought: the files of a catalog are the same for all platforms.
+        Of an index only the first image is brought: the files of a catalog are the same for all platforms. But all of
+        it where a signature policy has a say in it, which skopeo decides on as a whole.
         Raises CatalogUnavailable where no candidate serves it.
         """
         with private_directory(temporary_directory()) as directory:
-            pinned, image = self._resolve(catalog, directory)
+            pinned, wanted = self._resolve(catalog, directory)
             result = run(
                 Request(
-                    wanted=[Wanted(image=image)],
+                    wanted=[wanted],
                     skopeo=self.skopeo,
                     settings=self.settings,
                     configuration=self.configuration,
@@ -82,13 +84,13 @@ class CatalogPuller:
                 tell=lambda news: tell(news) if isinstance(news, Retrying | Warned) else None,
             )
             [copied] = result.images
-            if copied.error is not None:
+            if copied.error is not None or copied.digest is None:
                 raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {copied.error}")
             pulled = next((directory / "pulled").rglob("manifest.json")).parent
-            yield PulledCatalog(reference=pinned, layout=_as_layout(pulled, directory / "layout", image.digest))
+            yield PulledCatalog(reference=pinned, layout=_as_layout(pulled, directory / "layout", copied.digest))
 
-    def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, PinnedReference]:
-        """The catalog at its digest, and the image of it that is to be read."""
+    def _resolve(self, catalog: Reference, directory: Path) -> tuple[PinnedReference, Wanted]:
+        """The catalog at its digest, and what of it is to be brought: a tag's candidates are asked for it."""
         audit_sources([catalog], self.sourcing, ambient_dropins(self.skopeo), self.settings.credential_helpers)
         check_credentials([(catalog, None)], self.sourcing, self.settings, self.skopeo.environment)
         reader = ManifestReader(
@@ -101,7 +103,14 @@ class CatalogPuller:
             raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {probe}")
         pinned = catalog.pin(catalog.digest or probe.digest)
         children = parse_manifest(probe.manifest).children
-        return pinned, pinned.without_tag().pin(children[0].digest) if children else pinned
+        policy = policy_in_force(self.settings, self.skopeo)
+        first = children[0].digest if children else pinned.digest
+        if any(
+            policy.has_a_say(catalog, digest) or policy.has_a_say(catalog.pin(digest), digest)
+            for digest in (pinned.digest, first)
+        ):
+            return pinned, Wanted(image=catalog, digest=pinned.digest)
+        return pinned, Wanted(image=catalog if catalog.digest is None else catalog.pin(first), digest=first)
 
 
 def _as_layout(pulled: Path, layout: Path, digest: Digest) -> Path:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.model import Registry
+    from skopeo_mirror.registries_conf.routing import Skipped
     from skopeo_mirror.skopeo.provenance import Attempt
 
 NO_ROOM_FOR_SIGNATURES: Final = (
@@ -20,15 +21,20 @@ NO_ROOM_FOR_SIGNATURES: Final = (
 )
 
 
-def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool) -> str:
-    """Say of every candidate why it did not serve, in order, each once, the last word on it counts."""
+def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_out: Sequence[Skipped] = ()) -> str:
+    """Say of every candidate why it did not serve, in order, each once, the last word on it counts.
+
+    `left_out` are the mirrors that are not for such a pull.
+    """
     last = {attempt.candidate: attempt for attempt in attempts if attempt.outcome is not Outcome.SERVED}
     told = "; ".join(describe(attempt) for attempt in last.values())
+    others = "; ".join(f"not asked: {skipped}" for skipped in left_out)
     if not last:
-        return (
-            "no mirror is configured for it, and --mirrors-only leaves out the origin" if mirrors_only else "no source"
-        )
-    return f"no mirror served it (--mirrors-only): {told}" if mirrors_only else f"no candidate served it: {told}"
+        none = "no mirror that is configured for it may serve it" if left_out else "no mirror is configured for it"
+        told = f"{none}, and --mirrors-only leaves out the origin" if mirrors_only else "no source"
+    else:
+        told = f"no mirror served it (--mirrors-only): {told}" if mirrors_only else f"no candidate served it: {told}"
+    return "; ".join(filter(None, [told, others]))
 
 
 def describe(attempt: Attempt) -> str:

@@ -61,8 +61,13 @@ class LayoutSourcing:
         """Nothing can be captured that no registry is asked for."""
         return self
 
-    def sources(self, image: Reference, place: Place | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
+    def is_layout(self, image: Reference) -> bool:  # noqa: ARG002 - as Sourcing's
+        """Nothing here comes from a registry."""
+        return True
+
+    def sources(self, image: Reference, place: Place | None = None, digest: Digest | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
         """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""
+        image = image if digest is None else image.pin(digest)
         digest = self._digest(image)
         reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
         candidate = LayoutCandidate(reference=reference, location=self._location, directory=self.directory)

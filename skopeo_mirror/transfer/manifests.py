@@ -46,9 +46,7 @@ class ManifestReader:
 
     def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> Probe:
         """The manifest of an image of an index, from the candidates that are left; what fails here costs none."""
-        candidates = tuple(
-            replace(candidate, reference=candidate.reference.pin(digest)) for candidate in tries.next(time.monotonic())
-        )
+        candidates = tuple(candidate.at(digest) for candidate in tries.next(time.monotonic()))
         child = index.without_tag().pin(digest)
         return self.scoped.probe(child, candidates, access=self.scoped.settings.source)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
-from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.registries_conf.routing import Kind, as_pulled
 from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import (
     PASSING,
@@ -25,6 +25,7 @@ from skopeo_mirror.skopeo.faults import (
     refuses_credentials,
     refuses_name,
 )
+from skopeo_mirror.skopeo.policy import Policy
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
@@ -46,9 +47,10 @@ from skopeo_mirror.transfer.results import ImageResult, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skopeo_mirror.reference import Digest, PinnedReference
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.skopeo.policy import Requirements
     from skopeo_mirror.skopeo.provenance import Attempt, Provenance
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.comparing import SignatureComparison
@@ -66,7 +68,9 @@ class Journey:
     """What is known of an image so far.
 
     `destination_rounds` counts the retries that the destination has cost; `mended` is set once something damaged was
-    found there and moved away; `stalled_uploads` counts the runs that stalled while they were uploading.
+    found there and moved away; `stalled_uploads` counts the runs that stalled while they were uploading. `there`: the
+    destination has the image, and what is left is to hear what the signature policy says of it; `moved`: its tag was
+    found to have another digest by the time it was copied.
     """
 
     job: Job
@@ -80,6 +84,13 @@ class Journey:
     destination_rounds: int = 0
     mended: bool = False
     stalled_uploads: int = 0
+    there: bool = False
+    moved: bool = False
+
+    @property
+    def compared(self) -> bool:
+        """Whether the destination was asked for it."""
+        return self.absent or self.there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +143,7 @@ class Pipeline:
     destination: Destination
     presence: Presence
     signatures: SignatureComparison
+    policy: Policy = field(default_factory=Policy)
     retries: int = 2
     plans: bool = True
     dry_run: bool = False
@@ -155,7 +167,7 @@ class Pipeline:
     def look(self, journey: Journey) -> Step:
         """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
         try:
-            step = self._resolve(journey) or self._compare(journey) or self._plan(journey)
+            step = self._resolve(journey) or self._foretell(journey) or self._compare(journey) or self._plan(journey)
         except Unroutable as error:
             step = self._fail(journey, str(error))
         except OSError as error:
@@ -186,17 +198,19 @@ class Pipeline:
                 return Left(journey=journey)
             provenance = self._judge_limits(journey, self._judge_stall(journey, provenance))
             tries.record(provenance, time.monotonic())
-            if provenance.doubt is not None and journey.job.place.repository is not None:
-                # It is in the registry already: a copy by the next candidate would be believed for bytes not its own.
-                return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance.disbelieved())
-            provenance = provenance.disbelieved()
-            if provenance.server is not None:
-                if provenance.left and journey.plan is None:  # it was not read ahead; now its URLs are to be told
-                    self._read_plan(journey, tries)
-                return self._finish(journey, Status.COPIED, provenance)
-            if provenance.fault is not None:
-                return self._fault(journey, provenance)
+            step = self._settled(journey, tries, provenance)
+            if step is not None:
+                return step
         return self._again_or_fail(journey, tries, copying=True)
+
+    def _settled(self, journey: Journey, tries: Tries, provenance: Provenance) -> Step | None:
+        """What a run of skopeo has led to; None where the next candidate is to be tried."""
+        if provenance.doubt is not None and (provenance.moved or journey.job.place.repository is not None):
+            return self._doubted(journey, provenance)
+        provenance = provenance.disbelieved()
+        if provenance.server is not None:
+            return self._arrived(journey, tries, provenance)
+        return None if provenance.fault is None else self._fault(journey, provenance)
 
     def landed(self, journey: Journey, event: Event) -> frozenset[str]:
         """The layers that are at the registry for sure: skopeo turns to an image's config when it is done with them."""
@@ -216,9 +230,15 @@ class Pipeline:
         yields = _known(journey.tries).yields(candidates)
         with self.destination.writing(journey.job.place, pinned.digest) as writing:
             provenance = self.scoped.copy(
-                pinned, candidates, writing.target, yields=yields, on_event=on_event, elsewhere=self._urls(journey)
+                pinned,
+                candidates,
+                writing.target,
+                asked=self._asked(journey),
+                yields=yields,
+                on_event=on_event,
+                elsewhere=self._urls(journey),
             )
-            if provenance.server is not None and provenance.doubt is None:
+            if provenance.server is not None and provenance.doubt is None and not journey.there:
                 writing.publish()
         return provenance
 
@@ -233,10 +253,11 @@ class Pipeline:
         sources = self.sourcing.sources(image, journey.job.place)
         if journey.resolving is None:
             journey.resolving = self.reader.tries(image, sources.candidates)
-        probe = self.reader.read(sources.reference, journey.resolving)
-        journey.before = list(journey.resolving.attempts)
+        tries = journey.tries or journey.resolving
+        probe = self.reader.read(sources.reference, tries)
+        journey.before = [*sources.skipped, *journey.resolving.attempts]
         if probe is None:
-            return self._again_or_fail(journey, journey.resolving, copying=False)
+            return self._again_or_fail(journey, tries, copying=False)
         if probe.provenance.fault is not None:
             return self._fault(journey, probe.provenance)
         journey.pinned = image.pin(probe.digest)
@@ -245,7 +266,7 @@ class Pipeline:
     def _compare(self, journey: Journey) -> Step | None:
         """Look whether the destination has the image, at its digest, and the signatures that belong to it."""
         pinned, place = _known(journey.pinned), journey.job.place
-        if journey.absent:
+        if journey.compared:
             return None
         there = self.destination.holds(place, pinned.digest)
         if there is None:
@@ -253,9 +274,13 @@ class Pipeline:
             if found.trouble is not None and self._is_final(found.trouble):
                 return self._destination_failed(journey, _of_destination(found.trouble))
             there = found.there
-        if there and not (self.signatures.matters and self.signatures.lacking(pinned, place, self._tries(journey))):
+        judged = there and self._must_be_judged(journey) and self._can_be_pulled(journey)
+        if not there or (not judged and self._lacks_signatures(journey)):
+            journey.absent = True
+            return None
+        if self.dry_run or not judged:
             return self._finish(journey, Status.PRESENT, None)
-        journey.absent = True
+        journey.there = True
         return None
 
     def _plan(self, journey: Journey) -> Step | None:
@@ -263,7 +288,7 @@ class Pipeline:
         pinned, tries = _known(journey.pinned), self._tries(journey)
         from_layout = _is_from_layout(tries)
         # Where something could be fetched from another place unasked, it must be known beforehand.
-        if not (self.plans or self.dry_run or self.destination.brings_layers or from_layout):
+        if journey.there or not (self.plans or self.dry_run or self.destination.brings_layers or from_layout):
             return None
         probe = self._read_plan(journey, tries)
         if probe is None:
@@ -288,16 +313,17 @@ class Pipeline:
     def _tries(self, journey: Journey) -> Tries:
         """The candidates of the copy, at the start or as far as they have come."""
         if journey.tries is None:
-            pinned = _known(journey.pinned)
-            sources = self.sourcing.sources(pinned, journey.job.place)
-            journey.before += sources.skipped
+            pinned, digest = _known(journey.pinned), self._asked(journey).digest
+            sources = self.sourcing.sources(journey.job.wanted.image, journey.job.place, digest)
+            if journey.resolving is None:
+                journey.before += sources.skipped
             journey.tries = self.reader.tries(pinned, sources.candidates)
         return journey.tries
 
     def _read_plan(self, journey: Journey, tries: Tries) -> Probe | None:
         """Read what an image consists of; None where no candidate gives its manifest."""
         pinned = _known(journey.pinned)
-        probe = self.reader.read(pinned.without_tag(), tries)
+        probe = self.reader.read(self._asked(journey), tries)
         if probe is not None and probe.manifest:
             most = MOST_FILES if _is_from_layout(tries) else MOST_IMAGES
             journey.plan = plan_of(probe.manifest, lambda digest: self._read_child(pinned, digest, tries), most=most)
@@ -314,6 +340,59 @@ class Pipeline:
         """Where skopeo may fetch content of an image beside its candidates."""
         fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
         return tuple(url for content in fetched for url in content.urls)
+    def _lacks_signatures(self, journey: Journey) -> bool:
+        pinned, place = _known(journey.pinned), journey.job.place
+        return self.signatures.matters and bool(self.signatures.lacking(pinned, place, self._tries(journey)))
+
+    def _requirements(self, journey: Journey) -> Requirements:
+        """What the signature policy demands of an image as skopeo is asked for it."""
+        if self.sourcing.is_layout(journey.job.wanted.image):
+            return self.policy.of_layout(self.scoped.directory)
+        return self.policy.of_image(self._asked(journey))
+
+    def _must_be_judged(self, journey: Journey) -> bool:
+        """Whether nobody but skopeo can say that an image is accepted, and it only while it copies all of it."""
+        return not self._requirements(journey).accept_anything
+
+    def _can_be_pulled(self, journey: Journey) -> bool:
+        try:
+            self.sourcing.sources(journey.job.wanted.image, journey.job.place)
+        except Unroutable:
+            return False
+        return True
+
+    def _foretell(self, journey: Journey) -> Step | None:
+        """Under a dry run, say of an image that no signature would help that it will be rejected."""
+        if self.dry_run and self._requirements(journey).reject:
+            return self._fail(journey, f"{self.policy.file} rejects {self._asked(journey)}: skopeo would not copy it")
+        return None
+
+    def _asked(self, journey: Journey) -> Reference:
+        """What skopeo is asked for: the digest, but for a tag that a signature policy has a say in."""
+        image, pinned = journey.job.wanted.image, _known(journey.pinned)
+        if self.sourcing.is_layout(image) or not self.policy.has_a_say(image, pinned.digest):
+            return pinned.without_tag()
+        return as_pulled(image)
+
+    def _arrived(self, journey: Journey, tries: Tries, provenance: Provenance) -> Step:
+        if journey.there:
+            return self._finish(journey, Status.PRESENT, None)
+        if provenance.left and journey.plan is None:  # it was not read ahead; now its URLs are to be told
+            self._read_plan(journey, tries)
+        return self._finish(journey, Status.COPIED, provenance)
+
+    def _doubted(self, journey: Journey, provenance: Provenance) -> Step:
+        """Fail, or begin anew, once, with the digest that a tag has by now at the candidates that are left.
+
+        What is in a registry already stays doubtful: the next candidate's copy would be believed for bytes not its own.
+        """
+        if journey.moved or not provenance.moved or journey.job.wanted.digest is not None:
+            return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance.disbelieved())
+        journey.moved = True
+        journey.pinned = journey.plan = None
+        journey.there = False
+        journey.absent = journey.job.place.repository is not None  # what is there now, this run has written
+        return Again(journey=journey, pause=0.0, copying=False, why="its tag has moved")
 
     def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
         """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault.
@@ -359,7 +438,7 @@ class Pipeline:
             pause = backoff(journey.destination_rounds, random.random)
             journey.destination_rounds += 1
             return Again(
-                journey=journey, pause=pause, copying=journey.tries is not None and journey.absent, why=fault.detail
+                journey=journey, pause=pause, copying=journey.tries is not None and journey.compared, why=fault.detail
             )
         told = [f"{self.destination.name}: {signatures_refused(fault.detail) or fault.detail}"]
         repository = journey.job.place.repository

@@ -13,10 +13,11 @@ from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.scoping import scope_destinations
 from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
+from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.registries_d import RegistriesD
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
 from skopeo_mirror.skopeo.standing import StandingSkopeos
-from skopeo_mirror.transfer.auditing import ANY_DIGEST, audit
+from skopeo_mirror.transfer.auditing import audit
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.credentials import check_credentials
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.policy import Policy
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
@@ -66,6 +68,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
     """Copy every image. Raises SkopeoMirrorError for what is found before anything is copied."""
     started, clock = dt.datetime.now(dt.UTC), time.monotonic()
     destination = request.destination
+    policy = policy_in_force(request.settings, request.skopeo)
     jobs = prepare(request.wanted, request.sourcing, destination)
     for job in jobs:
         if job.place.warning is not None:
@@ -82,7 +85,7 @@ def run(request: Request, *, stop: Stop, tell: Callable[[News], None]) -> RunRes
         with ExitStack() as stack:
             directory = stack.enter_context(private_directory(temporary_directory()))
             engine = Engine(
-                pipeline=_pipeline(request, jobs, sourcing, directory, stack),
+                pipeline=_pipeline(request, jobs, sourcing, policy, directory, stack),
                 jobs=request.jobs,
                 stop=stop,
                 tell=tell,
@@ -117,6 +120,7 @@ def _pipeline(
     request: Request,
     jobs: Sequence[Job],
     sourcing: Sourcing | LayoutSourcing,
+    policy: Policy,
     directory: Path,
     stack: ExitStack,
 ) -> Pipeline:
@@ -147,6 +151,7 @@ def _pipeline(
         presence=presence,
         signatures=SignatureComparison(reader=reader, presence=presence, registries_d=registries_d),
         retries=request.retries,
+        policy=policy,
         plans=request.plans,
         dry_run=request.dry_run,
     )
@@ -161,8 +166,8 @@ def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
 def _routes(
     jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing
 ) -> Iterator[tuple[Reference, tuple[Candidate, ...]]]:
-    """Every image of this run with its candidates, by digest."""
+    """Every image of this run with its candidates."""
     for job in jobs:
         image = job.wanted.image
         with suppress(Unroutable):
-            yield image, sourcing.sources(image.pin(image.digest or ANY_DIGEST), job.place).candidates
+            yield image, sourcing.sources(image, job.place).candidates

@@ -10,12 +10,13 @@ from skopeo_mirror.registries_conf.routing import Candidate, Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.layout import LayoutCandidate
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
+from skopeo_mirror.transfer.destination.naming import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.transfer.destination.place import Place
 
@@ -47,13 +48,19 @@ class Sourcing:
         """The same, once it is known what this host's drop-ins have captured."""
         return replace(self, captured=captured)
 
-    def sources(self, image: Reference, place: Place | None = None) -> Sources:
+    def is_layout(self, image: Reference) -> bool:
+        """Whether `image` comes from a layout and not from a registry."""
+        return image.name in self.layouts
+
+    def sources(self, image: Reference, place: Place | None = None, digest: Digest | None = None) -> Sources:
         """The candidates of `image`, without what is blocked, and without the place that it would be written to.
 
+        With `digest`, what its tag turned out to be, they are asked for that; they are still those of the tag.
         Raises Unroutable.
         """
-        if image.name in self.layouts:
-            return _from_layout(image, self.layouts[image.name])
+        if self.is_layout(image):
+            pinned = image if digest is None else image.pin(digest)
+            return _from_layout(pinned, self.layouts[image.name])
         if image.name in self.captured:
             raise Unroutable(
                 f"{self.captured[image.name]} redirects {image.name} to the destination itself, and skopeo would take "
@@ -71,6 +78,8 @@ class Sourcing:
                 skipped.append(_skipped(candidate, Reason.DESTINATION, "it is the destination"))
             else:
                 usable.append(candidate)
+        if digest is not None:
+            usable = [candidate.at(digest) for candidate in usable]
         return Sources(reference=route.reference, candidates=tuple(usable), skipped=tuple(skipped))
 
 
@@ -80,7 +89,8 @@ def _from_layout(image: Reference, directory: Path) -> Sources:
 
 
 def _is_same(candidate: Candidate, repository: Reference) -> bool:
-    return candidate.reference.name == repository.name
+    """Whether a candidate is the very name that is written, a tag or what keeps a digest: others there may serve."""
+    return candidate.reference.name == repository.name and tag_of(candidate.reference) == repository.tag
 
 
 def _skipped(candidate: Candidate, reason: Reason, why: str) -> Attempt:

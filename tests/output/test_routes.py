@@ -88,7 +88,7 @@ def test_the_tree() -> None:
         "├─ prefix quay.io, the longest that matches (r.conf:3)\n"
         "├─ 1. m.test/q/x:latest  (mirror m.test/q, insecure)\n"
         "├─ 2. quay.io/x:latest  (origin quay.io, blocked: not tried)\n"
-        "└─ left out: t.test: pull-from-mirror is digest-only, and this is a tag"
+        "└─ left out: t.test: pull-from-mirror is digest-only, and this is a tag (--all-mirrors uses it all the same)"
     )
 
 
