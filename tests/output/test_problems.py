@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from skopeo_mirror.output.problems import problem_document, problem_lines
+from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
 WARNING = Problem(
@@ -50,3 +51,37 @@ def test_the_document() -> None:
 )
 def test_valid(problems: list[Problem], *, strict: bool, valid: bool) -> None:
     assert problem_document(["r.conf"], problems, strict=strict)["valid"] is valid
+
+
+def test_tags_that_pass_mirrors_by_are_no_problem_and_are_told() -> None:
+    digests = Mirror(location="m.test", pull_from_mirror=PullFromMirror.DIGEST_ONLY)
+    tags = Mirror(location="m.test", pull_from_mirror=PullFromMirror.TAG_ONLY)
+
+    def told(*registries: Registry) -> list[str]:
+        return tags_pass_by(Configuration(registries=registries))
+
+    def registry(prefix: str, *mirrors: Mirror) -> Registry:
+        return Registry(prefix=prefix, location=prefix, mirrors=mirrors)
+
+    assert told(registry("a.test", digests, tags), registry("b.test", tags), registry("c.test")) == []
+    assert tags_pass_by(None) == []
+    option = "--all-mirrors uses every mirror for tags, too"
+    assert told(registry("a.test", digests)) == [f"note: tags of a.test pass m.test by; {option}"]
+    assert told(registry("a.test", digests), registry("b.test", digests)) == [
+        f"note: tags of a.test pass m.test by (and those of 1 more); {option}"
+    ]
+
+
+def test_with_all_mirrors_nobody_is_passed_by_and_nobody_asked_twice() -> None:
+    mirrors = (
+        Mirror(location="m.test", pull_from_mirror=PullFromMirror.DIGEST_ONLY),
+        Mirror(location="m.test", pull_from_mirror=PullFromMirror.TAG_ONLY),
+    )
+    registries = (
+        Registry(prefix="a.test", location="a.test", mirrors=mirrors),
+        Registry(prefix="b.test", location="b.test", mirrors=mirrors[:1], mirror_by_digest_only=True),
+    )
+    found = Configuration(registries=registries).with_all_mirrors()
+    assert [one.mirrors for one in found.registries] == [(Mirror(location="m.test"),)] * 2
+    assert [one.mirror_by_digest_only for one in found.registries] == [False, False]
+    assert tags_pass_by(found) == []
