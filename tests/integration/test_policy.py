@@ -209,7 +209,8 @@ class TestPresent:
     ) -> None:
         write_policy(there, ANYTHING, {TAG: REJECT})
         mirror.forget()
-        report = copy(there, "--policy", "policy.json", f"{NAME}@{image.digest}", f"docker://{destination.host}")
+        options = ["--policy", "policy.json", "--remove-signatures"]
+        report = copy(there, *options, f"{NAME}@{image.digest}", f"docker://{destination.host}")
         assert only(report)["status"] == "present"
         assert mirror.requests() == []
 
