@@ -340,6 +340,7 @@ class Pipeline:
         """Where skopeo may fetch content of an image beside its candidates."""
         fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
         return tuple(url for content in fetched for url in content.urls)
+
     def _lacks_signatures(self, journey: Journey) -> bool:
         pinned, place = _known(journey.pinned), journey.job.place
         return self.signatures.matters and bool(self.signatures.lacking(pinned, place, self._tries(journey)))
