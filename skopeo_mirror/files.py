@@ -1,10 +1,13 @@
-"""Files that are whole or not there, and directories that are gone with the run."""
+"""Files that are whole or not there, files of others that may be anything, directories that are gone with the run."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +16,69 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.errors import SkopeoMirrorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+LARGEST_DOCUMENT: Final = 128 << 20
+"""Bytes of the largest index.json or report that is read: some hundred thousand images."""
 
 _PREFIX: Final = ".skopeo-mirror-"
+_CHUNK: Final = 1 << 20
+
+
+class IrregularFile(OSError):  # noqa: N818 - reads better where it is caught
+    """A FIFO, a device, a socket or a directory where a file was looked for."""
+
+
+class TooLarge(OSError):  # noqa: N818
+    """A file that is larger than anything of its kind."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading that may be anything, and never wait for it.
+
+    Raises OSError, of which `strerror` is for people; IrregularFile where it is no file.
+    """
+    _refuse_irregular(path.stat().st_mode, path)  # some devices act when they are opened
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _refuse_irregular(os.fstat(handle).st_mode, path)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(path: Path, *, at_most: int) -> bytes:
+    """The content of a regular file. Raises OSError; TooLarge where it has more than `at_most` bytes."""
+    with open_regular(path) as file:
+        content = file.read(at_most + 1) if os.fstat(file.fileno()).st_size <= at_most else None
+    if content is None or len(content) > at_most:
+        raise TooLarge(errno.EFBIG, f"Is larger than {at_most >> 20} MiB, the most that is read", str(path))
+    return content
+
+
+def hash_regular(path: Path, algorithm: str, *, stopped: Callable[[], bool] = lambda: False) -> str:
+    """The hex digits of a regular file's digest, whatever its size, in little memory.
+
+    Raises OSError; InterruptedError once `stopped` says so.
+    """
+    hashing = hashlib.new(algorithm)
+    with open_regular(path) as file:
+        while chunk := file.read(_CHUNK):
+            hashing.update(chunk)
+            if stopped():
+                raise InterruptedError(errno.EINTR, "Was not read to its end", str(path))
+    return hashing.hexdigest()
+
+
+def size_of_regular(path: Path) -> int | None:
+    """The bytes of a regular file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def temporary_directory() -> Path:
@@ -68,6 +131,11 @@ def write_atomically(path: Path, content: bytes, *, via: Path | None = None) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _refuse_irregular(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise IrregularFile(errno.EINVAL, "Is a directory" if stat.S_ISDIR(mode) else "Is no regular file", str(path))
 
 
 def _clear_abandoned(parent: Path) -> None:

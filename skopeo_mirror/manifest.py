@@ -6,19 +6,40 @@ The fields are those of the OCI image specification and of Docker's schema 2, wh
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidReference
+from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.reference import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_STRUCTURE: Final = frozenset({"config", "layers", "manifests", "urls"})
-"""The keys on which it depends what is fetched, and from where."""
+LARGEST_MANIFEST: Final = 4 << 20
+"""Bytes of a manifest, an index or a configuration: the limit of containers/image (internal/iolimits)."""
+
+_LARGEST_SIZE: Final = (1 << 63) - 1  # a descriptor's size is an int64 (image-spec, descriptor.md)
+
+_KEYS: Final = frozenset({"schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size", "urls"})
+_FOLDED: Final = {key.casefold(): key for key in _KEYS}
+
+
+class _Table(dict[str, Any]):
+    """A JSON object; `ambiguous` is a key that it has twice as Go reads it, which is without regard to case."""
+
+    ambiguous: str | None = None
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Table:
+        table = cls(pairs)
+        twice = next((key for key, _ in pairs if key not in _KEYS and key.casefold() in _FOLDED), None)
+        if twice is None and len(table) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next((key for key in keys if key in _KEYS and keys.count(key) > 1), None)
+        table.ambiguous = twice
+        return table
 
 
 class InvalidManifest(ValueError):  # noqa: N818 - reads better where it is caught
@@ -58,14 +79,14 @@ def parse_manifest(content: bytes) -> Manifest:
     Raises InvalidManifest for anything else, for instance the HTML page that a proxy answers with status 200.
     """
     try:
-        document = json.loads(content, object_pairs_hook=_unambiguous)
-    except InvalidManifest:
-        raise
-    except (ValueError, RecursionError) as error:
+        document = parse_json(content, table=_Table.of)
+    except InvalidJson as error:
         start = content[:60].decode(errors="replace").strip()
         raise InvalidManifest(f"is not JSON; it starts with {start!r}") from error
-    if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004 - the version in force
+    if not isinstance(document, _Table) or document.get("schemaVersion") != 2:  # noqa: PLR2004 - the version in force
         raise InvalidManifest("is no image manifest: schemaVersion is not 2")
+    if document.ambiguous is not None:
+        raise InvalidManifest(f"is no image manifest: it can be read in two ways, because of {document.ambiguous!r}")
     media_type = document.get("mediaType")
     media_type = media_type if isinstance(media_type, str) else ""
     if "manifests" in document:
@@ -81,18 +102,6 @@ def parse_manifest(content: bytes) -> Manifest:
     )
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object as skopeo reads it, too: it takes keys in any case, and fills a list that comes twice in two goes."""
-    seen: set[str] = set()
-    for key, value in pairs:
-        folded = key.casefold()
-        if folded in _STRUCTURE and isinstance(value, list | dict):
-            if key != folded or folded in seen:
-                raise InvalidManifest(f"is no image manifest: it can be read in two ways, because of {key!r}")
-            seen.add(folded)
-    return dict(pairs)
-
-
 def _descriptors(document: dict[str, Any], key: str) -> Iterator[Descriptor]:
     found = document.get(key) or []
     if not isinstance(found, list):
@@ -101,13 +110,17 @@ def _descriptors(document: dict[str, Any], key: str) -> Iterator[Descriptor]:
 
 
 def _descriptor(entry: object, where: str) -> Descriptor:
-    if not isinstance(entry, dict):
+    if not isinstance(entry, _Table):
         raise InvalidManifest(f"is no image manifest: {where} is no descriptor")
+    if entry.ambiguous is not None:
+        raise InvalidManifest(f"is no image manifest: {where} can be read in two ways, because of {entry.ambiguous!r}")
     digest, size, urls = entry.get("digest"), entry.get("size"), entry.get("urls") or []
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
         raise InvalidManifest(f"is no image manifest: {where}.urls is no list of URLs")
     if not isinstance(digest, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise InvalidManifest(f"is no image manifest: {where} has no digest and size")
+    if size > _LARGEST_SIZE:
+        raise InvalidManifest(f"is no image manifest: {where} has a size that nothing has")
     try:
         return Descriptor(digest=Digest.parse(digest), size=size, urls=tuple(urls))
     except InvalidReference as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Interrupted, SkopeoMirrorError, SkopeoUnusable, Terminated, UsageError
+from skopeo_mirror.files import LARGEST_DOCUMENT, read_regular
 from skopeo_mirror.inputs.lists import Listed, Shard, read_images
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
@@ -109,7 +110,7 @@ def _host_files(skopeo: str | None) -> tuple[Path, ...]:
 def text_of(file: Path) -> str:
     """The text of a file that was named. Raises UsageError."""
     try:
-        return file.read_text(encoding="utf-8")
+        return read_regular(file, at_most=LARGEST_DOCUMENT).decode()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

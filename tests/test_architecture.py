@@ -13,13 +13,15 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest` and `files` stand beside `reference`, `options`, `usage`, `wiring`, `asking` and `imagesets` beside `cli`.
-GROUND = {"errors", "reference", "manifest", "files"}
+# `manifest`, `files` and `json_text` stand beside `reference`; `options`, `usage`, `wiring`, `asking` and `imagesets`
+# beside `cli`.
+GROUND = {"errors", "reference", "manifest", "files", "json_text"}
 ARROWS = {
     "errors": set[str](),
     "files": {"errors"},
+    "json_text": set[str](),
     "reference": {"errors"},
-    "manifest": {"errors", "reference"},
+    "manifest": {"errors", "reference", "json_text"},
     "inputs": GROUND,
     "registries_conf": GROUND,
     "skopeo": GROUND | {"registries_conf"},
@@ -51,6 +53,7 @@ ARROWS = {
 # Values in, values out: no file, process or clock.
 PURE = (
     "reference",
+    "json_text",
     "registries_conf.model",
     "registries_conf.routing",
     "registries_conf.scoping",

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from skopeo_mirror import files
-from skopeo_mirror.files import private_directory, write_atomically
+from skopeo_mirror.files import (
+    IrregularFile,
+    TooLarge,
+    hash_regular,
+    open_regular,
+    private_directory,
+    read_regular,
+    size_of_regular,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def mode(path: Path) -> int:
@@ -133,3 +145,65 @@ def test_the_umask_is_as_it_was() -> None:
     mask = os.umask(0o022)
     os.umask(mask)
     assert mask == files._UMASK  # noqa: SLF001 - it was read by setting it
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [fifo, device, unix_socket, pytest.param(Path.mkdir, id="directory")])
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "x"
+    make(path)
+    for read in (open_regular, lambda it: read_regular(it, at_most=1), lambda it: hash_regular(it, "sha256")):
+        with pytest.raises(IrregularFile) as raised:
+            read(path)
+        assert raised.value.filename == str(path)
+        assert raised.value.strerror in {"Is no regular file", "Is a directory"}
+    assert size_of_regular(path) is None
+
+
+def test_reads_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+    (tmp_path / "link").symlink_to(path)
+    assert read_regular(tmp_path / "link", at_most=5) == b"12345"
+    assert size_of_regular(tmp_path / "link") == 5
+    with pytest.raises(TooLarge):
+        read_regular(path, at_most=4)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(TooLarge, match="Is larger than 4 MiB"):
+        read_regular(path, at_most=4 << 20)
+
+
+def test_a_file_that_grows_while_it_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+
+    def smaller(handle: int) -> os.stat_result:
+        found = list(os.stat(handle))
+        found[6] = 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", smaller)
+    with pytest.raises(TooLarge):
+        read_regular(path, at_most=4)
+
+
+def test_hashes_a_file_of_any_size_and_stops_when_told(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"x" * 3_000_000)
+    assert hash_regular(path, "sha512") == hashlib.sha512(b"x" * 3_000_000).hexdigest()
+    answers = iter([False, True])
+    with pytest.raises(InterruptedError):
+        hash_regular(path, "sha256", stopped=lambda: next(answers))
+    assert list(answers) == []

@@ -129,6 +129,30 @@ def test_says_what_is_wrong(content: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param('"layers": ', '"layers": [], "layers": ', id="layers-twice"),
+        pytest.param('"layers": ', '"Layers": ', id="capital"),
+        pytest.param('"layers": ', '"layers": [], "LAYER\u017f": ', id="long-s"),
+        pytest.param('"size": 5', '"size": 5, "Size": 6', id="size-of-a-descriptor"),
+        pytest.param('"size": 5', '"size": 5, "urls": ["http://a.test/x"], "urls": []', id="urls-twice"),
+        pytest.param('"size": 5', '"size": 5, "URLs": ["http://elsewhere.test/x"]', id="urls-of-a-descriptor"),
+    ],
+)
+def test_what_go_would_read_otherwise_is_refused(old: str, new: str) -> None:
+    """Go's encoding/json takes a key in any case for a field, and the last of several."""
+    content = image_manifest(b"config", b"layer").decode()
+    assert old in content
+    with pytest.raises(InvalidManifest, match="can be read in two ways"):
+        parse_manifest(content.replace(old, new).encode())
+
+
+def test_what_stands_elsewhere_in_a_manifest_may_be_called_anything() -> None:
+    image = json.loads(image_manifest(b"config")) | {"annotations": {"Size": "1", "size": "2"}, "x": {"Digest": 3}}
+    assert len(parse_manifest(json.dumps(image).encode()).blobs) == 1
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         pytest.param("digest", "sha256:../../etc/passwd", id="path-for-a-digest"),
@@ -138,6 +162,8 @@ def test_says_what_is_wrong(content: bytes, words: str) -> None:
         pytest.param("size", "3", id="text-for-a-size"),
         pytest.param("size", 3.5, id="fraction"),
         pytest.param("size", True, id="boolean"),
+        pytest.param("size", 10**400, id="400-digits"),
+        pytest.param("size", 1 << 63, id="beyond-64-bits"),
         pytest.param("size", None, id="no-size"),
     ],
 )

@@ -26,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Settings, Path], Outcome]] = {
     "layout": local.layout,
     "catalog": catalogs.catalog,
     "present": transfers.present,
+    "reused": transfers.reused,
     "many": transfers.many,
     "sync": transfers.slow_sync,
     "jobs": transfers.jobs,

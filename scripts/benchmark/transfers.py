@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
-from scripts.benchmark import workload
+from scripts.benchmark import measure, workload
 from scripts.benchmark.contenders import loop, ours, sync, xargs
 from scripts.benchmark.copying import PREFIX, Contest, site
 from scripts.benchmark.publishing import publish
 from scripts.benchmark.relay import Link
-from scripts.benchmark.results import Bar, Outcome, Unit, ratio
+from scripts.benchmark.results import Bar, Outcome, Row, Sample, Unit, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +201,41 @@ def present(settings: Settings, folder: Path) -> Outcome:
             Bar(what="source requests", value=row.worst("requests"), limit=0, unit=Unit.REQUESTS),
         ],
         notes=contest.notes,
+    )
+
+
+def reused(settings: Settings, folder: Path) -> Outcome:
+    """A second set of images into an oci: layout that has their base layers: each is read once, and compared."""
+    count = settings.images
+    load = _sharing(settings, folder, 2 * count)
+    sets = {"first set": load.images[:count], "second set": load.images[count:]}
+    rows = {name: Row(name=name) for name in sets}
+    layout, listed = folder / "reused", folder / "images.txt"
+    with _published(settings, folder, load, Link()) as contest:
+        task = contest.site.task(load)
+        command = [
+            *(*task.tool, "copy", "-j", str(settings.jobs), "--insecure-policy", "-r", str(task.registries_conf)),
+            *("-f", str(listed), f"oci:{layout}"),
+        ]
+        for _ in range(min(settings.runs, 3)):
+            shutil.rmtree(layout, ignore_errors=True)
+            for name, images in sets.items():
+                listed.write_text("".join(f"{image.reference}\n" for image in images))
+                contest.site.source.forget()
+                cost = measure.run(name, command, folder=folder)
+                rows[name].samples.append(Sample.of(cost, contest.site.source.requests()))
+    bases = settings.bases * settings.base_size
+    bar = Bar(
+        what="pulled by the second set, against what is its own",
+        value=rows["second set"].worst("pulled") / (load.unique_bytes - rows["first set"].median("pulled")),
+        limit=ONCE,
+        unit=Unit.RATIO,
+    )
+    return Outcome(
+        name="reused",
+        title=f"{count} images into a layout, then {count} more that share its {bases / 1e6:.0f} MB of base layers",
+        rows=list(rows.values()),
+        bars=[bar],
     )
 
 

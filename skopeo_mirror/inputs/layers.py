@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
 
 from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.files import open_regular
 from skopeo_mirror.inputs import indexignore
 from skopeo_mirror.reference import shown
 
@@ -296,7 +297,7 @@ def _stream_members(path: Path, wanted: Mapping[int, str]) -> Iterator[TreeFile]
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[LayerStream, Iterator[tuple[int, tarfile.TarInfo]]]]:
     """Open a layer, plain or gzip; raise InvalidInput for zstd and for what is no tar."""
-    with path.open("rb") as raw:
+    with open_regular(path) as raw:
         magic = raw.read(len(_ZSTD))
         raw.seek(0)
         if magic == _ZSTD:

@@ -6,19 +6,19 @@ digest before it is used.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.files import LARGEST_DOCUMENT, hash_regular, read_regular
+from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.manifest import LARGEST_MANIFEST
 from skopeo_mirror.reference import Digest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_LARGEST_DOCUMENT = 4 << 20  # bytes of an index, a manifest or a configuration; the same limit as containers/image has
 _DEEPEST_INDEX = 4
 _MOST_LAYERS = 500  # tools that run images stop at 127
 _REF_NAME = "org.opencontainers.image.ref.name"
@@ -114,8 +114,7 @@ def _blob(layout: Path, descriptor: Any) -> Path:
     digest = _digest(layout, descriptor)
     path = layout / "blobs" / digest.algorithm / digest.hex
     try:
-        with path.open("rb") as blob:
-            found = hashlib.file_digest(blob, digest.algorithm).hexdigest()
+        found = hash_regular(path, digest.algorithm)
     except OSError as error:
         raise InvalidInput([f"{layout}: blob {digest} cannot be read: {error.strerror}"]) from error
     if found != digest.hex:
@@ -132,15 +131,12 @@ def _digest(layout: Path, descriptor: Any) -> Digest:
 
 
 def _json_object(layout: Path, path: Path) -> dict[str, Any]:
+    at_most = LARGEST_DOCUMENT if path.name == "index.json" else LARGEST_MANIFEST
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_DOCUMENT + 1)
-        if len(content) > _LARGEST_DOCUMENT:
-            raise InvalidInput([f"{layout}: {path.name} is larger than {_LARGEST_DOCUMENT >> 20} MiB"])
-        document = json.loads(content)
+        document = parse_json(read_regular(path, at_most=at_most))
     except OSError as error:
         raise InvalidInput([f"{layout}: no OCI layout: {path.name} cannot be read: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:
+    except InvalidJson as error:
         raise InvalidInput([f"{layout}: {path.name} is no JSON: {error}"]) from error
     if not isinstance(document, dict):
         raise InvalidInput([f"{layout}: {path.name} holds no JSON object"])

@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.output.catalog_sources import catalog_sources
 from skopeo_mirror.output.report import SCHEMA
-from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.reference import Digest, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+_T = TypeVar("_T")
 _OPERATOR: Final = "operator"
 _GENERIC: Final = "generic"
 _THERE: Final = frozenset({"copied", "present"})
 _DOCKER: Final = "docker://"
+_KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
 
 
 class Format(StrEnum):
@@ -84,17 +87,20 @@ class Entry:
 def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
     """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput."""
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = parse_json(text)
+    except InvalidJson as error:
         raise InvalidInput([f"{name}: is no report: it is not JSON: {error}"]) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise InvalidInput([f"{name}: is no report of a kind that is known here: its schema is not {SCHEMA}"])
     try:
-        insecure, started = not document["destination_tls_verify"], str(document["started"])
-        return tuple(_mirrored(image, insecure=insecure, started=started) for image in document["images"])
-    except (KeyError, TypeError, AttributeError, InvalidReference) as error:
-        raise InvalidInput([f"{name}: is a damaged report: {type(error).__name__}: {error}"]) from error
+        insecure, started = not _field(document, "destination_tls_verify", bool), _field(document, "started", str)
+        return tuple(
+            _mirrored(image, f"images[{number}]", insecure=insecure, started=started)
+            for number, image in enumerate(_field(document, "images", list))
+        )
+    except InvalidReference as error:
+        raise InvalidInput([f"{name}: is a damaged report: {error}"]) from error
 
 
 def check_registries(images: Iterable[Mirrored], name: str) -> None:
@@ -131,21 +137,45 @@ def redirect(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
             return "".join(f"{image.image.name}@{image.digest}={image.destination}\n" for image in images)
 
 
-def _mirrored(image: Mapping[str, Any], *, insecure: bool, started: str) -> Mirrored:
-    destination = image["destination"]
-    confirmed = image["confirmed"] is True and image["status"] in _THERE
-    if confirmed and not image["digest"]:
-        raise InvalidReference(f"{shown(str(image['image']))} is confirmed, and has no digest")
+def _mirrored(image: object, where: str, *, insecure: bool, started: str) -> Mirrored:
+    """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place."""
+    if not isinstance(image, dict):
+        raise InvalidReference(f"{where} is no object")
+    reference = _parsed(Reference.parse, image, "image", where)
+    destination = _field(image, "destination", str, where)
+    digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
+    confirmed = _field(image, "confirmed", bool, where) and _field(image, "status", str, where) in _THERE
+    if confirmed and digest is None:
+        raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
+    catalog = None if image.get("catalog") is None else _field(image, "catalog", str, where)
+    wanted_by = [] if image.get("wanted_by") is None else _field(image, "wanted_by", list, where)
     return Mirrored(
-        image=Reference.parse(image["image"]),
-        digest=image["digest"] or "",
-        destination=Reference.parse(destination) if destination.startswith(_DOCKER) else None,
+        image=reference,
+        digest="" if digest is None else str(digest),
+        destination=_parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None,
         insecure=insecure,
         confirmed=confirmed,
         started=started,
-        catalog=image.get("catalog"),
-        category=_OPERATOR if image.get("catalog") or image.get("wanted_by") else _GENERIC,
+        catalog=catalog,
+        category=_OPERATOR if catalog or wanted_by else _GENERIC,
     )
+
+
+def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str) -> _T:
+    text = _field(table, key, str, where)
+    try:
+        return parse(text)
+    except InvalidReference as error:
+        raise InvalidReference(f"{where}.{key}: {error}") from error
+
+
+def _field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _T:
+    """What a table has under `key`. Raises InvalidReference where that is missing or of another kind."""
+    value = table.get(key)
+    if not isinstance(value, kind):
+        place = f"{where}.{key}".removeprefix(".")
+        raise InvalidReference(f"{place}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
+    return value
 
 
 def _unconfirmed(reports: Iterable[Iterable[Mirrored]], confirmed: Iterable[Mirrored]) -> set[str]:

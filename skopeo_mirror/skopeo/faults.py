@@ -64,6 +64,7 @@ _WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
     (Reason.CORRUPT, (r"did not match", r"does not match", r"digest mismatch", r"invalid checksum")),
     (Reason.CORRUPT, (r"invalid character '", r"unexpected end of JSON", r"unmarshal", r"cannot parse", r"gzip: ")),
     (Reason.CORRUPT, (r"unsupported (schema|manifest|MIME)", r"unimplemented manifest", r"unrecognized manifest")),
+    (Reason.CORRUPT, (r"Size mismatch when copying", r"ContentLength=\d+ with Body length")),  # a manifest's claim
     (Reason.CORRUPT, (r"exceeded maximum allowed size", r"unsupported docker v2s2 media type")),
     (
         Reason.TIMEOUT,
@@ -94,9 +95,13 @@ _WRITING: Final = re.compile(
     r"|Cannot determine canonical Docker reference for destination"
     r"|cannot modify it|would change the manifest"
 )
-_SOURCE_WHILE_WRITING: Final = re.compile(r"happened during read|Digest did not match|reading blob|fetching blob")
+# A size that a manifest claims of its config, and that the config has not, shows where it is written (observed).
+_SOURCE_WHILE_WRITING: Final = re.compile(
+    r"happened during read|Digest did not match|reading blob|fetching blob"
+    r"|Size mismatch when copying|ContentLength=\d+ with Body length"
+)
 _READING_BLOB: Final = re.compile(
-    r"happened during read|Digest did not match|reading blob|fetching blob|reading config|parsing image conf",
+    rf"{_SOURCE_WHILE_WRITING.pattern}|reading config|parsing image conf",
     re.IGNORECASE,
 )
 _NEVER_CONNECTED: Final = re.compile(r"dial (tcp|udp)|pinging container registry|no such host")

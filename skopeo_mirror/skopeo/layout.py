@@ -11,13 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.files import IrregularFile, open_regular, read_regular
+from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, parse_manifest
+from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.routing import Candidate, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from skopeo_mirror.reference import Digest
 
 MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -47,7 +47,33 @@ def read_manifest(candidate: LayoutCandidate) -> bytes:
     digest = candidate.reference.digest
     if digest is None:
         raise FileNotFoundError(errno.ENOENT, "has no image of that name", candidate.location)
-    return blob_file(candidate.directory, digest).read_bytes()
+    return read_regular(blob_file(candidate.directory, digest), at_most=LARGEST_MANIFEST)
+
+
+def refuse_irregular(layout: Path, manifest: bytes) -> None:
+    """Raise IrregularFile where something below a manifest is a FIFO or a device: skopeo would read on for ever.
+
+    What is missing or wrong otherwise is skopeo's to tell.
+    """
+    contents, seen = [manifest], set[Digest]()
+    while contents:
+        try:
+            parsed = parse_manifest(contents.pop())
+        except InvalidManifest:
+            continue
+        for descriptor in (*parsed.blobs, *parsed.children):
+            if descriptor.digest in seen:
+                continue
+            seen.add(descriptor.digest)
+            try:
+                if descriptor in parsed.children:
+                    contents.append(read_regular(blob_file(layout, descriptor.digest), at_most=LARGEST_MANIFEST))
+                else:
+                    open_regular(blob_file(layout, descriptor.digest)).close()
+            except IrregularFile:
+                raise
+            except OSError:
+                continue
 
 
 def stage(directory: Path, manifest: bytes, digest: Digest) -> None:

@@ -11,6 +11,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skopeo_mirror.files import LARGEST_DOCUMENT, read_regular
+from skopeo_mirror.json_text import parse_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -94,7 +97,7 @@ def _is_auth_file(content: dict[str, Any]) -> bool:
 
 def _entries(file: Path) -> list[str]:
     try:
-        content: Any = json.loads(file.read_bytes())
+        content = parse_json(read_regular(file, at_most=LARGEST_DOCUMENT))
         return [*content.get("auths", {}), *content.get("credHelpers", {})]
     except (OSError, ValueError, AttributeError, TypeError):
         return []

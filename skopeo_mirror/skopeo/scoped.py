@@ -16,7 +16,7 @@ from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.attending import Ended, Patience
 from skopeo_mirror.skopeo.debuglog import Died, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
-from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, stage
+from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Outcome, Provenance, trace
 from skopeo_mirror.skopeo.proxies import proxy_variables
@@ -199,6 +199,10 @@ class ScopedSkopeo:
         probe = _read_from_layout(image, candidate)
         if not probe.manifest:
             return probe.provenance
+        try:
+            refuse_irregular(candidate.directory, probe.manifest)
+        except OSError as error:
+            return Provenance(attempts=(_unreadable(candidate, Stage.BLOB, error),))
         if on_event is not None:
             on_event(Tried(at=time.monotonic(), reference=candidate.location))
         with tempfile.TemporaryDirectory(dir=self.directory) as staged:
@@ -337,16 +341,20 @@ def _read_from_layout(image: Reference, candidate: LayoutCandidate) -> Probe:
     try:
         manifest = read_manifest(candidate)
     except OSError as error:
-        failed = Attempt(
-            candidate=candidate,
-            outcome=Outcome.FAILED,
-            stage=Stage.MANIFEST,
-            reason=Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.OTHER,
-            detail=f"{error.filename}: {error.strerror}",
-        )
+        failed = _unreadable(candidate, Stage.MANIFEST, error)
         return Probe(manifest=b"", provenance=Provenance(attempts=(failed,)))
     served = Attempt(candidate=candidate, outcome=Outcome.SERVED)
     return _checked(manifest, image, Provenance(attempts=(served,), server=candidate))
+
+
+def _unreadable(candidate: LayoutCandidate, stage_: Stage, error: OSError) -> Attempt:
+    return Attempt(
+        candidate=candidate,
+        outcome=Outcome.FAILED,
+        stage=stage_,
+        reason=Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.OTHER,
+        detail=f"{error.filename}: {error.strerror}",
+    )
 
 
 def _checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
@@ -355,7 +363,7 @@ def _checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe
         return Probe(manifest=b"", provenance=_unserved(provenance, NOT_COPIED))
     wrong = _what_is_wrong(manifest, image.digest)
     if wrong is not None:
-        return Probe(manifest=b"", provenance=_distrust(provenance, wrong))
+        return Probe(manifest=b"", provenance=distrust(provenance, wrong))
     return Probe(manifest=manifest, provenance=provenance)
 
 
@@ -378,7 +386,7 @@ def _unserved(provenance: Provenance, why: str) -> Provenance:
     return replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
 
 
-def _distrust(provenance: Provenance, why: str) -> Provenance:
+def distrust(provenance: Provenance, why: str) -> Provenance:
     """Turn the attempt that served into one that failed."""
     *before, last = provenance.attempts
     failed = replace(last, outcome=Outcome.FAILED, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=why)

@@ -29,8 +29,9 @@ from skopeo_mirror.skopeo.policy import Policy
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
+from skopeo_mirror.skopeo.scoped import distrust
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
-from skopeo_mirror.transfer.destination.place import Damaged
+from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.elsewhere import as_told, to_be_fetched, why_not
 from skopeo_mirror.transfer.explaining import (
     NO_ROOM_FOR_SIGNATURES,
@@ -135,7 +136,8 @@ _T = TypeVar("_T")
 class Pipeline:
     """The steps of an image. `plans`: whether manifests are read ahead; `retries`: more rounds for passing faults.
 
-    `promised`: under a dry run, the blobs that would be brought, and the number of the image that would bring each.
+    `promised`: under a dry run, the blobs that would be brought, each with the size that is claimed of it, and the
+    number of the image that would bring it.
     """
 
     reader: ManifestReader
@@ -147,7 +149,7 @@ class Pipeline:
     retries: int = 2
     plans: bool = True
     dry_run: bool = False
-    promised: dict[str, int] = field(default_factory=dict)
+    promised: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def scoped(self) -> ScopedSkopeo:
@@ -185,15 +187,11 @@ class Pipeline:
         while candidates := tries.next(time.monotonic()):
             try:
                 provenance = self._copy_from(candidates, journey, on_event)
-            except Damaged as error:
-                if journey.mended:
-                    return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
-                journey.mended = True
+            except (Damaged, DestinationRefused, OSError) as error:
+                step = self._unpublished(journey, error)
+                if step is not None:
+                    return step
                 continue
-            except (DestinationRefused, OSError) as error:
-                if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-                    return self._fail(journey, temporary_trouble(error))
-                return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
             if provenance.server is None and self._stopping():
                 return Left(journey=journey)
             provenance = self._judge_limits(journey, self._judge_stall(journey, provenance))
@@ -211,6 +209,17 @@ class Pipeline:
         if provenance.server is not None:
             return self._arrived(journey, tries, provenance)
         return None if provenance.fault is None else self._fault(journey, provenance)
+
+    def _unpublished(self, journey: Journey, error: Exception) -> Step | None:
+        """What comes of an image that could not be published; None where it is to be copied again at once."""
+        if isinstance(error, InterruptedError):
+            return Left(journey=journey)
+        if isinstance(error, Damaged) and not journey.mended:
+            journey.mended = True
+            return None
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            return self._fail(journey, temporary_trouble(error))
+        return self._destination_failed(journey, Fault(reason=Reason.DESTINATION, detail=str(error)))
 
     def landed(self, journey: Journey, event: Event) -> frozenset[str]:
         """The layers that are at the registry for sure: skopeo turns to an image's config when it is done with them."""
@@ -239,7 +248,10 @@ class Pipeline:
                 elsewhere=self._urls(journey),
             )
             if provenance.server is not None and provenance.doubt is None and not journey.there:
-                writing.publish()
+                try:
+                    writing.publish(provenance.pulled, self._stopping)
+                except Contradicted as error:
+                    return distrust(provenance, str(error))
         return provenance
 
     def _resolve(self, journey: Journey) -> Step | None:
@@ -526,7 +538,7 @@ class Pipeline:
                 return plan.manifests + sum(
                     size
                     for digest, size in plan.blobs.items()
-                    if self.promised.setdefault(digest, journey.job.number) == journey.job.number
+                    if self.promised.setdefault((digest, size), journey.job.number) == journey.job.number
                     and not self.destination.has_blob(digest, size)
                 )
             case _:

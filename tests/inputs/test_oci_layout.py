@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,6 +117,23 @@ def test_a_blob_whose_bytes_miss_its_digest_is_refused(layout: Path) -> None:
         open_image(layout)
 
 
+@pytest.mark.parametrize("what", ["index", "manifest", "layer"])
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_what_is_no_file_is_refused_at_once(layout: Path, what: str, kind: str) -> None:
+    one = image(layout, "one")
+    write_index(layout, one)
+    (layer,) = open_image(layout).layers
+    manifest = layout / "blobs" / "sha256" / one["digest"].removeprefix("sha256:")
+    file = {"index": layout / "index.json", "manifest": manifest, "layer": layer}[what]
+    file.unlink()
+    if kind == "fifo":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero")
+    with pytest.raises(InvalidInput, match="cannot be read: Is no regular file"):
+        open_image(layout)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -123,7 +141,6 @@ def test_a_blob_whose_bytes_miss_its_digest_is_refused(layout: Path) -> None:
         pytest.param(b"[]", "no JSON object", id="no-object"),
         pytest.param(b"{}", "`manifests` is missing", id="no-manifests"),
         pytest.param(b'{"manifests": []}', "the image index is empty", id="no-images"),
-        pytest.param(b" " * 5_000_000, "larger than 4 MiB", id="large"),
         pytest.param(b"[" * 100_000, "is no JSON", id="deep"),
         pytest.param(b"\xff", "is no JSON", id="no-utf-8"),
     ],
@@ -131,6 +148,13 @@ def test_a_blob_whose_bytes_miss_its_digest_is_refused(layout: Path) -> None:
 def test_bad_indexes(layout: Path, content: bytes, message: str) -> None:
     (layout / "index.json").write_bytes(content)
     with pytest.raises(InvalidInput, match=message):
+        open_image(layout)
+
+
+def test_an_index_that_is_larger_than_any(layout: Path) -> None:
+    write_index(layout, image(layout, "one"))
+    os.truncate(layout / "index.json", 129 << 20)
+    with pytest.raises(InvalidInput, match=r"index\.json cannot be read: Is larger than 128 MiB"):
         open_image(layout)
 
 

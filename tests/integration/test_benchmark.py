@@ -92,7 +92,7 @@ def test_what_is_published_is_not_missing_until_the_registry_is_emptied(mirror: 
 def test_bench_prints_one_document_in_which_every_contender_brought_everything() -> None:
     sizes = ["--runs", "1", "--tiny-images", "4", "--images", "4", "--base-size", "50000", "--own-size", "1000"]
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.benchmark", "--json", "--only", "version", "tiny", "many", *sizes],
+        [sys.executable, "-m", "scripts.benchmark", "--json", "--only", "version", "tiny", "many", "reused", *sizes],
         cwd=TOP,
         capture_output=True,
         text=True,
@@ -100,8 +100,9 @@ def test_bench_prints_one_document_in_which_every_contender_brought_everything()
     )
     assert done.returncode in {0, 1}, done.stderr  # a bar may be missed on a busy machine
     document = json.loads(done.stdout)
-    assert [scenario["error"] for scenario in document["scenarios"]] == ["", "", ""]
-    tiny, many = document["scenarios"][1:]
+    assert [scenario["error"] for scenario in document["scenarios"]] == ["", "", "", ""]
+    tiny, many, reused = document["scenarios"][1:]
+    assert [row["name"] for row in reused["rows"]] == ["first set", "second set"]
     assert {row["name"] for row in tiny["rows"]} == {"skopeo-mirror -j8", "xargs -P8 skopeo copy", "skopeo sync"}
     assert [row["phase"] for row in many["rows"]] == ["cold", "again", "cold", "again"]
     assert all(len(row["samples"]) == 1 for row in many["rows"])

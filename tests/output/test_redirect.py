@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from skopeo_mirror.errors import InvalidInput
@@ -220,8 +224,11 @@ class TestFormats:
         pytest.param("{", "it is not JSON", id="not-json"),
         pytest.param("[]", "its schema is not skopeo-mirror/report/v1", id="list"),
         pytest.param('{"schema": "skopeo-mirror/route/v1"}', "its schema is not", id="other-schema"),
-        pytest.param('{"schema": "skopeo-mirror/report/v1"}', "is a damaged report: KeyError", id="no-images"),
-        pytest.param(report({"image": 1}), "is a damaged report", id="damaged-image"),
+        pytest.param(
+            '{"schema": "skopeo-mirror/report/v1"}', "is a damaged report: destination_tls_verify", id="no-images"
+        ),
+        pytest.param("[" * 100_000, "nested too deep", id="deep"),
+        pytest.param(report({"image": 1}), "images[0].image: is no text", id="damaged-image"),
         pytest.param(report(entry(f"Q.io/A@{DIGEST}", "m.io/a")), "is a damaged report", id="damaged-reference"),
         pytest.param(
             report(entry("q.io/ns/a:v1", "m.io/ns/a:v1", digest=None)), "has no digest", id="confirmed-without-digest"
@@ -232,6 +239,69 @@ def test_refuses_what_is_no_report(text: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=r"^report\.json: ") as raised:
         parse_report(text, "report.json")
     assert words in str(raised.value)
+
+
+GOOD = entry(f"q.io/ns/a@{DIGEST}", "m.io/ns/a:v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"catalog": 5}, "images[1].catalog: is no text", id="catalog-number"),
+        pytest.param({"catalog": ["x"]}, "images[1].catalog: is no text", id="catalog-list"),
+        pytest.param({"digest": 7}, "images[1].digest: is no text", id="digest-number"),
+        pytest.param({"digest": "sha256:aa\nevil.test/x=evil.test/y\n#"}, "images[1].digest: ", id="digest-lines"),
+        pytest.param({"image": 1}, "images[1].image: is no text", id="image-number"),
+        pytest.param({"image": "q.io/a\nb"}, "images[1].image: ", id="image-lines"),
+        pytest.param({"destination": None}, "images[1].destination: is missing", id="no-destination"),
+        pytest.param({"destination": "docker://m.io/\x1b[31m"}, "images[1].destination: ", id="destination-escapes"),
+        pytest.param({"status": ["copied"]}, "images[1].status: is no text", id="status-list"),
+        pytest.param({"confirmed": "true"}, "images[1].confirmed: is no boolean", id="confirmed-text"),
+        pytest.param({"wanted_by": 5}, "images[1].wanted_by: is no list", id="wanted-by-number"),
+    ],
+)
+def test_names_the_place_of_what_is_wrong_in_a_report(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_report(report(GOOD, GOOD | changes), "report.json")
+    [problem] = raised.value.problems
+    assert problem.startswith(f"report.json: is a damaged report: {words}")
+    assert problem.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"images": {"a": 1}}, "images: is no list", id="images-table"),
+        pytest.param({"images": None}, "images: is missing", id="no-images"),
+        pytest.param({"images": [3]}, "images[0] is no object", id="image-number"),
+        pytest.param({"started": ["x"]}, "started: is no text", id="started-list"),
+        pytest.param({"destination_tls_verify": "yes"}, "destination_tls_verify: is no boolean", id="verify-text"),
+    ],
+)
+def test_names_what_is_wrong_with_a_report(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^report\.json: is a damaged report: {re.escape(words)}$"):
+        parse_report(json.dumps(json.loads(report(GOOD)) | changes), "report.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([DIGEST, "docker://m.io/a:v1"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(sorted(GOOD)), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "catalog", "wanted_by"]), JSON, max_size=4), st.sampled_from(Format))
+def test_whatever_a_report_holds_it_is_refused_or_printed_in_lines_that_are_harmless(
+    changes: dict[str, Any], format_: Format
+) -> None:
+    with suppress(InvalidInput):
+        text = redirected(report(GOOD, GOOD | changes), format_=format_)
+        assert text.replace("\n", "").isprintable()
+        if format_ is Format.MAPPING:
+            for line in text.splitlines():
+                source, _, destination = line.partition("=")
+                assert Reference.parse(source).digest is not None
+                assert destination == "None" or Reference.parse(destination).tag is not None
 
 
 def test_refuses_a_destination_that_nobody_can_pull_from() -> None:

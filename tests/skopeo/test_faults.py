@@ -76,6 +76,17 @@ GOT = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
             Reason.CORRUPT,
             id="blob-of-another-digest",
         ),
+        pytest.param(
+            f"writing blob: Size mismatch when copying {DIGEST}, expected 193, got 192",
+            Reason.CORRUPT,
+            id="config-of-another-size",
+        ),
+        pytest.param(
+            'writing blob: Patch "http://d.test/v2/x/blobs/uploads/1?_state=a": net/http: HTTP/1.x transport '
+            "connection broken: http: ContentLength=193 with Body length 192",
+            Reason.CORRUPT,
+            id="config-of-another-size-to-a-registry",
+        ),
         pytest.param("invalid character '<' looking for beginning of value", Reason.CORRUPT, id="html"),
         pytest.param("unexpected end of JSON input", Reason.CORRUPT, id="half-a-json"),
         pytest.param(
@@ -241,6 +252,19 @@ def test_gives_the_reasons_of_real_logs(version: str, case: str, reasons: list[R
         pytest.param(f"reading config blob {DIGEST}: x", Stage.BLOB, False, id="config"),
         pytest.param(
             f"Manifest does not match provided manifest digest {DIGEST}", Stage.MANIFEST, False, id="manifest"
+        ),
+        pytest.param(
+            f"writing blob: Size mismatch when copying {DIGEST}, expected 193, got 192",
+            Stage.BLOB,
+            False,
+            id="size-that-a-manifest-claims",
+        ),
+        pytest.param(
+            'writing blob: Patch "http://d.test/v2/x": net/http: HTTP/1.x transport connection broken: '
+            "http: ContentLength=191 with Body length 192",
+            Stage.BLOB,
+            False,
+            id="size-that-a-manifest-claims-to-a-registry",
         ),
         pytest.param(
             f'copying image 1/2 from manifest list: writing blob: Patch "http://d.test/v2/x": readfrom tcp: '

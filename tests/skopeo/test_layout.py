@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.files import IrregularFile
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.layout import LayoutCandidate, blob_file, read_manifest, stage
+from skopeo_mirror.skopeo.layout import LayoutCandidate, blob_file, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
 from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo, Settings, Target
@@ -56,6 +58,30 @@ def died(error: str) -> list[Event]:
 
 def test_a_manifest_is_a_file(tmp_path: Path) -> None:
     assert read_manifest(candidate_in(tmp_path)) == MANIFEST
+
+
+def test_a_manifest_of_more_than_registries_take_is_not_read(tmp_path: Path) -> None:
+    candidate = candidate_in(tmp_path)
+    os.truncate(blob_file(tmp_path, DIGEST), (4 << 20) + 1)
+    with pytest.raises(OSError, match="Is larger than 4 MiB"):
+        read_manifest(candidate)
+
+
+@pytest.mark.parametrize("content", [MANIFEST, b"config", b"layer"], ids=["image-of-an-index", "config", "layer"])
+def test_what_is_no_file_is_found_before_skopeo_reads_it(tmp_path: Path, content: bytes) -> None:
+    index = image_index(MANIFEST)
+    for one in (index, MANIFEST, b"config", b"layer"):
+        file = blob_file(tmp_path, digest_of(one))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(one)
+    refuse_irregular(tmp_path, index)
+    file = blob_file(tmp_path, digest_of(content))
+    file.unlink()
+    refuse_irregular(tmp_path, index)  # what is missing is skopeo's to tell
+    os.mkfifo(file)
+    with pytest.raises(IrregularFile) as raised:
+        refuse_irregular(tmp_path, index)
+    assert raised.value.filename == str(file)
 
 
 def test_what_is_not_in_the_index_is_not_found(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from skopeo_mirror.transfer.sourcing import Sourcing
 from tests.values import failed, image_manifest, origin, run_of, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -116,12 +116,16 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shelf(RegistryDestination):
-    """A registry's names, and what was published under them; `troubles` are raised instead, one after the other."""
+    """A registry's names, and what was published under them; `troubles` are raised instead, one after the other.
+
+    `told` is what publishing was told each time: the blobs that were pulled, and whether the run is being stopped.
+    """
 
     whole: bool | None = None
     complaint: str | None = None
     published: list[Place] = field(default_factory=list)
     troubles: list[Exception] = field(default_factory=list)
+    told: list[tuple[Collection[str] | None, bool]] = field(default_factory=list)
 
     def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
         return self.whole
@@ -131,7 +135,8 @@ class Shelf(RegistryDestination):
 
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
-        def publish() -> None:
+        def publish(pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
+            self.told.append((pulled, stopped()))
             if self.troubles:
                 raise self.troubles.pop(0)
             self.published.append(place)

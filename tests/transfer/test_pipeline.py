@@ -13,7 +13,7 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Outcome
-from skopeo_mirror.transfer.destination.place import Damaged
+from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.pipeline import Again, Done, Left, Ready
 from skopeo_mirror.transfer.plan import Plan
 from skopeo_mirror.transfer.results import Status
@@ -216,6 +216,31 @@ def test_what_stays_damaged_is_the_destinations_fault() -> None:
     assert (result.status, result.served_by) == (Status.FAILED, None)
     assert "blobs were damaged" in (result.error or "")
     assert len(bench.skopeo.copied_from) == 2
+    assert bench.destination.published == []
+
+
+def test_what_its_manifest_says_against_good_bytes_is_the_candidates_fault_and_the_next_is_asked() -> None:
+    trouble = Contradicted("its manifest gives a blob 2 bytes; it has 1")
+    bench = rig(run_of(served(A)), run_of(served(B)), destination=shelf(troubles=[trouble]))
+    result = bench.result()
+    assert bench.skopeo.copied_from == [(A, B, O), (B, O)]
+    assert (result.status, result.served_by) == (Status.COPIED, B)
+    blamed, _ = result.attempts
+    assert (blamed.candidate, blamed.outcome, blamed.reason) == (A, Outcome.FAILED, Reason.CORRUPT)
+    assert blamed.detail == str(trouble)
+    assert len(bench.destination.published) == 1
+
+
+def test_publishing_is_told_what_skopeo_has_brought_and_whether_the_run_is_being_stopped() -> None:
+    bench = rig(replace(run_of(served(A)), pulled=(LAYER,)))
+    bench.skopeo.on_copy = bench.skopeo.stop
+    bench.result()
+    assert bench.destination.told == [((LAYER,), True)]
+
+
+def test_the_stop_in_the_middle_of_publishing_leaves_an_image_where_it_was() -> None:
+    bench = rig(run_of(served(A)), destination=shelf(troubles=[InterruptedError()]))
+    assert isinstance(bench.go(), Left)
     assert bench.destination.published == []
 
 

@@ -6,22 +6,26 @@ it writes into a staged directory, which is then put in place in one step.
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import DestinationRefused
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.files import read_regular, size_of_regular
+from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import Place, Writing
+from skopeo_mirror.transfer.destination.place import Contradicted, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
+    from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Digest, Reference
 
 # What skopeo writes into an image's directory: blobs, manifests of an index's images, signatures.
@@ -87,7 +91,7 @@ class DirectoryDestination:
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the manifest has that digest and every file that it refers to is there, with its size."""
         assert place.path is not None  # noqa: S101 - `place` made it
-        return _is_whole(place.path, place.path / "manifest.json", digest)
+        return _is_whole(place.path, digest)
 
     def has_blob(self, digest: str, size: int) -> bool:  # noqa: ARG002 - the interface's
         """Not known, or not shared between images."""
@@ -102,43 +106,68 @@ class DirectoryDestination:
         """Give skopeo a staged directory, which is then put in place."""
         with self._staging.area() as area:
             staged = area / "image"
-            yield Writing(target=Target(name=f"dir:{staged}"), publish=lambda: self._publish(staged, place, digest))
+            yield Writing(target=Target(name=f"dir:{staged}"), publish=partial(self._publish, staged, place, digest))
 
-    def _publish(self, staged: Path, place: Place, digest: Digest) -> None:
+    def _publish(
+        self,
+        staged: Path,
+        place: Place,
+        digest: Digest,
+        pulled: Collection[str] | None = None,  # noqa: ARG002 - the interface's
+        stopped: Callable[[], bool] = lambda: False,  # noqa: ARG002 - the interface's
+    ) -> None:
+        """Put the image in place; all of it was written just now, and so compared with its digests by skopeo."""
         assert place.path is not None  # noqa: S101 - `place` made it
-        if not _is_whole(staged, staged / "manifest.json", digest):
-            raise DestinationRefused(f"{place.name}: {_what_is_wrong(staged)}; nothing was published")
+        if is_schema1(_manifest_of(staged), None):
+            raise DestinationRefused(f"{place.name}: {NOT_COPIED}; nothing was published")
+        try:
+            sizes = [(blob, _size(staged, blob.digest)) for blob in _blobs_below(staged, digest)]
+        except InvalidManifest as error:
+            raise Contradicted(f"its manifest calls something an image that {error}") from error
+        except OSError as error:
+            raise DestinationRefused(
+                f"{place.name}: skopeo wrote an incomplete image; nothing was published"
+            ) from error
+        for blob, size in sizes:
+            if size is None:
+                raise DestinationRefused(f"{place.name}: skopeo wrote no {blob.digest}; nothing was published")
+            if size != blob.size:
+                raise Contradicted(f"its manifest gives {blob.digest} {blob.size} bytes; it has {size}")
         with self._staging.locked():
             self.check(place)
             publish_directory(staged, place.path)
 
 
-def _what_is_wrong(staged: Path) -> str:
-    manifest_file = staged / "manifest.json"
-    if manifest_file.is_file() and is_schema1(manifest_file.read_bytes(), None):
-        return NOT_COPIED
-    return "skopeo wrote an incomplete image"
-
-
-def _is_whole(directory: Path, manifest_file: Path, digest: Digest) -> bool:
+def _manifest_of(staged: Path) -> bytes:
     try:
-        content = manifest_file.read_bytes()
-        manifest = parse_manifest(content)
+        return read_regular(staged / "manifest.json", at_most=LARGEST_MANIFEST)
+    except OSError:
+        return b""
+
+
+def _is_whole(directory: Path, digest: Digest) -> bool:
+    try:
+        return all(_size(directory, blob.digest) == blob.size for blob in _blobs_below(directory, digest))
     except (OSError, InvalidManifest):
         return False
-    if digest_of(content, digest.algorithm) != digest:
-        return False
-    blobs = (*manifest.blobs, *manifest.elsewhere)  # skopeo brings these here, too
-    return all(_has(directory, blob.digest, blob.size) for blob in blobs) and all(
-        _is_whole(directory, directory / f"{child.digest.hex}.manifest.json", child.digest)
-        for child in manifest.children
-    )
 
 
-def _has(directory: Path, digest: Digest, size: int) -> bool:
+def _blobs_below(directory: Path, digest: Digest) -> Iterator[Descriptor]:
+    """All blobs of an image. Raises OSError where a manifest of it is not there, InvalidManifest where one is none."""
+    todo, seen = [(directory / "manifest.json", digest)], {digest}
+    while todo:
+        file, expected = todo.pop()
+        content = read_regular(file, at_most=LARGEST_MANIFEST)
+        if digest_of(content, expected.algorithm) != expected:
+            raise OSError(errno.EIO, f"Is not {expected}", str(file))
+        manifest = parse_manifest(content)
+        yield from (*manifest.blobs, *manifest.elsewhere)  # skopeo brings what lives elsewhere here, too
+        new = {child.digest: None for child in manifest.children if child.digest not in seen}
+        todo += [(directory / f"{child.hex}.manifest.json", child) for child in new]
+        seen.update(new)
+
+
+def _size(directory: Path, digest: Digest) -> int | None:
     """Newer skopeos put the algorithm before the digits where it is not sha256."""
-    for name in (digest.hex, f"{digest.algorithm}-{digest.hex}"):
-        path = directory / name
-        if path.is_file() and path.stat().st_size == size:
-            return True
-    return False
+    sizes = (size_of_regular(directory / name) for name in (digest.hex, f"{digest.algorithm}-{digest.hex}"))
+    return next((size for size in sizes if size is not None), None)

@@ -10,19 +10,29 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import DestinationRefused
-from skopeo_mirror.files import write_atomically
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.files import (
+    LARGEST_DOCUMENT,
+    IrregularFile,
+    TooLarge,
+    hash_regular,
+    read_regular,
+    size_of_regular,
+    write_atomically,
+)
+from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.layout import MARKER, blob_file
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.place import Damaged, Place, Writing
+from skopeo_mirror.transfer.destination.place import Contradicted, Damaged, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
@@ -51,7 +61,9 @@ class LayoutDestination:
         self.directory = directory
         self._staging = Staging(directory)
         self._entries: dict[str, dict[str, Any]] | None = None
-        self._whole: set[str] = set()
+        self._whole: set[Descriptor] = set()
+        self._right: set[str] = set()
+        self._comparing: dict[str, threading.Lock] = {}
         self._waiting: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
@@ -88,11 +100,13 @@ class LayoutDestination:
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether an entry of that name has that digest and everything it refers to is there, with its size."""
         entry = self._load().get(place.entry or "")
-        return entry is not None and entry.get("digest") == str(digest) and self._is_whole(digest, entry.get("size"))
+        if entry is None or entry.get("digest") != str(digest) or not isinstance(size := entry.get("size"), int):
+            return False
+        return self._is_whole(Descriptor(digest=digest, size=size))
 
     def has_blob(self, digest: str, size: int) -> bool:
         """Whether an image brought it before."""
-        return self._has(Digest.parse(digest), size)
+        return size_of_regular(self._blob(Digest.parse(digest))) == size
 
     def cannot_hold(self, media_types: Collection[str]) -> str | None:
         """A Docker image would have to become an OCI image, with another digest."""
@@ -108,17 +122,84 @@ class LayoutDestination:
         """Give skopeo a staged layout, whose entry is then merged into the index."""
         with self._staging.area() as area:
             target = Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
-            yield Writing(target=target, publish=lambda: self._publish(area, place, digest))
+            yield Writing(target=target, publish=partial(self._publish, area, place, digest))
 
-    def _publish(self, area: Path, place: Place, digest: Digest) -> None:
-        """Merge the staged entry. skopeo takes a blob that is there for whole, whatever its size (observed)."""
+    def _publish(
+        self,
+        area: Path,
+        place: Place,
+        digest: Digest,
+        pulled: Collection[str] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Merge the staged entry, once everything that it leads to is what its digest says.
+
+        skopeo takes a blob that is there for whole, whatever it holds (observed).
+        """
         entry = _staged_entry(area, digest)
-        if not self._is_whole(digest, entry.get("size")):
-            for damaged in self._damaged(digest):
-                damaged.unlink(missing_ok=True)
+        self._right |= set(pulled or ())
+        damaged, contradiction = self._compare(Descriptor(digest=digest, size=entry["size"]), stopped)
+        if damaged:
+            for blob in damaged:
+                self._right.discard(str(blob))
+                self._blob(blob).unlink(missing_ok=True)
             raise Damaged(f"oci:{self.directory}: blobs of {place.entry} were damaged")
+        if contradiction is not None:
+            raise Contradicted(contradiction)
         entry.setdefault("annotations", {})[REF_NAME] = place.entry
         self._merge_with_others(entry)
+
+    def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], str | None]:
+        """What is damaged of all that a manifest leads to, and what one of its manifests says against good bytes.
+
+        The digest alone decides what is damaged: a size is what one manifest claims, and others need the same blob.
+        """
+        damaged: list[Digest] = []
+        contradictions: list[str] = []
+
+        def take_note(descriptor: Descriptor, size: int) -> None:
+            if size != descriptor.size:
+                contradictions.append(f"its manifest gives {descriptor.digest} {descriptor.size} bytes; it has {size}")
+
+        todo, seen = [top], {top}
+        while todo:
+            one = todo.pop()
+            if not self._is_right(one.digest, stopped):
+                damaged.append(one.digest)
+                continue
+            try:
+                content = read_regular(self._blob(one.digest), at_most=LARGEST_MANIFEST)
+                manifest = parse_manifest(content)
+            except (TooLarge, InvalidManifest) as error:
+                contradictions.append(f"its manifest calls {one.digest} an image, but that {error}")
+                continue
+            take_note(one, len(content))
+            for blob in manifest.blobs:
+                size = size_of_regular(self._blob(blob.digest))
+                if size is None or not self._is_right(blob.digest, stopped):
+                    damaged.append(blob.digest)
+                else:
+                    take_note(blob, size)
+            new = [child for child in manifest.children if child not in seen]
+            todo += new
+            seen.update(new)
+        return damaged, next(iter(contradictions), None)
+
+    def _is_right(self, digest: Digest, stopped: Callable[[], bool]) -> bool:
+        """Whether a blob's bytes have its digest: read once a run, and not at all where skopeo has just compared them.
+
+        Raises OSError where that cannot be told.
+        """
+        with self._comparing.setdefault(str(digest), threading.Lock()):
+            if str(digest) not in self._right:
+                try:
+                    found = hash_regular(self._blob(digest), digest.algorithm, stopped=stopped)
+                except (FileNotFoundError, IrregularFile):
+                    return False
+                if found != digest.hex:
+                    return False
+                self._right.add(str(digest))
+            return True
 
     def _load(self) -> dict[str, dict[str, Any]]:
         """The entries by name, read once; later ones of other runs are found when the index is merged."""
@@ -129,44 +210,27 @@ class LayoutDestination:
             )
         return self._entries
 
-    def _is_whole(self, digest: Digest, size: object) -> bool:
+    def _is_whole(self, top: Descriptor) -> bool:
         """Whether a manifest and all that it refers to is there. Manifests are compared by digest, blobs by size."""
-        if str(digest) in self._whole:
-            return True
-        try:
-            content = self._blob(digest).read_bytes()
-            manifest = parse_manifest(content)
-        except (OSError, InvalidManifest):
-            return False
-        if len(content) != size or digest_of(content, digest.algorithm) != digest:
-            return False
-        whole = all(self._has(blob.digest, blob.size) for blob in manifest.blobs) and all(
-            self._is_whole(child.digest, child.size) for child in manifest.children
-        )
-        if whole:
-            self._whole.add(str(digest))
-        return whole
-
-    def _damaged(self, digest: Digest) -> Iterator[Path]:
-        """The files below a manifest that are not what their descriptors say."""
-        try:
-            content = self._blob(digest).read_bytes()
-            manifest = parse_manifest(content)
-        except (OSError, InvalidManifest):
-            yield self._blob(digest)
-            return
-        if digest_of(content, digest.algorithm) != digest:
-            yield self._blob(digest)
-            return
-        yield from (self._blob(blob.digest) for blob in manifest.blobs if not self._has(blob.digest, blob.size))
-        for child in manifest.children:
-            yield from self._damaged(child.digest)
-
-    def _has(self, digest: Digest, size: int) -> bool:
-        try:
-            return self._blob(digest).stat().st_size == size
-        except OSError:
-            return False
+        todo, seen = [top], {top}
+        while todo:
+            one = todo.pop()
+            if one in self._whole:
+                continue
+            try:
+                content = read_regular(self._blob(one.digest), at_most=LARGEST_MANIFEST)
+                manifest = parse_manifest(content)
+            except (OSError, InvalidManifest):
+                return False
+            if len(content) != one.size or digest_of(content, one.digest.algorithm) != one.digest:
+                return False
+            if not all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in manifest.blobs):
+                return False
+            new = [child for child in manifest.children if child not in seen]
+            todo += new
+            seen.update(new)
+        self._whole |= seen
+        return True
 
     def _blob(self, digest: Digest) -> Path:
         return blob_file(self.directory, digest)
@@ -193,7 +257,7 @@ class LayoutDestination:
         index["manifests"] = [*(entry for entry in index["manifests"] if ref_name(entry) not in names), *batch]
         with self._staging.area() as area:
             write_atomically(self.directory / "oci-layout", MARKER, via=area)
-            write_atomically(self.directory / "index.json", json.dumps(index, separators=(",", ":")).encode(), via=area)
+            write_atomically(self.directory / "index.json", _written(index), via=area)
         if self._entries is not None:
             self._entries.update({str(ref_name(entry)): entry for entry in batch})
 
@@ -213,12 +277,22 @@ def read_index(directory: Path) -> dict[str, Any] | None:
                 f"oci:{directory}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"
             )
         return None
+    unreadable = f"oci:{directory}: its index.json cannot be read; mend or move it"
     try:
-        index = json.loads((directory / "index.json").read_bytes())
-        index["manifests"] = list(index["manifests"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DestinationRefused(f"oci:{directory}: its index.json cannot be read; mend or move it") from error
-    return dict(index)
+        index = parse_json(read_regular(directory / "index.json", at_most=LARGEST_DOCUMENT))
+    except (OSError, InvalidJson) as error:
+        raise DestinationRefused(f"{unreadable} ({error.strerror if isinstance(error, OSError) else error})") from error
+    if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
+        raise DestinationRefused(f"{unreadable} (it has no list of manifests)")
+    return index
+
+
+def _written(index: dict[str, Any]) -> bytes:
+    """An index as it is written. Raises DestinationRefused where others have put into it what cannot be."""
+    try:
+        return json.dumps(index, separators=(",", ":"), allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise DestinationRefused("its index.json holds what cannot be written again; mend or move it") from error
 
 
 def ref_name(entry: object) -> str | None:

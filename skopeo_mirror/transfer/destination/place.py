@@ -29,12 +29,22 @@ class Place:
     warning: str | None = None
 
 
+class Publish(Protocol):
+    """Makes of what skopeo has written what is at a place from then on."""
+
+    def __call__(self, pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
+        """`pulled` are the blobs that skopeo has brought, and so has compared with their digests (None: not known).
+
+        Raises Damaged, Contradicted, DestinationRefused, OSError, and InterruptedError once `stopped` says so.
+        """
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writing:
     """`target` is what skopeo writes to; `publish` makes of it what is at the place from then on."""
 
     target: Target
-    publish: Callable[[], None]
+    publish: Publish
 
 
 class Destination(Protocol):
@@ -81,11 +91,12 @@ class Destination(Protocol):
         """Why an image with manifests of these types cannot be kept here, in words for people."""
 
     def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Writing]:
-        """Give skopeo something to write to; what was not published when the block ends is gone.
-
-        Publishing raises Damaged, DestinationRefused or OSError.
-        """
+        """Give skopeo something to write to; what was not published when the block ends is gone."""
 
 
 class Damaged(Exception):  # noqa: N818
     """Something at the destination was damaged and is out of the way now: the copy is to be made again."""
+
+
+class Contradicted(Exception):  # noqa: N818
+    """A manifest says of content what its bytes, which have the right digest, belie: the source is at fault."""

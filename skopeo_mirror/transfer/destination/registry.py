@@ -127,7 +127,7 @@ class RegistryDestination:
             repository=place.repository,
             options=(f"--dest-tls-verify={verify}", *self.access.options("dest-")),
         )
-        yield Writing(target=target, publish=lambda: None)
+        yield Writing(target=target, publish=lambda pulled=None, stopped=None: None)  # noqa: ARG005 - the interface's
 
     def verifies(self, repository: Reference) -> bool:
         """What the user said, else what registries.conf says of that repository."""

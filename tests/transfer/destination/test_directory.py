@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +13,11 @@ from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import Contradicted
 from tests.values import D1, hex_of, image_index, image_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 IMAGE = Reference.parse("quay.io/foo/app:v1")
 MANIFEST = image_manifest(b"config", b"layer")
@@ -70,6 +72,36 @@ def test_a_whole_index_is_there(destination: DirectoryDestination) -> None:
     assert not destination.holds(place, digest_of(INDEX))
     write_image(place.path, INDEX, MANIFEST)
     assert destination.holds(place, digest_of(INDEX))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "children"),
+    [
+        pytest.param(MANIFEST.replace(b'"size": 5', b'"size": 6'), (), id="layer-longer"),
+        pytest.param(MANIFEST.replace(b'"size": 6', b'"size": 5'), (), id="config-shorter"),
+        pytest.param(image_index(b"{}"), (b"{}",), id="no-image-as-an-image"),
+    ],
+)
+def test_what_a_manifest_says_against_good_bytes_is_its_sources_fault(
+    destination: DirectoryDestination, manifest: bytes, children: tuple[bytes, ...]
+) -> None:
+    place = destination.place(IMAGE)
+    with destination.writing(place, digest_of(manifest)) as writing:
+        write_image(Path(writing.target.name.removeprefix("dir:")), manifest, *children)
+        with pytest.raises(Contradicted, match="its manifest "):
+            writing.publish()
+    assert place.path is not None
+    assert not place.path.exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", hex_of(b"layer")])
+def test_what_is_no_file_is_no_part_of_an_image(destination: DirectoryDestination, name: str) -> None:
+    place = destination.place(IMAGE)
+    assert place.path is not None
+    write_image(place.path)
+    (place.path / name).unlink()
+    os.mkfifo(place.path / name)
+    assert not destination.holds(place, DIGEST)
 
 
 def test_newer_skopeos_name_a_blob_by_its_algorithm(destination: DirectoryDestination) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skopeo_mirror import files
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
+from skopeo_mirror.transfer.destination import layout as layout_module
 from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination, is_addressable, read_index
-from skopeo_mirror.transfer.destination.place import Damaged
+from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from tests.values import D1, described, hex_of, image_index, image_manifest
 
 if TYPE_CHECKING:
@@ -53,10 +57,16 @@ def pretend_skopeo(target: Target, manifest: bytes = MANIFEST, *more: bytes) -> 
     (staged / "index.json").write_text(json.dumps(index))
 
 
-def copy(destination: LayoutDestination, image: Reference = IMAGE, manifest: bytes = MANIFEST, *more: bytes) -> None:
+def copy(
+    destination: LayoutDestination,
+    image: Reference = IMAGE,
+    manifest: bytes = MANIFEST,
+    *more: bytes,
+    pulled: tuple[bytes, ...] | None = None,
+) -> None:
     with destination.writing(destination.place(image), digest_of(manifest)) as writing:
         pretend_skopeo(writing.target, manifest, *more)
-        writing.publish()
+        writing.publish(None if pulled is None else {str(digest_of(content)) for content in pulled})
 
 
 def blob(destination: LayoutDestination, content: bytes) -> Path:
@@ -182,6 +192,119 @@ def test_what_is_damaged_of_an_index_is_mended(destination: LayoutDestination, d
     assert blob(destination, damaged).read_bytes() == damaged
 
 
+def claiming(manifest: bytes, key: str, position: int, size: int) -> bytes:
+    """A manifest that gives one of its descriptors another size."""
+    document = json.loads(manifest)
+    document[key][position]["size"] = size
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "more"),
+    [
+        pytest.param(claiming(MANIFEST, "layers", 0, 6), (), id="layer-longer"),
+        pytest.param(claiming(MANIFEST, "layers", 0, 4), (), id="layer-shorter"),
+        pytest.param(claiming(MANIFEST, "layers", 0, (1 << 63) - 1), (), id="layer-as-large-as-can-be-said"),
+        pytest.param(image_manifest(b"config", b"layer").replace(b'"size": 6', b'"size": 7'), (), id="config-longer"),
+        pytest.param(claiming(INDEX, "manifests", 0, 1), (MANIFEST,), id="image-of-an-index"),
+        pytest.param(image_index(b"layer"), (), id="layer-as-an-image"),
+        pytest.param(image_index(MANIFEST, b"config"), (MANIFEST,), id="config-as-an-image"),
+        pytest.param(image_index(b"x" * (5 << 20)), (b"x" * (5 << 20),), id="something-large-as-an-image"),
+    ],
+)
+def test_what_a_manifest_says_of_good_bytes_costs_nobody_these_bytes(
+    destination: LayoutDestination, manifest: bytes, more: tuple[bytes, ...]
+) -> None:
+    copy(destination)
+    before = {file: file.read_bytes() for file in destination.directory.rglob("*") if file.is_file()}
+    with pytest.raises(Contradicted, match="its manifest "):
+        copy(destination, Reference.parse("evil.test/app:v1"), manifest, *more)
+    assert {file: file.read_bytes() for file in before} == before
+    assert again(destination).holds(destination.place(IMAGE), DIGEST)
+
+
+@pytest.mark.parametrize("corrupt", [b"config", b"layer"], ids=["config", "layer"])
+def test_a_blob_of_the_right_length_is_shared_only_with_the_right_bytes(
+    destination: LayoutDestination, corrupt: bytes
+) -> None:
+    copy(destination)
+    other, name = image_manifest(b"config", b"layer", b"other"), Reference.parse("quay.io/foo/other:v1")
+    blob(destination, corrupt).write_bytes(b"x" * len(corrupt))
+    run = again(destination)
+    assert run.holds(run.place(IMAGE), DIGEST)  # by its length, which is all that `present` looks at
+    run.open()
+    with pytest.raises(Damaged):
+        copy(run, name, other, b"other")
+    assert set(entries(run)) == {str(IMAGE)}
+    copy(run, name, other, b"other")
+    run.close()
+    assert blob(destination, corrupt).read_bytes() == corrupt
+
+
+def test_what_is_present_by_its_length_is_not_published_under_another_name(destination: LayoutDestination) -> None:
+    copy(destination)
+    blob(destination, b"layer").write_bytes(b"x" * len(b"layer"))
+    run = again(destination)
+    run.open()
+    assert run.holds(run.place(IMAGE), DIGEST)
+    with pytest.raises(Damaged):
+        copy(run, Reference.parse("quay.io/foo/app:v2"))
+    run.close()
+
+
+def test_a_blob_is_read_once_and_not_at_all_where_skopeo_has_just_compared_it(
+    destination: LayoutDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def hash_regular(path: Path, algorithm: str, **options: Any) -> str:
+        read.append(path.name)
+        return files.hash_regular(path, algorithm, **options)
+
+    monkeypatch.setattr(layout_module, "hash_regular", hash_regular)
+    copy(destination, pulled=(b"layer",))
+    assert sorted(read) == sorted(map(hex_of, (MANIFEST, b"config")))
+    read.clear()
+    run = again(destination)
+    run.open()
+    for number in range(3):
+        copy(run, Reference.parse(f"quay.io/foo/app:v{number}"), pulled=())
+    run.close()
+    assert sorted(read) == sorted(map(hex_of, (MANIFEST, b"config", b"layer")))
+
+
+def test_comparing_ends_when_the_run_is_stopped(destination: LayoutDestination) -> None:
+    with destination.writing(destination.place(IMAGE), DIGEST) as writing:
+        pretend_skopeo(writing.target)
+        with pytest.raises(InterruptedError):
+            writing.publish(None, lambda: True)
+    assert not (destination.directory / "index.json").exists()
+
+
+@pytest.mark.parametrize("what", ["fifo", "device"])
+def test_what_is_no_file_is_moved_out_of_the_way(destination: LayoutDestination, what: str) -> None:
+    file = blob(destination, b"layer")
+    file.parent.mkdir(parents=True)
+    if what == "fifo":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero")
+    with destination.writing(destination.place(IMAGE), DIGEST) as writing:
+        pretend_skopeo(writing.target)
+        with pytest.raises(Damaged):
+            writing.publish()
+    copy(destination)
+    assert file.read_bytes() == b"layer"
+
+
+def test_indexes_may_lie_deep_in_each_other(destination: LayoutDestination) -> None:
+    nested = [MANIFEST]
+    for _ in range(2000):
+        nested.append(image_index(nested[-1]))
+    copy(destination, IMAGE, nested[-1], *nested)
+    assert again(destination).holds(destination.place(IMAGE), digest_of(nested[-1]))
+
+
 def test_the_layout_is_one_that_other_tools_read(destination: LayoutDestination) -> None:
     copy(destination)
     destination.close()
@@ -275,6 +398,11 @@ def test_a_layout_of_another_image_is_not_published(destination: LayoutDestinati
         pytest.param("{}", id="no-manifests"),
         pytest.param('{"manifests": null}', id="null"),
         pytest.param('{"manifests": 3}', id="number"),
+        pytest.param('{"manifests": "abc"}', id="text"),
+        pytest.param('{"manifests": {"a": 1}}', id="table"),
+        pytest.param("[" * 100_000, id="deep"),
+        pytest.param('{"manifests": [], "x": ' + "9" * 5000 + "}", id="huge-number"),
+        pytest.param('{"manifests": [], "x": NaN}', id="no-number"),
         pytest.param("\xff", id="no-text"),
     ],
 )
@@ -283,6 +411,25 @@ def test_refuses_an_index_that_it_cannot_read(destination: LayoutDestination, in
     with pytest.raises(DestinationRefused, match=r"index\.json cannot be read"):
         destination.check(destination.place(IMAGE))
     assert (destination.directory / "index.json").read_bytes() == index.encode("latin-1")
+
+
+def test_refuses_an_index_that_is_no_file(destination: LayoutDestination) -> None:
+    os.mkfifo(destination.directory / "index.json")
+    with pytest.raises(DestinationRefused, match=r"index\.json cannot be read.*Is no regular file"):
+        destination.check(destination.place(IMAGE))
+
+
+@pytest.mark.parametrize(
+    "value", [pytest.param("1e999", id="infinite"), pytest.param("[" * 900 + "]" * 900, id="deep")]
+)
+def test_an_index_that_cannot_be_written_again_stays(destination: LayoutDestination, value: str) -> None:
+    """What others wrote is kept as it is, or not touched."""
+    index = f'{{"manifests":[{{"x":{value}}}]}}'
+    (destination.directory / "index.json").write_text(index)
+    with suppress(DestinationRefused):
+        copy(destination)
+    written = (destination.directory / "index.json").read_text()
+    assert written == index or f'{{"x":{value}}}' in written
 
 
 def test_refuses_a_directory_that_holds_something_else(destination: LayoutDestination) -> None:
