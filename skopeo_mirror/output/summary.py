@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.output.report import location_of
 from skopeo_mirror.output.text import bar, human_bytes
 from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | No
     lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
     lines += _served(run.images, bars=bars)
     lines += _fallen_back(run.images)
+    lines += _passed_over(run.images)
     lines += _failures(run, failed_images)
     if run.stopped is not None:
         lines.append(f"stopped early: {run.stopped}")
@@ -51,24 +53,37 @@ def _served(images: Iterable[ImageResult], *, bars: bool) -> list[str]:
 
 
 def _fallen_back(images: Iterable[ImageResult]) -> list[str]:
-    """Which mirrors made the origin serve, and why."""
-    fallen = 0
-    reasons: Counter[str] = Counter()
+    """How often mirrors made the origin serve; why is told with all that failed or was passed over."""
+    fallen = sum(
+        image.served_by is not None
+        and image.served_by.kind is Kind.ORIGIN
+        and any(attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None for attempt in image.attempts)
+        for image in images
+    )
+    return [f"{_images(fallen)} fell back to the origin"] if fallen else []
+
+
+def _passed_over(images: Iterable[ImageResult]) -> list[str]:
+    """One line a location that failed or was passed over, also where another served: its reasons, each with a count.
+
+    What the destination was at fault for is told with the images that failed.
+    """
+    reasons: dict[str, Counter[str]] = {}
     for image in images:
-        if image.served_by is None or image.served_by.kind is not Kind.ORIGIN:
-            continue
-        by_mirror = {
-            location_of(attempt.candidate): str(attempt.reason)
+        for name, reason in {
+            (f"{location_of(attempt.candidate)} ({attempt.candidate.kind})", str(attempt.reason))
             for attempt in image.attempts
-            if attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None
-        }
-        fallen += bool(by_mirror)
-        reasons.update(f"{mirror}: {reason}" for mirror, reason in by_mirror.items())
-    if not fallen:
+            if attempt.reason not in {None, Reason.DESTINATION}
+        }:
+            reasons.setdefault(name, Counter())[reason] += 1
+    if not reasons:
         return []
     return [
-        f"{_images(fallen)} fell back to the origin, because of",
-        *(f"  {reason} ({_images(count)})" for reason, count in sorted(reasons.items())),
+        "failed or passed over:",
+        *(
+            f"  {name}: {', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
+            for name, counts in sorted(reasons.items())
+        ),
     ]
 
 

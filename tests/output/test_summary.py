@@ -40,23 +40,33 @@ def test_says_what_fell_back_to_the_origin_and_why() -> None:
     refused = replace(COPIED, attempts=(failed(MIRROR, Reason.CONNECTION), served(ORIGIN)))
     unmirrored = replace(COPIED, attempts=(served(ORIGIN),))
     assert summary_lines(run_of(COPIED, COPIED, refused, unmirrored))[2:] == [
-        "3 images fell back to the origin, because of",
-        "  a.test: connection (1 image)",
-        "  a.test: not-found (2 images)",
+        "3 images fell back to the origin",
+        "failed or passed over:",
+        "  a.test (mirror): connection (1 image), not-found (2 images)",
+    ]
+
+
+def test_names_a_location_that_failed_where_another_mirror_served() -> None:
+    dead, open_ = (failed(ORIGIN, reason) for reason in (Reason.CONNECTION, Reason.CIRCUIT_OPEN))
+    first = replace(BY_MIRROR, attempts=(dead, dead, served(MIRROR)))
+    others = replace(BY_MIRROR, attempts=(open_, served(MIRROR)))
+    assert summary_lines(run_of(first, others, others))[2:] == [
+        "failed or passed over:",
+        "  prod.test (origin): circuit-open (2 images), connection (1 image)",
     ]
 
 
 def test_names_the_failures_and_the_next_step() -> None:
     lines = summary_lines(run_of(BY_MIRROR, FAILED), failed_images="failed.txt")
-    assert lines[2:4] == ["1 failed:", "  prod.test/other:v1"]
-    assert "run again with -f failed.txt" in lines[4]
+    assert lines[4:6] == ["1 failed:", "  prod.test/other:v1"]
+    assert "run again with -f failed.txt" in lines[6]
     assert "--failed-images FILE" in summary_lines(run_of(FAILED))[-1]
 
 
 def test_does_not_name_a_thousand_failures() -> None:
     lines = summary_lines(run_of(*[FAILED] * 1000))
     assert "  … and 990 more" in lines
-    assert len(lines) == 14
+    assert len(lines) == 16
 
 
 def test_says_why_a_run_ended_early() -> None:
