@@ -16,7 +16,7 @@ from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.credentials import check_credentials
-from skopeo_mirror.transfer.destination.directory import DirectoryDestination
+from skopeo_mirror.transfer.destination.directory import SOURCE, DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.engine import Retrying, Warned
 from skopeo_mirror.transfer.manifests import ManifestReader
@@ -118,7 +118,7 @@ def _as_layout(pulled: Path, layout: Path, digest: Digest) -> Path:
 
     Files there are called `HEX` or `ALGORITHM-HEX`, an index's manifests have `.manifest.json` after it.
     """
-    for file in [path for path in pulled.iterdir() if path.name != "version"]:
+    for file in [path for path in pulled.iterdir() if path.name not in {"version", SOURCE}]:
         algorithm, _, hex_ = file.name.removesuffix(".manifest.json").rpartition("-")
         if file.name == "manifest.json":
             algorithm, hex_ = digest.algorithm, digest.hex

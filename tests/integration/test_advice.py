@@ -189,7 +189,7 @@ class TestSkopeo:
     [
         pytest.param(["copi"], "Did you mean 'copy'?", id="command"),
         pytest.param(["redirekt"], "Did you mean 'redirect'?", id="another-command"),
-        pytest.param(["copy", "--mirror-only"], "Did you mean '--mirrors-only'?", id="option"),
+        pytest.param(["copy", "--mirror-only"], "Did you mean '--mirrors-only', '--all-mirrors'?", id="option"),
         pytest.param(["--versoin"], "Did you mean '--version'?", id="option-of-the-program"),
         pytest.param(["redirect", "--format", "imds", "r.json"], "'idms'", id="format"),
     ],

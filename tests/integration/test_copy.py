@@ -218,17 +218,16 @@ class TestTags:
         assert holds(destination, "ns/app", "v1", image)
         assert destination.manifest("ns/app", "v0") == make_image("before").manifest
 
-    def test_where_mirrors_are_for_digests_only_the_origin_resolves_and_the_mirror_serves(
+    def test_where_mirrors_are_for_digests_only_the_origin_resolves_and_serves(
         self, skopeo_mirror: Program, mirror: Registry, origin: Registry, destination: Registry, image: Image
     ) -> None:
         origin.push("ns/app", image, "v1")
         mirror.push("ns/app", image, "v1")
         configure(skopeo_mirror, entry(f"{origin.host}/ns", f"{mirror.host}/ns", mirror_by_digest_only=True))
         copied = only(copy(skopeo_mirror, f"{origin.host}/ns/app:v1", f"docker://{destination.host}"))
-        assert copied["served_by"]["location"] == f"{mirror.host}/ns"
+        assert copied["served_by"]["location"] == f"{origin.host}/ns"
         assert "/v2/ns/app/manifests/v1" in asked(origin)
-        assert asked(origin, "blobs") == []
-        assert "/v2/ns/app/manifests/v1" not in asked(mirror)
+        assert asked(mirror) == []
 
     def test_none_is_latest(
         self, skopeo_mirror: Program, origin: Registry, destination: Registry, image: Image

@@ -107,7 +107,8 @@ def test_what_moved_is_counted(skopeo_mirror: Program, carried: Path, destinatio
     """A layer that two images of one repository share is uploaded once."""
     first = only(push(skopeo_mirror, carried, PINNED, f"docker://{destination.host}"))
     assert first["bytes"] == len(APP.manifest) + sum(map(len, APP.blobs.values()))
-    second = only(push(skopeo_mirror, carried, f"{UNADDRESSABLE}={destination.host}/ns/app:v2", destination_of(first)))
+    (skopeo_mirror.directory / "list").write_text(f"{UNADDRESSABLE}={destination.host}/ns/app:v2\n")
+    second = only(push(skopeo_mirror, carried, "-f", "list", destination_of(first)))
     assert second["bytes"] == len(ODD.manifest) + sum(map(len, ODD.blobs.values())) - len(SHARED.blob)
 
 

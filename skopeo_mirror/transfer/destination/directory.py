@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 _OF_SKOPEO: Final = re.compile(
     r"version|manifest\.json|(?:[a-z0-9]+-)?[0-9a-f]{64,128}(?:\.manifest\.json)?|(?:[0-9a-f]+\.)?signature-\d+"
 )
+_VERSION: Final = b"Directory Transport Version: "
+_LONGEST_NAME: Final = 512
+SOURCE: Final = "skopeo-mirror-source"
+"""The file in an image's directory that says whose image it is: the name as in the input, without tag and digest.
+
+skopeo's `dir:` heeds it as little as any other file; where skopeo itself writes the directory anew it goes.
+"""
 
 
 class DirectoryDestination:
@@ -60,10 +67,15 @@ class DirectoryDestination:
         if own is not None:
             raise DestinationRefused(f"{image}: names a destination of its own ({own}), which dir: has not")
         path = self.directory / repository_path("", image, self._rules) / tag_of(image)
-        return Place(name=f"dir:{path}", path=path)
+        # What is named by its digest is the same whoever it came from.
+        return Place(name=f"dir:{path}", path=path, source=None if image.tag is None and image.digest else image.name)
 
     def check(self, place: Place) -> None:
-        """Refuse a place that holds, or lies in, something that is no image directory of its own."""
+        """Refuse a place that holds, or lies in, something that is no image directory of its own.
+
+        A directory without `SOURCE`, of skopeo or of an earlier version of this program, may be anybody's image of
+        that path and tag.
+        """
         assert place.path is not None  # noqa: S101 - `place` made it
         for above in [self.directory, *reversed(place.path.relative_to(self.directory).parents[:-1])]:
             inside = above if above == self.directory else self.directory / above
@@ -74,10 +86,22 @@ class DirectoryDestination:
         if place.path.exists():
             if not place.path.is_dir():
                 raise DestinationRefused(f"{place.name}: is there already and is no directory")
-            stranger = next((path for path in place.path.iterdir() if not _OF_SKOPEO.fullmatch(path.name)), None)
+            names = [path.name for path in place.path.iterdir()]
+            stranger = next((name for name in names if name != SOURCE and not _OF_SKOPEO.fullmatch(name)), None)
             if stranger is not None:
                 raise DestinationRefused(
-                    f"{place.name}: holds {stranger.name!r}, which would be lost; move it or name another directory"
+                    f"{place.name}: holds {stranger!r}, which would be lost; move it or name another directory"
+                )
+            if not _may_be_skopeos(place.path):
+                raise DestinationRefused(
+                    f"{place.name}: holds files that skopeo did not write (`version` would say so), which would be "
+                    "lost; move them or name another directory"
+                )
+            other = _first_line(place.path / SOURCE)
+            if place.source is not None and other is not None and other != place.source:
+                raise DestinationRefused(
+                    f"{place.name}: holds an image of {other}, which would be lost for {place.source}; --scoped keeps "
+                    "the source host in the path, or move it or name another directory"
                 )
 
     def open(self) -> None:
@@ -133,9 +157,28 @@ class DirectoryDestination:
                 raise DestinationRefused(f"{place.name}: skopeo wrote no {blob.digest}; nothing was published")
             if size != blob.size:
                 raise Contradicted(f"its manifest gives {blob.digest} {blob.size} bytes; it has {size}")
+        if place.source is not None:
+            (staged / SOURCE).write_text(f"{place.source}\n", encoding="ascii")
         with self._staging.locked():
             self.check(place)
             publish_directory(staged, place.path)
+
+
+def _may_be_skopeos(directory: Path) -> bool:
+    """Whether there is nothing, or the file with which skopeo begins."""
+    try:
+        with (directory / "version").open("rb") as file:
+            return file.read(len(_VERSION)) == _VERSION
+    except FileNotFoundError:
+        return not any(directory.iterdir())
+
+
+def _first_line(file: Path) -> str | None:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return lines.readline(_LONGEST_NAME).strip()
+    except FileNotFoundError:
+        return None
 
 
 def _manifest_of(staged: Path) -> bytes:

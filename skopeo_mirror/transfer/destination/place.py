@@ -19,13 +19,15 @@ class Place:
     """One image's place. `name` is what people read, with the transport; two images with one name collide.
 
     `repository` is the image's reference in a registry, with its tag; `path` its directory; `entry` its name in a
-    layout. `warning` is something that people should know of it.
+    layout. `source` is the image's name without tag and digest, where another image could have the same path. `warning`
+    is something that people should know of it.
     """
 
     name: str
     repository: Reference | None = None
     path: Path | None = None
     entry: str | None = None
+    source: str | None = None
     warning: str | None = None
 
 
