@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import signal
 import sys
-
-from skopeo_mirror.errors import SkopeoMirrorError
 
 
 def main() -> None:
-    """Run the program; `--version` alone is answered without the command line, whose loading takes longer than it."""
-    if sys.argv[1:] == ["--version"]:
-        from skopeo_mirror.versions import versions  # noqa: PLC0415 - only here
+    """Run the program, whatever becomes of its streams, and however early a signal comes."""
+    # Put off until `signals.listen`: loading modules is no place to be torn out of, and which report to write is not
+    # known yet. Before anything else is loaded: until here Python answers an interrupt with a traceback.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+    from skopeo_mirror import signals, streams  # noqa: PLC0415
+    from skopeo_mirror.errors import OutputLost  # noqa: PLC0415
 
+    streams.take_over()
+    status: object = 0
+    try:
+        _run()
+    except signals.Signalled as signalled:
+        status = signalled.exit_status
+    except SystemExit as ended:
+        status = ended.code
+    signals.let_go()
+    streams.settle()
+    lost = streams.lost(sys.stdout)
+    if lost is not None:
+        sys.stderr.write(f"error: {OutputLost(lost)}\n")
+        status = status or OutputLost.exit_status
+    sys.exit(status)  # type: ignore[arg-type]
+
+
+def _run() -> None:
+    """`--version` alone is answered without the command line, whose loading takes longer than it."""
+    if sys.argv[1:] == ["--version"]:
+        import contextlib  # noqa: PLC0415 - only here
+
+        from skopeo_mirror.errors import SkopeoMirrorError  # noqa: PLC0415
+        from skopeo_mirror.signals import listen  # noqa: PLC0415
+        from skopeo_mirror.versions import versions  # noqa: PLC0415
+
+        listen()
         with contextlib.suppress(SkopeoMirrorError, OSError):  # the command line says what is wrong
             sys.stdout.write(f"{versions(os.environ.get('SKOPEO_MIRROR_SKOPEO'))}\n")
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -11,16 +12,15 @@ import typer
 
 from skopeo_mirror import options, wiring
 from skopeo_mirror.errors import (
-    CatalogUnavailable,
-    Interrupted,
     InvalidInput,
     SkopeoMirrorError,
-    Terminated,
     Unroutable,
     UsageError,
 )
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.redirect import Format
+from skopeo_mirror.reporting import Account, ReportingCommand
+from skopeo_mirror.signals import Signalled, listen
 from skopeo_mirror.usage import Command, Group
 from skopeo_mirror.versions import versions
 
@@ -51,8 +51,8 @@ def main() -> None:
         _die(error.problems, error.exit_status)
     except SkopeoMirrorError as error:
         _die([str(error)], error.exit_status)
-    except KeyboardInterrupt:
-        sys.exit(Interrupted.exit_status)
+    except Signalled as signalled:
+        _die([str(signalled)], signalled.exit_status)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _die([f"{where}{error.strerror or error}"], SkopeoMirrorError.exit_status)
@@ -72,14 +72,18 @@ def root(
     ] = False,
     skopeo: options.SkopeoPath = None,
 ) -> None:
-    """Answer `--version`; typer shows the program's help from elsewhere."""
+    """Answer `--version`; typer shows the program's help from elsewhere. `--skopeo` is for whatever command follows."""
+    if skopeo is not None:
+        os.environ["SKOPEO_MIRROR_SKOPEO"] = skopeo
     if version:
+        listen()
         Console().result(versions(skopeo))
         raise typer.Exit
 
 
-@app.command(cls=Command)
+@app.command(cls=ReportingCommand)
 def copy(
+    context: typer.Context,
     arguments: ImagesAndDestination = None,
     images_from: options.ImagesFrom = None,
     config: options.Config = None,
@@ -131,11 +135,12 @@ def copy(
     from skopeo_mirror.transfer.destination.naming import NamingRules  # noqa: PLC0415
     from skopeo_mirror.transfer.destination.parsing import parse_destination  # noqa: PLC0415
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing  # noqa: PLC0415
-    from skopeo_mirror.transfer.run import Request, run, unbegun  # noqa: PLC0415
+    from skopeo_mirror.transfer.run import Request, run  # noqa: PLC0415
     from skopeo_mirror.transfer.sourcing import Sourcing  # noqa: PLC0415
     from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415
 
     console = Console(quiet=quiet)
+    account: Account = context.obj
     extra = options.check_skopeo_options(skopeo_option or [])
     patience = options.parse_patience(timeout, stall_timeout)
     tls_verify = options.parse_bool(dest_tls_verify, "--dest-tls-verify")
@@ -187,6 +192,7 @@ def copy(
         fail_fast=fail_fast,
         log_dir=log_dir,
     )
+    account.request = request
     printer = Printer(console=console, json=json_, verbose=verbose, quiet=quiet)
     if image_set is not None:
         given = options.PullOptions(
@@ -204,16 +210,13 @@ def copy(
             log_dir=log_dir,
             from_layout=None if layout is None else layout.directory,
         )
-        try:
-            listed = _with_set(listed, image_set, shard, given, console)
-        except (CatalogUnavailable, Interrupted, Terminated) as error:
-            printer.finish(unbegun(request, str(error)), report=report, failed_images=failed_images)
-            raise
-    request = asking_for(request, listed, image_set)
+        listed = _with_set(listed, image_set, shard, given, console)
+    account.request = request = asking_for(request, listed, image_set)
     stop = Stop(runs=found.runs)
     with wiring.stopped_by_signals(stop, console):
         with printer.live(len(request.wanted)):
-            result = run(request, stop=stop, tell=printer.hear)
+            result = run(request, stop=stop, tell=account.hearing(printer.hear))
+        account.told = True
         printer.finish(result, report=report, failed_images=failed_images)
     raise typer.Exit(1 if result.failed else 0)
 

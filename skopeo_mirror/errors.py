@@ -5,6 +5,7 @@ The messages are for people: what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -59,13 +60,17 @@ class SkopeoUnusable(SkopeoMirrorError):  # noqa: N818
     exit_status: ClassVar[int] = 3
 
 
-class Interrupted(SkopeoMirrorError):  # noqa: N818
-    """SIGINT arrived."""
+class RunBroken(SkopeoMirrorError):  # noqa: N818
+    """This machine let a run down when images had been copied: a disk that is full, a file that cannot be written."""
 
-    exit_status: ClassVar[int] = 130
+    exit_status: ClassVar[int] = 1
 
 
-class Terminated(SkopeoMirrorError):  # noqa: N818
-    """SIGTERM arrived."""
+class OutputLost(SkopeoMirrorError):  # noqa: N818
+    """Results that standard output did not take."""
 
-    exit_status: ClassVar[int] = 143
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, error: OSError) -> None:
+        why = "is closed" if error.errno == errno.EBADF else f"cannot be written: {error.strerror}"
+        super().__init__(f"standard output {why}; what should be there is lost")

@@ -6,9 +6,11 @@ import errno
 import fcntl
 import hashlib
 import os
+import pwd
 import shutil
 import stat
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.errors import SkopeoMirrorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
 LARGEST_DOCUMENT: Final = 128 << 20
@@ -24,6 +26,11 @@ LARGEST_DOCUMENT: Final = 128 << 20
 
 _PREFIX: Final = ".skopeo-mirror-"
 _CHUNK: Final = 1 << 20
+_MAKING: Final = 60.0
+"""Seconds within which a directory that is being made has its lock."""
+_MOST_LINKS: Final = 40
+_LONGEST_PART: Final = 60
+"""Characters of a file's name that go into that of the unfinished one; file systems take 255 bytes."""
 
 
 class IrregularFile(OSError):  # noqa: N818 - reads better where it is caught
@@ -89,13 +96,33 @@ def temporary_directory() -> Path:
     return directory
 
 
+def home_directory(environment: Mapping[str, str]) -> Path:
+    """The home directory as containers/image finds it; the working directory where there is none (observed)."""
+    if environment.get("HOME"):
+        return Path(environment["HOME"])
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block name this file: writing to an open one tells only what is wrong (ENOSPC)."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
+
+
 @contextmanager
 def private_directory(parent: Path) -> Iterator[Path]:
     """A directory below `parent` that only we can read (0700), removed afterwards.
 
     A killed run leaves one behind; the next run with the same `parent` clears it. Raises OSError.
     """
-    _clear_abandoned(parent)
+    _clear_abandoned(parent.glob(f"{_PREFIX}run-*"))
+    _clear_abandoned(parent.glob(f"{_PREFIX}new-*"), older=_MAKING)
     making = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}new-", dir=parent))
     directory = making.with_name(making.name.replace("new-", "run-", 1))
     held = os.open(making, os.O_RDONLY)
@@ -113,24 +140,28 @@ def private_directory(parent: Path) -> Iterator[Path]:
 def write_atomically(path: Path, content: bytes, *, via: Path | None = None) -> None:
     """Write a file so that readers see the old one or the new one, whole, also after a crash.
 
-    What is no regular file (/dev/stdout, a FIFO) is written to directly; of a link the target is replaced. `via` is a
-    directory on the same file system for the unfinished file (default: beside it). Raises OSError.
+    What is no regular file (/dev/stdout, a FIFO) is written to directly; of a link the target is replaced, but of none
+    that a stranger may have planted. `via` is a directory on the same file system for the unfinished file (default:
+    beside it); one that a killed run has left is cleared by the next. Raises OSError, which names the file.
     """
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
-    handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=via or path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), _mode_of(path))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with naming(path):
+        check_link(path)
+        if path.exists() and not path.is_file():
+            with path.open("ab") as stream:
+                stream.write(content)
+            return
+        path = path.resolve()
+        handle, name = _unfinished(via or path.parent, path.name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), _mode_of(path))
+                name.replace(path)
+        except BaseException:
+            name.unlink(missing_ok=True)
+            raise
 
 
 def _refuse_irregular(mode: int, path: Path) -> None:
@@ -138,25 +169,75 @@ def _refuse_irregular(mode: int, path: Path) -> None:
         raise IrregularFile(errno.EINVAL, "Is a directory" if stat.S_ISDIR(mode) else "Is no regular file", str(path))
 
 
-def _clear_abandoned(parent: Path) -> None:
-    """Remove our directories whose run is gone: the lock on each went with its process."""
-    for path in parent.glob(f"{_PREFIX}run-*"):
+def check_link(path: Path) -> None:
+    """Refuse a path that leads through what a stranger may have planted in a shared directory (/tmp).
+
+    The rule is the kernel's for /proc/sys/fs/protected_symlinks and its siblings, which not every host has switched
+    on: in a sticky directory that everybody may write to, only links (FIFOs …) of our own and of the directory's owner
+    are followed. Raises PermissionError.
+    """
+    reached, left, links = Path("/"), list(reversed(path.absolute().parts[1:])), 0
+    while left:
+        reached /= left.pop()
+        try:
+            found = reached.lstat()
+        except OSError:  # nothing there, so nothing to follow; what else is wrong is told by who opens it
+            return
+        if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+            reached = reached.resolve() if reached.name == ".." else reached
+            continue
+        above = reached.parent.stat()
+        shared = above.st_mode & stat.S_ISVTX and above.st_mode & stat.S_IWOTH
+        if shared and found.st_uid not in {os.geteuid(), above.st_uid}:
+            raise PermissionError(
+                errno.EACCES, "it may have been planted by another user of a shared directory; name another", str(path)
+            )
+        links += 1
+        if not stat.S_ISLNK(found.st_mode) or links > _MOST_LINKS:
+            return
+        target = reached.readlink()
+        left += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        reached = Path("/") if target.is_absolute() else reached.parent
+
+
+def _unfinished(directory: Path, name: str) -> tuple[int, Path]:
+    """A file that is to become `name`, open and locked, so that nobody takes it for abandoned."""
+    prefix = f"{_PREFIX}file-{name[:_LONGEST_PART]}-"
+    with suppress(PermissionError):  # one may write into a directory that one may not list
+        _clear_abandoned([path for path in directory.iterdir() if path.name.startswith(prefix)])
+    while True:
+        handle, unfinished = tempfile.mkstemp(prefix=prefix, dir=directory)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(unfinished)
+        os.close(handle)  # another run has cleared it before it was locked
+
+
+def _clear_abandoned(paths: Iterable[Path], *, older: float = 0) -> None:
+    """Remove what is ours and whose run is gone: the lock on each went with its process. `older` is in seconds."""
+    for path in paths:
         with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(handle).st_uid == os.getuid():
+                found = os.fstat(handle)
+                if found.st_uid != os.getuid() or time.time() - found.st_mtime < older:
+                    continue
+                if stat.S_ISDIR(found.st_mode):
                     shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
             finally:
                 os.close(handle)
 
 
 def _mode_of(path: Path) -> int:
-    """The permissions of the file that is replaced, or those that any new file gets."""
-    try:
-        return path.stat().st_mode & 0o7777
-    except OSError:
-        return 0o666 & ~_UMASK
+    """The permissions of the file that is replaced, or those that any new file gets; a stranger's in /tmp count not."""
+    with suppress(OSError):
+        found, above = path.stat(), path.parent.stat()
+        if not above.st_mode & stat.S_ISVTX or found.st_uid == os.geteuid():
+            return found.st_mode & 0o7777
+    return 0o666 & ~_UMASK
 
 
 def _umask() -> int:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from skopeo_mirror.signals import listen
+
 _EXAMPLE: Final = "\n\nExample: "
 
 
@@ -45,6 +47,11 @@ class Command(TyperCommand):
         except TyperException as error:
             _say_what_was_meant(error)
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run, and heed signals from now on."""
+        listen()
+        return super().invoke(ctx)
 
 
 class Group(TyperGroup):

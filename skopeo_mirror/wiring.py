@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import Interrupted, SkopeoMirrorError, SkopeoUnusable, Terminated, UsageError
-from skopeo_mirror.files import LARGEST_DOCUMENT, read_regular
+from skopeo_mirror.errors import SkopeoMirrorError, SkopeoUnusable, UsageError
+from skopeo_mirror.files import LARGEST_DOCUMENT, check_link, home_directory, read_regular
 from skopeo_mirror.inputs.lists import Listed, Shard, read_images
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
+from skopeo_mirror.signals import Signalled, ending, heeded
 from skopeo_mirror.skopeo.finding import find
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _host_files(skopeo: str | None) -> tuple[Path, ...]:
         version = find(skopeo, os.environ).version_info
     except SkopeoUnusable:
         version = VERSION_WHERE_NONE_IS_FOUND
-    return host_files(home=Path.home(), version=version)
+    return host_files(home=home_directory(os.environ), version=version)
 
 
 def text_of(file: Path) -> str:
@@ -136,6 +137,7 @@ def check_writable(*files: Path | None) -> None:
         if file.is_dir():
             raise UsageError(f"{file}: is a directory; name a file")
         try:
+            check_link(file)
             with tempfile.TemporaryFile(dir=file.parent):
                 pass
         except OSError as error:
@@ -147,6 +149,7 @@ def make_directory(directory: Path | None) -> None:
     if directory is None:
         return
     try:
+        check_link(directory)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
@@ -156,23 +159,22 @@ def make_directory(directory: Path | None) -> None:
 
 @contextmanager
 def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
-    """Let SIGINT and SIGTERM press the stop button; raise Interrupted or Terminated when the block has ended then.
+    """Let signals press the stop button; raise Signalled when the block has ended then.
 
     A second SIGINT ends the program at once.
     """
-    errors: dict[int, type[SkopeoMirrorError]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
     received: list[int] = []
 
     def press(number: int, _: FrameType | None) -> None:
         if received and number == signal.SIGINT:
             stop.runs.kill()
             console.leave()
-            os._exit(Interrupted.exit_status)
+            os._exit(128 + number)
         received.append(number)
-        stop.now("interrupted" if number == signal.SIGINT else "terminated")
+        stop.now(str(Signalled(number)))
         console.notice("stopping; interrupt again to end at once")
 
-    before = {number: signal.signal(number, press) for number in errors}
+    before = {number: signal.signal(number, press) for number in heeded()}
     try:
         yield
     except SkopeoMirrorError:
@@ -182,7 +184,7 @@ def stopped_by_signals(stop: Stop, console: Console) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
     if received:
-        raise errors[received[0]](str(stop.why))
+        raise ending(Signalled(received[0]))
 
 
 def usable_skopeo(path: str | None) -> Skopeo:

@@ -26,12 +26,15 @@ ARROWS = {
     "registries_conf": GROUND,
     "skopeo": GROUND | {"registries_conf"},
     "transfer": GROUND | {"registries_conf", "skopeo"},
-    "output": GROUND | {"registries_conf", "skopeo", "transfer"},
+    "output": GROUND | {"registries_conf", "skopeo", "transfer", "streams"},
     "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
-    "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options"},
+    "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "signals"},
     "asking": GROUND | {"transfer", "inputs"},
     "imagesets": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
-    "usage": set[str](),
+    "usage": {"signals"},
+    "streams": set[str](),
+    "signals": set[str](),
+    "reporting": GROUND | {"transfer", "output", "signals", "usage"},
     "versions": {"skopeo"},
     "cli": GROUND
     | {
@@ -46,8 +49,10 @@ ARROWS = {
         "asking",
         "imagesets",
         "versions",
+        "reporting",
+        "signals",
     },
-    "__main__": {"cli", "errors", "versions"},
+    "__main__": {"cli", "errors", "signals", "streams", "versions"},
     "__init__": set[str](),
 }
 # Values in, values out: no file, process or clock.
@@ -115,9 +120,9 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    ours = {"cli", "options", "usage", "wiring", "asking", "imagesets"}
+    ours = {"cli", "options", "usage", "wiring", "asking", "imagesets", "reporting"}
     importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & ours}
-    assert importers <= {"cli", "wiring", "imagesets", "__main__"}
+    assert importers <= {"cli", "wiring", "imagesets", "reporting", "__main__"}
 
 
 def test_there_is_one_door_to_the_tool() -> None:

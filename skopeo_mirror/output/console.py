@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from skopeo_mirror import streams
+from skopeo_mirror.errors import OutputLost
 from skopeo_mirror.output.text import printable
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Standard output and standard error of one run. A reader that has gone away (`| head`) is no error."""
+    """Standard output and standard error of one run. A reader that has gone away (`| head`) is no error.
+
+    Nothing here fails where a stream does (see `streams`): what could not be written is told at the end.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -36,6 +41,12 @@ class Console:
         """Print a result."""
         self._print(sys.stdout, "\n".join(printable(part) for part in line.split("\n")))
 
+    def told(self, line: str) -> None:
+        """Say on standard output what the report tells too: where it cannot be written, a warning is enough."""
+        self.result(line)
+        if (error := streams.forgive(sys.stdout)) is not None:
+            self.warning(str(OutputLost(error)))
+
     def note(self, line: str) -> None:
         """Say something that is no result; not with `--quiet`."""
         if not self._quiet:
@@ -49,8 +60,9 @@ class Console:
         """Say something from within a signal handler, which must not wait for what the program was just printing."""
         if self._display is not None:
             self._display.notice(line)
-        else:
-            self.note(line)
+        elif not self._quiet:
+            with contextlib.suppress(OSError):
+                os.write(sys.stderr.fileno(), f"{printable(line)}\n".encode("ascii", "backslashreplace"))
 
     def leave(self) -> None:
         """Leave the terminal as it was found, where the program ends at once."""
@@ -65,10 +77,5 @@ class Console:
         if self._display is not None and stream.isatty():
             self._display.show(line)
             return
-        try:
-            stream.write(f"{line}\n")
-            stream.flush()
-        except BrokenPipeError:
-            # What is still buffered would fail again when the interpreter ends.
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        stream.write(f"{line}\n")
+        stream.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.errors import RunBroken
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
@@ -60,18 +61,23 @@ class Printer:
                 pass
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
-        """Write the files, print the document or the summary. Raises OSError where a file cannot be written."""
+        """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
         text = report_text(run)
-        if report is not None:
-            write_atomically(report, text.encode())
-        if failed_images is not None:
-            lines = [f"{failed_line(image)}\n" for image in run.images if image.status is Status.FAILED]
-            write_atomically(failed_images, "".join(lines).encode())
+        failed = "".join(f"{failed_line(image)}\n" for image in run.images if image.status is Status.FAILED)
+        broken = []
+        for file, content in ((report, text), (failed_images, failed)):
+            if file is not None:
+                try:
+                    write_atomically(file, content.encode())
+                except OSError as error:
+                    broken.append(f"{error.filename}: cannot be written: {error.strerror}")
         if self._json:
             self._console.result(text.rstrip("\n"))
         names = None if failed_images is None else str(failed_images)
         for line in summary_lines(run, bars=self._display is not None, failed_images=names):
             self._console.note(line)
+        if broken:
+            raise RunBroken("; ".join(broken))
 
     def _image(self, image: ImageResult) -> None:
         if self._quiet and image.status is not Status.FAILED:
@@ -80,7 +86,7 @@ class Printer:
         if self._json:
             self._console.note(line)
         else:
-            self._console.result(line)
+            self._console.told(line)
         warning = elsewhere_warning(image)
         if warning is not None:
             self._console.warning(warning)

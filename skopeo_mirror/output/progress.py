@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -164,7 +164,8 @@ class Display:
 
     def leave(self) -> None:
         """Give the cursor back where the program ends at once."""
-        os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), _SHOW_CURSOR)
 
     def _frame(self) -> Text:
         from rich.text import Text  # noqa: PLC0415

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.files import temporary_directory
+from skopeo_mirror.files import home_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.attending import Patience
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
@@ -38,7 +38,7 @@ def ambient_dropins(skopeo: Skopeo) -> tuple[Path, ...]:
     if loaded is not None:
         return loaded
     environment = skopeo.environment
-    return possible_dropins(home=Path(environment.get("HOME") or Path.home()), environment=environment)
+    return possible_dropins(home=home_directory(environment), environment=environment)
 
 
 def _asked(skopeo: Skopeo) -> tuple[Path, ...] | None:

@@ -26,13 +26,15 @@ FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGIST
 
 
 def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
-    """The skopeo at `path`, or the first on PATH, after asking for its version.
+    """The skopeo at `path`, or the first on PATH that has that name, after asking for its version.
 
     Raises SkopeoUnusable when there is none, when it does not start, or when it is older than 1.9.
     """
-    found = path or _on_path(environment.get("PATH", os.defpath))
+    name = path or "skopeo"
+    found = name if os.sep in name else _on_path(name, environment.get("PATH", os.defpath))
     if found is None:
-        raise SkopeoUnusable(f"skopeo: not found on PATH; {HOW_TO_GET}")
+        here = f" (the file in this directory is ./{name})" if Path(name).exists() else ""
+        raise SkopeoUnusable(f"{name}: not found on PATH{here}; {HOW_TO_GET}")
     if not Path(found).exists():
         raise SkopeoUnusable(f"{found}: no such file; {HOW_TO_GET}")
     if not os.access(found, os.X_OK) or Path(found).is_dir():
@@ -52,9 +54,9 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
     return Skopeo(path=found, version=version, environment=inherited, runs=skopeo.runs)
 
 
-def _on_path(path: str) -> str | None:
+def _on_path(name: str, path: str) -> str | None:
     for directory in path.split(os.pathsep):
-        candidate = Path(directory or ".") / "skopeo"
+        candidate = Path(directory or ".") / name
         if candidate.is_file():
             return str(candidate)
     return None

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skopeo_mirror.files import LARGEST_DOCUMENT, read_regular
+from skopeo_mirror.files import LARGEST_DOCUMENT, home_directory, read_regular
 from skopeo_mirror.json_text import parse_json
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def auth_files(given: str | None, environment: Mapping[str, str]) -> tuple[Path,
         return (Path(environment["REGISTRY_AUTH_FILE"]),)
     if environment.get("DOCKER_CONFIG"):
         return (Path(environment["DOCKER_CONFIG"], "config.json"),)
-    home = _home(environment)
+    home = home_directory(environment)
     runtime = environment.get("XDG_RUNTIME_DIR")
     return (
         Path(runtime, "containers/auth.json") if runtime else Path(f"/run/containers/{os.getuid()}/auth.json"),
@@ -76,13 +76,9 @@ def certificate_directories(given: str | None, host: str, environment: Mapping[s
     """Where skopeo looks for a host's certificates: the first that exists counts; `given` is `--src-cert-dir`."""
     if given is not None:
         return (Path(given),)
-    home = _home(environment)
+    home = home_directory(environment)
     parents = (home / ".config/containers/certs.d", Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
     return tuple(parent / host for parent in parents)
-
-
-def _home(environment: Mapping[str, str]) -> Path:
-    return Path(environment.get("HOME") or Path.home())
 
 
 def _is_auth_file(content: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.model import AUTH_FILES
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
@@ -297,7 +298,11 @@ class ScopedSkopeo:
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
-                    provenance = provenance.logged_in(str(self.logs.keep(log, str(image), elsewhere)))
+                    try:
+                        kept = str(self.logs.keep(log, str(image), elsewhere))
+                    except OSError as error:  # a full disk: what skopeo did stays as true as it is
+                        kept = f"not kept: {error.filename}: {error.strerror}"
+                    provenance = provenance.logged_in(kept)
         return run, provenance
 
     def _was_proxys(self, attempt: Attempt) -> bool:
@@ -311,7 +316,7 @@ class ScopedSkopeo:
         handle, name = tempfile.mkstemp(prefix=prefix, dir=self.directory)
         path = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
+            with naming(path), os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(content)
             yield path
         finally:

@@ -16,6 +16,7 @@ from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, printable
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.streams import enduring, lost
 from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Finished, Retrying
 from skopeo_mirror.transfer.preparing import Job, Wanted
@@ -137,10 +138,23 @@ def test_quiet_says_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        Console().result("a")
-        Console().result("b")
+    monkeypatch.setattr(sys, "stdout", enduring(writing))
+    Console().result("a")
+    Console().told("b")
+    os.close(writing)
+    assert lost(sys.stdout) is None
+
+
+def test_a_line_that_the_report_has_too_may_be_lost_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stdout", enduring(full.fileno()))
+        console = Console()
+        console.told("a")
+        console.told("b")
+        assert lost(sys.stdout) is None
+    assert capsys.readouterr().err.count("No space left on device") == 1
 
 
 def printer(*, json_: bool = False, verbose: bool = False, quiet: bool = False) -> Printer:
