@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import pwd
 import socket
 import stat
 from pathlib import Path
@@ -15,7 +17,9 @@ from skopeo_mirror import files
 from skopeo_mirror.files import (
     IrregularFile,
     TooLarge,
+    check_link,
     hash_regular,
+    home_directory,
     open_regular,
     private_directory,
     read_regular,
@@ -207,3 +211,67 @@ def test_hashes_a_file_of_any_size_and_stops_when_told(tmp_path: Path) -> None:
     with pytest.raises(InterruptedError):
         hash_regular(path, "sha256", stopped=lambda: next(answers))
     assert list(answers) == []
+
+
+def test_what_a_killed_run_has_left_beside_a_file_is_cleared_by_the_next(tmp_path: Path) -> None:
+    for name in ("report.json-dead", "other.json-dead"):
+        (tmp_path / f".skopeo-mirror-file-{name}").write_bytes(b"half")
+    with (tmp_path / ".skopeo-mirror-file-report.json-living").open("wb") as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        write_atomically(tmp_path / "report.json", b"new")
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "report.json",
+            ".skopeo-mirror-file-other.json-dead",
+            ".skopeo-mirror-file-report.json-living",
+        }
+
+
+def test_an_error_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", fail_to_replace)
+    with pytest.raises(OSError, match="No space left") as error:
+        write_atomically(tmp_path / "report.json", b"new")
+    assert error.value.filename == str(tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("path", ["link", "linked/report.json", "own", "fifo"])
+@pytest.mark.parametrize("mode", [pytest.param(0o1777, id="shared"), pytest.param(0o755, id="not-shared")])
+def test_what_a_stranger_planted_in_a_shared_directory_is_refused(tmp_path: Path, path: str, mode: int) -> None:
+    """The stranger owns what is there, neither we nor the directory's owner do."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "victim").mkdir()
+    (shared / "link").symlink_to(tmp_path / "victim/report.json")
+    (shared / "linked").symlink_to(tmp_path / "victim")
+    (tmp_path / "link").symlink_to("shared/link")
+    (shared / "own").symlink_to(tmp_path / "link")
+    os.mkfifo(shared / "fifo")
+    shared.chmod(mode)
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    for name in ("link", "linked", "fifo"):
+        os.lchown(shared / name, 12345, 12345)
+    if mode == 0o1777:
+        with pytest.raises(PermissionError, match="planted"):
+            check_link(shared / path)
+        if path != "fifo":
+            with pytest.raises(PermissionError, match="planted"):
+                write_atomically(shared / path, b"x")
+        assert list((tmp_path / "victim").iterdir()) == []
+    else:
+        check_link(shared / path)
+
+
+def test_a_link_of_ones_own_in_a_shared_directory_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "shared/link").symlink_to("../report.json")
+    write_atomically(tmp_path / "shared/link", b"new")
+    assert (tmp_path / "report.json").read_bytes() == b"new"
+
+
+def test_a_home_that_nobody_knows_is_the_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for skopeo, which loads `.config/containers/registries.conf` then."""
+    assert home_directory({"HOME": "/home/me"}) == Path("/home/me")
+    assert home_directory({}) == Path(pwd.getpwuid(os.getuid()).pw_dir)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert home_directory({"HOME": ""}) == Path()

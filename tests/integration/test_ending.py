@@ -15,8 +15,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import jsonschema
 import pytest
 
+from skopeo_mirror.output.report import report_schema
 from skopeo_mirror.transfer.destination.layout import read_index, ref_name
 from tests.integration.bench.background import started, until
 from tests.integration.bench.copying import (
@@ -45,6 +47,8 @@ KINDS = ["docker", "oci", "dir"]
 SIGNALS = [
     pytest.param(signal.SIGINT, 130, id="interrupted"),
     pytest.param(signal.SIGTERM, 143, id="terminated"),
+    pytest.param(signal.SIGHUP, 129, id="hung-up"),
+    pytest.param(signal.SIGQUIT, 131, id="quit"),
 ]
 STUBBORN: Final = """\
 #!/bin/sh
@@ -226,6 +230,96 @@ class TestSignals:
         ) as run:
             until(lambda: any("sleep 1000" in command for command in run.left()))
             yield run
+
+    def test_a_hang_up_that_is_ignored_stays_so(
+        self, skopeo_mirror: Program, destination: Registry, image: Image
+    ) -> None:
+        """As under nohup(1)."""
+        with FaultyRegistry(Fault(place=Place.LAYER, kind="hold")) as holding:
+            holding.serve("app", image)
+            configure(skopeo_mirror, entry("prod.invalid", holding.host))
+            command = skopeo_mirror.command(
+                *("copy", "-r", "registries.conf", PLAIN, f"prod.invalid/app@{image.digest}"),
+                f"docker://{destination.host}",
+            )
+            with subprocess.Popen(
+                ["env", "--ignore-signal=HUP", *command],
+                cwd=skopeo_mirror.directory,
+                env=skopeo_mirror.environment(),
+                stdout=subprocess.DEVNULL,
+            ) as process:
+                until(lambda: any("/blobs/" in request.path for request in holding.requests()))
+                process.send_signal(signal.SIGHUP)
+                holding.heal()
+                assert process.wait() == 0
+        assert holds(destination, "app", pin_tag(image), image)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            pytest.param(["copy", "--report=report.json", "quay.io/a/b", "oci:D"], id="copy"),
+            pytest.param(["copy", "--report=report.json", "--no-such-option"], id="copy-that-is-refused"),
+            pytest.param(["images", "quay.io/a/b"], id="images"),
+            pytest.param(["--version"], id="version"),
+        ],
+    )
+    def test_while_modules_are_loaded(self, skopeo_mirror: Program, arguments: list[str]) -> None:
+        """The earliest that there is: sent before the first module of the program's, which puts it off."""
+        early = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]); "
+        early += "os.kill(os.getpid(), signal.SIGINT); from skopeo_mirror.__main__ import main; main()"
+        (skopeo_mirror.directory / "report.json").write_text("{}")
+        done = subprocess.run(
+            [skopeo_mirror.command()[0], "-c", early, *arguments],
+            cwd=skopeo_mirror.directory,
+            env=skopeo_mirror.environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == (2 if "--no-such-option" in arguments else 130)
+        if arguments[0] == "copy":
+            report = json.loads((skopeo_mirror.directory / "report.json").read_text())
+            jsonschema.validate(report, report_schema())
+            assert report["failed"]
+            assert report["stopped"] == "interrupted" or "No such option" in report["stopped"]
+            assert not (skopeo_mirror.directory / "D").exists()
+
+
+class TestRefusal:
+    """A run that ends before it begins: no file of an earlier run is left as if it were its own."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "why"),
+        [
+            pytest.param(["--no-such-option", "quay.io/a/b", "oci:D"], 2, "No such option", id="no-option"),
+            pytest.param(["--jobs=many", "quay.io/a/b", "oci:D"], 2, "--jobs", id="no-number"),
+            pytest.param(["quay.io/a/b:"], 2, "no image", id="no-destination"),
+            pytest.param(["NO REFERENCE", "oci:D"], 2, "NO REFERENCE", id="no-reference"),
+            pytest.param(["-r", "missing.conf", "quay.io/a/b", "oci:D"], 2, "missing.conf", id="no-configuration"),
+            pytest.param(["--skopeo=./none", "quay.io/a/b", "oci:D"], 3, "./none", id="no-skopeo"),
+            pytest.param(["a.io/x:v1", "b.io/x:v1", "dir:D"], 2, "would both become", id="collision"),
+        ],
+    )
+    def test_says_so_in_its_report(self, skopeo_mirror: Program, arguments: list[str], status: int, why: str) -> None:
+        report, failed = skopeo_mirror.directory / "report.json", skopeo_mirror.directory / "failed"
+        report.write_text('{"of": "yesterday"}')
+        failed.write_text("yesterday.io/image\n")
+        run = skopeo_mirror("copy", f"--report={report}", f"--failed-images={failed}", *arguments)
+        assert run.status == status, run.stderr
+        document = json.loads(report.read_text())
+        jsonschema.validate(document, report_schema())
+        assert (document["failed"], document["changed"], document["images"]) == (True, False, [])
+        assert why in document["stopped"]
+        if why == "would both become":  # what was asked for is known
+            assert failed.read_text() == "a.io/x:v1\nb.io/x:v1\n"
+        else:
+            assert not failed.exists()
+
+    def test_the_variable_says_which_report(self, skopeo_mirror: Program) -> None:
+        report = skopeo_mirror.directory / "report.json"
+        assert skopeo_mirror("copy", "--no-such-option", env={"SKOPEO_MIRROR_REPORT": str(report)}).status == 2
+        assert "No such option" in json.loads(report.read_text())["stopped"]
 
 
 class TestKill:

@@ -152,6 +152,18 @@ def test_names_a_log_so_that_it_is_found(tmp_path: Path) -> None:
     assert names == ["a.test_5000_ns_app@sha256_5e06.1.log", "a.test_5000_ns_app@sha256_5e06.2.log"]
 
 
+def test_logs_of_earlier_runs_and_planted_links_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "a.test_app.7.log").write_bytes(b"of an earlier run")
+    logs, other = LogDirectory(tmp_path, tmp_path), LogDirectory(tmp_path, tmp_path)
+    (tmp_path / "a.test_app.8.log").symlink_to("victim")
+    with logs.begin() as log:
+        names = [one.keep(log, "a.test/app").name for one in (logs, other, logs)]
+    assert names == ["a.test_app.9.log", "a.test_app.10.log", "a.test_app.11.log"]
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert (tmp_path / "a.test_app.7.log").read_bytes() == b"of an earlier run"
+
+
 def test_no_name_leaves_the_directory(tmp_path: Path) -> None:
     logs = LogDirectory(tmp_path / "logs", tmp_path)
     (tmp_path / "logs").mkdir()

@@ -237,3 +237,45 @@ def test_a_stranger_that_came_meanwhile_is_not_lost(destination: DirectoryDestin
     with pytest.raises(DestinationRefused, match="would be lost"):
         copy_while_somebody_writes()
     assert notes.read_text() == "x"
+
+
+def publish(destination: DirectoryDestination, image: Reference) -> None:
+    place = destination.place(image)
+    destination.check(place)
+    with destination.writing(place, DIGEST) as writing:
+        write_image(destination.directory / writing.target.name.removeprefix("dir:"))
+        writing.publish()
+
+
+def test_another_hosts_image_of_that_path_is_not_replaced(destination: DirectoryDestination) -> None:
+    other = Reference.parse("other.io/foo/app:v1")
+    publish(destination, IMAGE)
+    publish(destination, IMAGE)
+    with pytest.raises(DestinationRefused, match=r"holds an image of quay.io/foo/app, .*--scoped"):
+        destination.check(destination.place(other))
+    assert destination.holds(destination.place(IMAGE), DIGEST)
+
+
+def test_another_hosts_image_of_that_digest_is_the_same(destination: DirectoryDestination) -> None:
+    publish(destination, Reference.parse(f"quay.io/foo/app@{DIGEST}"))
+    publish(destination, Reference.parse(f"other.io/foo/app@{DIGEST}"))
+
+
+def test_what_skopeo_wrote_over_it_is_nobodys(destination: DirectoryDestination) -> None:
+    place = destination.place(IMAGE)
+    assert place.path is not None
+    write_image(place.path)
+    publish(destination, Reference.parse("other.io/foo/app:v1"))
+
+
+@pytest.mark.parametrize("names", [["version"], ["signature-1"], ["version", "manifest.json"], ["a" * 64]])
+def test_files_that_are_only_called_as_skopeos_are_not_lost(
+    destination: DirectoryDestination, names: list[str]
+) -> None:
+    place = destination.place(IMAGE)
+    assert place.path is not None
+    place.path.mkdir(parents=True)
+    for name in names:
+        (place.path / name).write_text("my notes")
+    with pytest.raises(DestinationRefused, match="skopeo did not write"):
+        destination.check(place)
