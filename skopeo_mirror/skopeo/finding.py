@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +58,7 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
 def _on_path(name: str, path: str) -> str | None:
     for directory in path.split(os.pathsep):
         candidate = Path(directory or ".") / name
-        if candidate.is_file():
-            return str(candidate)
+        with suppress(PermissionError):  # a directory of somebody else's, as `sudo -u` leaves it on PATH
+            if candidate.is_file():
+                return str(candidate)
     return None

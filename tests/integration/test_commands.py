@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -356,3 +357,49 @@ def test_the_module_is_the_program(skopeo_mirror: Program) -> None:
         check=False,
     )
     assert (run.stdout, run.returncode) == (skopeo_mirror("images", "alpine").stdout, 0)
+
+
+class TestSkopeo:
+    """`--skopeo`: a name is looked up on PATH; before the command it counts for every command."""
+
+    @pytest.fixture
+    def elsewhere(self, skopeo_mirror: Program) -> dict[str, str]:
+        """A PATH with a skopeo of another name on it."""
+        found = shutil.which("skopeo")
+        assert found is not None
+        (skopeo_mirror.directory / "bin").mkdir()
+        (skopeo_mirror.directory / "bin/skopeo-next").symlink_to(found)
+        return {"PATH": f"{skopeo_mirror.directory}/bin:{os.environ['PATH']}"}
+
+    @pytest.mark.parametrize("before", [True, False], ids=["before-the-command", "after-it"])
+    def test_a_name_is_looked_up_on_path(self, skopeo_mirror: Program, elsewhere: dict[str, str], before: bool) -> None:
+        options = ["--skopeo=skopeo-next", "copy"] if before else ["copy", "--skopeo=skopeo-next"]
+        run = skopeo_mirror(*options, "--json", "-f", "-", "oci:D", env=elsewhere)
+        assert run.status == 0, run.stderr
+        assert run.report["skopeo"]["path"] == f"{skopeo_mirror.directory}/bin/skopeo-next"
+
+    def test_a_name_that_is_not_there_is_said(self, skopeo_mirror: Program) -> None:
+        (skopeo_mirror.directory / "mine").touch()
+        run = skopeo_mirror("--skopeo=mine", "copy", "quay.io/a/b", "oci:D")
+        assert run.status == 3
+        assert "mine: not found on PATH (the file in this directory is ./mine)" in run.stderr
+
+
+def test_a_uid_that_nobody_knows_and_no_home(skopeo_mirror: Program) -> None:
+    """As for skopeo, which looks below the working directory then."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    code = "import os, sys; os.setgroups([]); os.setgid(54321); os.setuid(54321); "
+    code += "from skopeo_mirror.__main__ import main; main()"
+    environment = skopeo_mirror.environment({"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": "/tmp"})
+    del environment["HOME"]
+    done = subprocess.run(
+        [skopeo_mirror.command()[0], "-c", code, "copy", "--dry-run", "--retries=0", "127.0.0.1:1/a/b:v1", "oci:D"],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "connection" in done.stdout

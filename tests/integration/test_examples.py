@@ -110,6 +110,19 @@ class TestMake:
         assert f"present {wanted[0]}" in again.stdout
         assert f"copied {wanted[1]}" in again.stdout
 
+    def test_a_stamp_is_of_one_destination_and_goes_when_a_run_fails(
+        self, make: Make, mirror: Registry, second_mirror: Registry, image: Image
+    ) -> None:
+        mirror.push("ns/app", image)
+        configure(make.program, entry("prod.invalid", mirror.host))
+        make.write("base.txt", f"prod.invalid/ns/app@{image.digest}")
+        assert make().returncode == 0
+        other = make(f"DESTINATION=docker://{second_mirror.host}/two")
+        assert f"copied prod.invalid/ns/app@{image.digest}" in other.stdout
+        assert holds(second_mirror, "two/ns/app", pin_tag(image), image)
+        assert make("DESTINATION=docker://127.0.0.1:1/three").returncode == 2
+        assert not (make.program.directory / "base.mirrored").exists()
+
     def test_two_targets_at_once_are_safe(self, make: Make, mirror: Registry) -> None:
         images = {name: make_image(name) for name in ("one", "two", "shared")}
         for name, image in images.items():
