@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.errors import SkopeoMirrorError
 from skopeo_mirror.files import home_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.attending import Patience
@@ -42,8 +43,18 @@ def ambient_dropins(skopeo: Skopeo) -> tuple[Path, ...]:
 
 
 def _asked(skopeo: Skopeo) -> tuple[Path, ...] | None:
+    directory = temporary_directory()
+    try:
+        return _asked_in(directory, skopeo)
+    except OSError as error:
+        raise SkopeoMirrorError(
+            f"{directory}: temporary files cannot be written there: {error.strerror}; set TMPDIR to another directory"
+        ) from error
+
+
+def _asked_in(directory: Path, skopeo: Skopeo) -> tuple[Path, ...] | None:
     with tempfile.NamedTemporaryFile(
-        "w", dir=temporary_directory(), prefix="registries-", suffix=".conf", encoding="ascii"
+        "w", dir=directory, prefix="registries-", suffix=".conf", encoding="ascii"
     ) as file:
         file.write(_BLOCKED)
         file.flush()
