@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.files import home_directory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -36,10 +38,7 @@ class RegistriesD:
     @classmethod
     def read(cls, environment: Mapping[str, str], system: tuple[Path, ...] = SYSTEM) -> RegistriesD:
         """What a skopeo with that environment may read."""
-        try:
-            home = Path(environment.get("HOME") or Path.home())
-        except RuntimeError:  # a user that nobody knows
-            home = Path("/")
+        home = home_directory(environment)
         configured = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
         directories = (*dict.fromkeys((home / ".config", configured)),)
         users = tuple(directory / "containers/registries.d" for directory in directories)
