@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,6 +25,14 @@ class Podman(Protocol):
     """Runs podman with the given arguments, `env` over the environment, on a storage that ends with the test."""
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _as_in_the_foreground() -> None:
+    """A background job of a script ignores these, and would hand that on to what the tests start."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
