@@ -37,6 +37,14 @@ def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_out: 
     return "; ".join(filter(None, [told, others]))
 
 
+def rejected_by(policy: str | None, attempt: Attempt) -> str:
+    """An image that the signature policy rejects as one candidate has it: skopeo asks no other, and so it is final."""
+    named = "" if policy is None else f" ({policy})"
+    return (
+        f"the signature policy{named} rejects what was served, and so no other candidate is asked: {describe(attempt)}"
+    )
+
+
 def describe(attempt: Attempt) -> str:
     """One attempt in one line: where, what, and skopeo's own words."""
     where = f"{attempt.candidate.kind} {attempt.candidate.place}"

@@ -36,6 +36,7 @@ from skopeo_mirror.transfer.elsewhere import as_told, to_be_fetched, why_not
 from skopeo_mirror.transfer.explaining import (
     NO_ROOM_FOR_SIGNATURES,
     ours,
+    rejected_by,
     signatures_refused,
     temporary_trouble,
     too_deep,
@@ -208,6 +209,9 @@ class Pipeline:
         provenance = provenance.disbelieved()
         if provenance.server is not None:
             return self._arrived(journey, tries, provenance)
+        rejected = next((attempt for attempt in provenance.attempts if attempt.reason is Reason.POLICY), None)
+        if rejected is not None:  # skopeo would ask nobody else either
+            return self._fail(journey, rejected_by(self.policy.file, rejected))
         return None if provenance.fault is None else self._fault(journey, provenance)
 
     def _unpublished(self, journey: Journey, error: Exception) -> Step | None:

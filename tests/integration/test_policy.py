@@ -147,6 +147,37 @@ def test_all_of_an_index_is_judged(
     assert only(copy(skopeo_mirror, *arguments, status=0 if all_signed else 1))["confirmed"] is all_signed
 
 
+@pytest.mark.parametrize("how", ["tag", "digest"])
+def test_a_rejection_is_final(
+    skopeo_mirror: Program, mirror: Registry, origin: Registry, signer: Signer, image: Image, how: str
+) -> None:
+    """What is signed wrongly at the mirror and rightly at the origin is rejected, as by skopeo."""
+    for registry, signed_as in ((mirror, "other.test/app:v1"), (origin, TAG)):
+        registry.push("ns/app", image, "v1")
+        lookaside = skopeo_mirror.directory / f"lookaside-of-{signed_as.partition('.')[0]}"
+        signer.sign(image, signed_as, "ns/app", lookaside)
+        Lookaside.for_registry(skopeo_mirror, registry.host, lookaside)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host, origin.host))
+    policy = write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
+    reference = TAG if how == "tag" else f"{NAME}@{image.digest}"
+    assert not skopeo_accepts(skopeo_mirror, policy, reference)
+    origin.forget()
+    failed = only(copy(skopeo_mirror, "--policy", policy, "--remove-signatures", reference, "dir:images", status=1))
+    assert [(attempt["location"], attempt["reason"]) for attempt in failed["attempts"]] == [
+        (mirror.host, "policy"),
+    ]
+    assert failed["error"].startswith(
+        f"the signature policy ({policy}) rejects what was served, and so no other candidate is asked: mirror {mirror.host}"
+    )
+    assert "Source image rejected" in failed["error"]
+    assert origin.requests() == []
+    assert not (skopeo_mirror.directory / "images").exists()
+    # and the origin's would have been accepted
+    configure(skopeo_mirror, entry("prod.invalid", origin.host))
+    copied = only(copy(skopeo_mirror, "--policy", policy, "--remove-signatures", reference, "dir:images"))
+    assert copied["served_by"]["location"] == origin.host
+
+
 class TestPresent:
     """What is there already is no way around the policy."""
 

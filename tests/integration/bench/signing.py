@@ -81,6 +81,13 @@ class Lookaside:
         configured.write_text(f"default-docker:\n  lookaside: file://{directory}\n", encoding="utf-8")
         return cls(directory=directory)
 
+    @staticmethod
+    def for_registry(program: Program, host: str, directory: Path) -> None:
+        """Have the user's own registries.d name `directory` for one registry."""
+        configured = program.home / f".config/containers/registries.d/{host.replace(':', '-')}.yaml"
+        configured.parent.mkdir(parents=True, exist_ok=True)
+        configured.write_text(f"docker:\n  {host}:\n    lookaside: file://{directory}\n", encoding="utf-8")
+
 
 def write_policy(program: Program, default: dict[str, Any], scopes: dict[str, dict[str, Any]] | None = None) -> str:
     """Write a policy.json with one requirement for each scope of registries; return its path."""
