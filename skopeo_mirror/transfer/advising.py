@@ -37,14 +37,14 @@ def nobody_served(
     `resolved` is what one of them gave for the tag of `image`, if there was anything to resolve.
     """
     advice: dict[str, None] = {}
-    last = {attempt.candidate: attempt.reason for attempt in attempts if attempt.outcome is Outcome.FAILED}
-    for candidate, reason in last.items():
+    last = {attempt.candidate: attempt for attempt in attempts if attempt.outcome is Outcome.FAILED}
+    for candidate, attempt in last.items():
         if candidate.kind is Kind.LAYOUT:
             continue
-        advice[registry_advice(reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
-    if resolved is not None and Reason.NOT_FOUND in last.values():
+        advice[registry_advice(attempt.reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
+    if resolved is not None and any(_lacks_manifest(attempt, resolved) for attempt in last.values()):
         advice[explaining.served_by_tag_only(image, resolved)] = None
-    elif router is not None and set(last.values()) == {Reason.NOT_FOUND}:
+    elif router is not None and {attempt.reason for attempt in last.values()} == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None
     from_layout = any(attempt.candidate.kind is Kind.LAYOUT for attempt in attempts)
     left_out = () if router is None or from_layout else router.route(image).skipped
@@ -66,3 +66,8 @@ def registry_advice(reason: Reason | None, host: str, access: Access, scoped: Sc
         found = next((str(directory) for directory in directories if directory.is_dir()), None)
         return explaining.certificates(host, list(map(str, directories)), found)
     return ""
+
+
+def _lacks_manifest(attempt: Attempt, digest: Digest) -> bool:
+    """Whether that very manifest was not found, rather than an image of an index, or a blob."""
+    return attempt.reason is Reason.NOT_FOUND and f"manifest {digest} in " in attempt.detail

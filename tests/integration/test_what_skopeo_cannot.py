@@ -205,6 +205,24 @@ def test_a_tag_whose_digest_is_not_served_is_called_that(
     assert f"the tag of prod.invalid/app:v1 is served, as {image.digest}, but not that digest" in failed["error"]
 
 
+@pytest.mark.parametrize("lost", ["layer", "config", "image of the index"])
+def test_a_tag_that_lacks_something_else_is_not_called_that(
+    skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry], lost: str
+) -> None:
+    image = INDEX.children[0]
+    for mirror in two:
+        mirror.serve("app", INDEX, "v1")
+        if lost == "image of the index":
+            del mirror.store.manifests["app", image.digest]
+        else:
+            config = image.config_digest
+            gone = config if lost == "config" else next(digest for digest in image.blobs if digest != config)
+            del mirror.store.blobs["app", gone]
+    failed = only(copy(skopeo_mirror, "--mirrors-only", "prod.invalid/app:v1", "dir:copied", status=1))
+    assert {attempt["reason"] for attempt in failed["attempts"]} == {"not-found"}
+    assert "but not that digest" not in failed["error"]
+
+
 @pytest.mark.parametrize("path", ["app", "one/two/three"])
 def test_a_destination_that_refuses_a_deep_path_leads_to_the_option(
     skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry], path: str
