@@ -106,6 +106,11 @@ def home_directory(environment: Mapping[str, str]) -> Path:
         return Path()
 
 
+def can_be_entered(directory: Path) -> bool:
+    """Whether there is such a directory, and it is for this user: others' are as if they were not there."""
+    return os.access(directory, os.R_OK | os.X_OK) and os.path.isdir(directory)  # noqa: PTH112 - it never raises
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Let an OSError of the block name this file: writing to an open one tells only what is wrong (ENOSPC)."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.files import home_directory
+from skopeo_mirror.files import can_be_entered, home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ class RegistriesD:
         return cls(
             texts=tuple(text for text in texts if _READS.search(text)),
             stores=tuple(
-                store for store in (_SYSTEM_STORE, home / ".local/share/containers/sigstore") if store.is_dir()
+                store for store in (_SYSTEM_STORE, home / ".local/share/containers/sigstore") if can_be_entered(store)
             ),
         )
 
@@ -54,9 +54,18 @@ class RegistriesD:
         """Whether skopeo may find signatures of an image that it reads under that name."""
         names = set(_names(reference.domain))
         return any(name in text for text in self.texts for name in names) or any(
-            next((store / reference.path).parent.glob(f"{Path(reference.path).name}@*"), None) is not None
-            for store in self.stores
+            _has_some(store / reference.path) for store in self.stores
         )
+
+
+def _has_some(place: Path) -> bool:
+    """Whether a store has signatures of an image, which would be at `place@DIGEST`."""
+    try:
+        return any(path.name.startswith(f"{place.name}@") for path in place.parent.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # skopeo will say what is wrong with it
 
 
 def _files(directory: Path) -> Iterator[Path]:

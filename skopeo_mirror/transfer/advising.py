@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.files import can_be_entered
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.lookups import auth_file_for, auth_files, certificate_directories
@@ -63,7 +64,7 @@ def registry_advice(reason: Reason | None, host: str, access: Access, scoped: Sc
         return explaining.unauthorized(host, list(map(str, files)), None if used is None else str(used))
     if reason is Reason.TLS:
         directories = certificate_directories(access.cert_dir, host, environment)
-        found = next((str(directory) for directory in directories if directory.is_dir()), None)
+        found = next((str(directory) for directory in directories if can_be_entered(directory)), None)
         return explaining.certificates(host, list(map(str, directories)), found)
     return ""
 

@@ -462,7 +462,8 @@ class Pipeline:
         if repository is not None:
             reason, access = reason_of(fault.detail), self.scoped.settings.destination
             told.append(registry_advice(reason, repository.domain, access, self.scoped))
-            if repository.path.count("/") > 1 and refuses_name(fault.detail):
+            deep = repository.path.count("/") > 1
+            if deep and refuses_name(fault.detail) and not refuses_credentials(fault.detail):
                 told.append(too_deep(repository.path))
         failed = self._fail(journey, "; ".join(filter(None, told)))
         return Done(

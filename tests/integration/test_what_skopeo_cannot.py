@@ -13,13 +13,13 @@ from tests.integration.bench.copying import configure, copy, entry, holds, only,
 from tests.integration.bench.faults import Fault, Place
 from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import Image, make_image, make_index, make_multi_architecture
+from tests.integration.bench.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 INDEX = make_multi_architecture("index")
@@ -233,3 +233,17 @@ def test_a_destination_that_refuses_a_deep_path_leads_to_the_option(
         target = f"docker://{destination.host}"
         failed = only(copy(skopeo_mirror, "--mirrors-only", f"prod.invalid/{path}@{image.digest}", target, status=1))
     assert ("--max-nested-paths" in failed["error"]) is (path != "app")
+
+
+def test_a_destination_that_refuses_the_credentials_does_not_lead_to_that_option(
+    skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry], tmp_path: Path
+) -> None:
+    image = make_image("deep")
+    two[0].serve("one/two/three", image)
+    with Registry(tmp_path / "closed", htpasswd=("somebody", "right")) as destination:
+        target = f"docker://{destination.host}"
+        failed = only(
+            copy(skopeo_mirror, "--mirrors-only", f"prod.invalid/one/two/three@{image.digest}", target, status=1)
+        )
+    assert "there are no credentials" in failed["error"]
+    assert "--max-nested-paths" not in failed["error"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.registries_d import RegistriesD
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IMAGE = Reference.parse("registry.example.com:5000/team/app")
 FEDORA = "default-docker:\n#  sigstore: file:///var/lib/containers/sigstore\n  lookaside-staging: file:///var/lib/x\n"
@@ -88,3 +87,34 @@ def test_the_store_that_skopeo_reads_where_nothing_is_said(tmp_path: Path) -> No
     assert found.may_speak_of(IMAGE)
     assert not found.may_speak_of(Reference.parse("registry.example.com:5000/team/apple"))
     assert not found.may_speak_of(Reference.parse("registry.example.com:5000/other/app"))
+
+
+@pytest.mark.parametrize("raised", [PermissionError, OSError])
+def test_a_store_of_somebody_elses_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[OSError]
+) -> None:
+    """Root's /var/lib/containers is closed to others where podman is in use, and skopeo does not look there then."""
+
+    def closed(path: Path, *_: object, **__: object) -> NoReturn:
+        raise raised(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for look in ("is_dir", "stat", "exists"):
+        monkeypatch.setattr(Path, look, closed)
+    assert RegistriesD.read({"HOME": str(tmp_path)}, ()).stores == ()
+
+
+def test_a_store_with_no_end_to_its_name_is_none() -> None:
+    assert RegistriesD.read({"HOME": "/" + "x" * 300}, ()) == RegistriesD(texts=(), stores=())
+
+
+def test_what_cannot_be_listed_in_a_store_may_have_signatures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".local/share/containers/sigstore/team").mkdir(parents=True)
+    found = RegistriesD.read({"HOME": str(tmp_path)}, ())
+    assert not found.may_speak_of(IMAGE)
+
+    def closed(path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    assert found.may_speak_of(IMAGE)
