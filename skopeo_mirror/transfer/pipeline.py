@@ -18,6 +18,9 @@ from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import (
     PASSING,
     Reason,
+    Stage,
+    cannot_keep_index,
+    cannot_nest,
     connection_lost,
     is_ours,
     is_schema1,
@@ -195,7 +198,7 @@ class Pipeline:
                 continue
             if provenance.server is None and self._stopping():
                 return Left(journey=journey)
-            provenance = self._judge_limits(journey, self._judge_stall(journey, provenance))
+            provenance = self._judge_limits(journey, tries, self._judge_stall(journey, provenance))
             tries.record(provenance, time.monotonic())
             step = self._settled(journey, tries, provenance)
             if step is not None:
@@ -426,14 +429,20 @@ class Pipeline:
             return provenance.blaming_destination("nothing moved, with more than one candidate")
         return provenance
 
-    def _judge_limits(self, journey: Journey, provenance: Provenance) -> Provenance:
-        """Clear the candidate where this skopeo cannot copy what it was given.
+    def _judge_limits(self, journey: Journey, tries: Tries, provenance: Provenance) -> Provenance:
+        """Clear the candidate where this skopeo cannot copy what it was given, unless that contradicts itself.
 
         Only where that is known from the manifests: a candidate that gives something else can make skopeo say so, too.
         """
         if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
             return provenance
         *before, last = provenance.attempts
+        if journey.plan is None and (cannot_keep_index(last.detail) or cannot_nest(last.detail)):
+            self._read_plan(journey, tries)  # it was not read ahead; now it has to bear that out
+        wrong = None if journey.plan is None else journey.plan.contradicted
+        if wrong is not None and cannot_keep_index(last.detail):
+            blamed = replace(last, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=wrong)
+            return replace(provenance, attempts=(*before, blamed))
         why = what_skopeo_cannot(last.detail, journey.plan, self.scoped.skopeo.version)
         if why is None:
             return provenance

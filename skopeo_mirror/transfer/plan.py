@@ -36,7 +36,8 @@ class Plan:
 
     `media_types` are those of the manifests; `layers` maps each config to the layers that go before it. `elsewhere` is
     what lives at URLs of its own: layers of this kind are not among the `blobs`. `nested`: an index is within an index;
-    `extended`: descriptors of an index have fields that older skopeos do not know.
+    `extended`: descriptors of an index have fields that older skopeos do not know. `contradicted`: what an index says
+    of an image of it, and what is so.
     """
 
     blobs: dict[str, int]
@@ -46,6 +47,7 @@ class Plan:
     elsewhere: tuple[Elsewhere, ...] = ()
     nested: bool = False
     extended: bool = False
+    contradicted: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -66,6 +68,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
     contents: list[bytes] = [content]
     named: set[Digest] = set()
     nested = extended = False
+    contradicted: str | None = None
     while contents:
         content = contents.pop()
         total += len(content)
@@ -89,6 +92,9 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
             if found is None:
                 return None
             contents.append(found)
+            claimed = {child.size for child in manifest.children if child.digest == digest}
+            for size in sorted(claimed - {len(found)}):
+                contradicted = contradicted or f"its index gives {digest} {size} bytes; it has {len(found)}"
     return Plan(
         blobs=blobs,
         manifests=total,
@@ -97,6 +103,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
         elsewhere=tuple(elsewhere),
         nested=nested,
         extended=extended,
+        contradicted=contradicted,
     )
 
 

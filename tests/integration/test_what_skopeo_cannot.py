@@ -114,6 +114,7 @@ TARGETS: dict[str, Callable[[Registry], str]] = {
 
 
 class TestIndexes:
+    @pytest.mark.parametrize("plans", [True, False], ids=["planned", "no-plan"])
     @pytest.mark.parametrize("to", TARGETS)
     @pytest.mark.parametrize("field", ["artifactType", "data"])
     def test_with_newer_fields_are_copied_or_the_skopeo_is_named(
@@ -123,6 +124,7 @@ class TestIndexes:
         destination: Registry,
         field: str,
         to: str,
+        plans: bool,
     ) -> None:
         index = with_field(INDEX, **{field: "e30="})
         for mirror in two:
@@ -130,7 +132,7 @@ class TestIndexes:
         target = TARGETS[to](destination)
         run = skopeo_mirror(
             *("copy", "-r", "registries.conf", "--json", "--dest-tls-verify=false", "--mirrors-only"),
-            *(f"prod.invalid/app@{index.digest}", target),
+            *(*([] if plans else ["--no-plan"]), f"prod.invalid/app@{index.digest}", target),
         )
         image = only(run.report)
         if run.status == 0:
@@ -142,6 +144,35 @@ class TestIndexes:
             assert "skopeo 1.18 can" in image["error"]
             assert image["attempts"] == []
             assert two[1].requests() == []
+
+    @pytest.mark.parametrize("plans", [True, False], ids=["planned", "no-plan"])
+    @pytest.mark.parametrize("to", TARGETS)
+    def test_that_give_an_image_another_size_are_corrupt(
+        self,
+        skopeo_mirror: Program,
+        two: tuple[FaultyRegistry, FaultyRegistry],
+        destination: Registry,
+        to: str,
+        plans: bool,
+    ) -> None:
+        first = INDEX.children[0]
+        size = len(first.manifest)
+        index = with_field(INDEX, size=size + 1)
+        for mirror in two:
+            mirror.serve("app", index)
+        run = skopeo_mirror(
+            *("copy", "-r", "registries.conf", "--json", "--dest-tls-verify=false", "--mirrors-only"),
+            *(*([] if plans else ["--no-plan"]), f"prod.invalid/app@{index.digest}", TARGETS[to](destination)),
+        )
+        image = only(run.report)
+        if run.status == 0:
+            assert run.report["skopeo"]["version"] != "1.9.3"
+        else:
+            assert [(attempt["location"], attempt["reason"]) for attempt in image["attempts"]] == [
+                (mirror.host, "corrupt") for mirror in two
+            ]
+            assert f"its index gives {first.digest} {size + 1} bytes; it has {size}" in image["error"]
+            assert "must be converted" not in image["error"]
 
     @pytest.mark.parametrize("to", TARGETS)
     def test_within_an_index_are_copied_or_said_not_to_be(

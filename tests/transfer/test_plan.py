@@ -120,3 +120,14 @@ def test_an_image_that_is_named_twice_is_read_once() -> None:
     plan = plan_of(image_index(ONE, ONE), remember)
     assert plan is not None
     assert read == [digest_of(ONE)]
+
+
+@pytest.mark.parametrize(("claimed", "found"), [((0, 0), False), ((1, 0), True), ((0, -1), True)])
+def test_knows_an_index_that_gives_an_image_another_size(claimed: tuple[int, int], *, found: bool) -> None:
+    """Also where it names the image twice, and is right once."""
+    document = json.loads(image_index(ONE, ONE))
+    for entry, more in zip(document["manifests"], claimed, strict=True):
+        entry["size"] += more
+    plan = plan_of(json.dumps(document).encode(), {digest_of(ONE): ONE}.get)
+    assert plan is not None
+    assert (plan.contradicted is not None) is found
