@@ -100,8 +100,8 @@ class Provenance:
     was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
     `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
     server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate
-    (None: the log cannot tell). `fetched` are the URLs of their own from which content came, `left` the digests of the
-    layers that skopeo left at such a place. `moved`: what is doubted is that a tag still has the digest that it was
+    (None: the log cannot tell). `fetched` are the URLs of its own that content was asked of, `left` the digests of
+    the layers that skopeo left at such a place. `moved`: what is doubted is that a tag still has the digest that it was
     found to have.
     """
 
@@ -312,10 +312,12 @@ class _Walk:
             else Stage.MANIFEST
         )
         self._fail(self._current, stage, reason, error, ending.at)
-        return self._provenance(
+        failed = self._provenance(
             uncertain=ending.reason is not None and self._was_uploading(),
             yielded=ending.reason is Reason.RATE_LIMITED,
         )
+        fetched = tuple(self._purposes.fetched(self._requests))
+        return replace(failed, fetched=fetched, pulled=tuple(dict.fromkeys(self._pulled()))) if fetched else failed
 
     def _fault(self, reason: Reason, error: str) -> Fault:
         """A fault on no candidate's side; the words alone do not make the destination unreachable."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.secrets import told_url
 from skopeo_mirror.transfer.results import LivesElsewhere
 
@@ -41,6 +43,20 @@ def why_not(fetched: Iterable[Elsewhere], source: Candidate | None, *, mirrors_o
         else "docker:// and oci: leave such a layer where it is, dir: cannot"
     )
     return f"skopeo would fetch {what}: {why} ({cure}); nothing was asked of that URL"
+
+
+def blamed(provenance: Provenance, contents: Iterable[Elsewhere]) -> Provenance:
+    """The same run, told of a URL that gave nothing of use: skopeo words that as if the candidate had failed."""
+    if provenance.server is not None or not provenance.attempts:
+        return provenance
+    *before, last = provenance.attempts
+    for content in contents:
+        if content.digest in last.detail and any(url in provenance.fetched for url in content.urls):
+            told = f"{_kind(content)} {content.digest} could not be had from its own URL, {_where(content.urls)}"
+            reason = last.reason if content.digest in (provenance.pulled or ()) else Reason.OTHER
+            blame = replace(last, reason=reason, detail=f"{told}: {last.detail}")
+            return replace(provenance, attempts=(*before, blame))
+    return provenance
 
 
 def as_told(

@@ -35,7 +35,7 @@ from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.skopeo.scoped import distrust
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
-from skopeo_mirror.transfer.elsewhere import as_told, to_be_fetched, why_not
+from skopeo_mirror.transfer.elsewhere import as_told, blamed, to_be_fetched, why_not
 from skopeo_mirror.transfer.explaining import (
     NO_ROOM_FOR_SIGNATURES,
     ours,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
+    from skopeo_mirror.transfer.plan import Elsewhere
     from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.presence import Presence
     from skopeo_mirror.transfer.sourcing import Sourcing
@@ -199,6 +200,7 @@ class Pipeline:
             if provenance.server is None and self._stopping():
                 return Left(journey=journey)
             provenance = self._judge_limits(journey, tries, self._judge_stall(journey, provenance))
+            provenance = blamed(provenance, self._fetched(journey))
             tries.record(provenance, time.monotonic())
             step = self._settled(journey, tries, provenance)
             if step is not None:
@@ -316,7 +318,7 @@ class Pipeline:
             return self._fault(journey, probe.provenance)
         if journey.plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
             return self._again_or_fail(journey, tries, copying=False)
-        fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
+        fetched = self._fetched(journey)
         refusal = why_not(fetched, probe.provenance.server, mirrors_only=self.sourcing.mirrors_only)
         if refusal is not None:
             return self._fail(journey, refusal)
@@ -355,10 +357,12 @@ class Pipeline:
             tries.record(probe.provenance, time.monotonic())
         return probe.manifest or None
 
+    def _fetched(self, journey: Journey) -> tuple[Elsewhere, ...]:
+        """What skopeo fetches from URLs beside the candidates."""
+        return to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
+
     def _urls(self, journey: Journey) -> tuple[str, ...]:
-        """Where skopeo may fetch content of an image beside its candidates."""
-        fetched = to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
-        return tuple(url for content in fetched for url in content.urls)
+        return tuple(url for content in self._fetched(journey) for url in content.urls)
 
     def _lacks_signatures(self, journey: Journey) -> bool:
         pinned, place = _known(journey.pinned), journey.job.place

@@ -165,6 +165,25 @@ def test_a_url_that_gives_nothing_costs_no_secret(
 
 
 @pytest.mark.parametrize("option", ["--retries=0", "--no-plan"])
+@pytest.mark.parametrize("wrong", ["not there", "another"])
+def test_a_url_that_gives_nothing_is_named_and_no_mirror_is_blamed_for_it(
+    skopeo_mirror: Program, source: FaultyRegistry, host: FaultyRegistry, wrong: str, option: str
+) -> None:
+    host.store.blobs.clear()
+    if wrong == "another":
+        host.store.blobs[WINDOWS, BASE_DIGEST] = TOP.blob
+    image = served_at(source, url_of(host, "me:hunter2@", "?t=hunter2"))
+    failed = run(skopeo_mirror, source, option, f"prod.invalid/app@{image.digest}", "dir:copied", status=1)
+    told = f"the layer {BASE_DIGEST} could not be had from its own URL, {url_of(host, '***@', '?***')}: "
+    assert told in failed["error"]
+    assert "hunter2" not in failed["error"]
+    first = failed["attempts"][0]
+    blob = f"/v2/app/blobs/{BASE_DIGEST}"
+    assert (first["location"], first["stage"]) == (source.host, "blob")
+    assert first["reason"] == ("not-found" if any(request.path == blob for request in source.requests()) else "other")
+
+
+@pytest.mark.parametrize("option", ["--retries=0", "--no-plan"])
 @pytest.mark.parametrize("whole", [pytest.param(True, id="layer-there"), pytest.param(False, id="layer-not-there")])
 def test_from_a_layout_nothing_is_fetched(
     skopeo_mirror: Program, source: FaultyRegistry, host: FaultyRegistry, option: str, *, whole: bool

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag
+from tests.integration.bench.faulty import FaultyRegistry
 from tests.integration.bench.images import make_image, make_multi_architecture
 from tests.integration.bench.operators import make_catalog_image, make_operators
 
@@ -48,6 +49,40 @@ def test_a_tag_only_mirror_serves_all_of_a_tag(
     assert [attempt["outcome"] for attempt in copied["attempts"]] == ["served"]
     assert origin.requests() == []
     assert asked(mirror, "blobs") != []
+
+
+@pytest.mark.parametrize("options", [[], ["--no-plan"]], ids=["plan", "no plan"])
+@pytest.mark.parametrize("lost", ["nothing", "a blob", "the tag"])
+def test_mirrors_with_different_digests_under_a_tag_are_never_mixed(
+    skopeo_mirror: Program, destination: Registry, options: list[str], lost: str
+) -> None:
+    """The first that has the tag says what it is; a mirror that is stale can give nothing else in its place."""
+    new, old = make_image("new"), make_image("old")
+    with FaultyRegistry() as first, FaultyRegistry() as stale:
+        first.serve("ns/app", new, "v1")
+        stale.serve("ns/app", old, "v1")
+        if lost == "the tag":
+            del first.store.manifests["ns/app", "v1"]
+        if lost == "a blob":
+            del first.store.blobs["ns/app", next(iter(new.blobs))]
+        configure(skopeo_mirror, entry("prod.invalid", first.host, stale.host))
+        arguments = [
+            "--mirrors-only",
+            "--retries=0",
+            *options,
+            "prod.invalid/ns/app:v1",
+            f"docker://{destination.host}",
+        ]
+        found = only(copy(skopeo_mirror, *arguments, status=1 if lost == "a blob" else 0))
+        locations = [attempt["location"] for attempt in found["attempts"]]
+    if lost == "a blob":
+        assert (found["status"], found["digest"]) == ("failed", new.digest)
+        assert locations == [first.host, stale.host]
+        assert not holds(destination, "ns/app", "v1", old)
+    else:
+        server, image = (stale, old) if lost == "the tag" else (first, new)
+        assert (found["digest"], found["served_by"]["location"]) == (image.digest, server.host)
+        assert holds(destination, "ns/app", "v1", image)
 
 
 @pytest.mark.parametrize("how", ["dry run", "pin", "catalog"])
