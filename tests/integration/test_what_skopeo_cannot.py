@@ -174,9 +174,15 @@ class TestIndexes:
             assert f"its index gives {first.digest} {size + 1} bytes; it has {size}" in image["error"]
             assert "must be converted" not in image["error"]
 
+    @pytest.mark.parametrize("plans", [True, False], ids=["planned", "no-plan"])
     @pytest.mark.parametrize("to", TARGETS)
     def test_within_an_index_are_copied_or_said_not_to_be(
-        self, skopeo_mirror: Program, two: tuple[FaultyRegistry, FaultyRegistry], destination: Registry, to: str
+        self,
+        skopeo_mirror: Program,
+        two: tuple[FaultyRegistry, FaultyRegistry],
+        destination: Registry,
+        to: str,
+        plans: bool,
     ) -> None:
         outer = make_index([INDEX])
         for mirror in two:
@@ -185,7 +191,7 @@ class TestIndexes:
                 mirror.store.put_manifest("app", child.digest, child.media_type, child.manifest)
         run = skopeo_mirror(
             *("copy", "-r", "registries.conf", "--json", "--dest-tls-verify=false", "--mirrors-only"),
-            *(f"prod.invalid/app@{outer.digest}", TARGETS[to](destination)),
+            *(*([] if plans else ["--no-plan"]), f"prod.invalid/app@{outer.digest}", TARGETS[to](destination)),
         )
         image = only(run.report)
         if run.status != 0:
