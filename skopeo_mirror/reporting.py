@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.exceptions import Exit, TyperException
 
-from skopeo_mirror.errors import InvalidInput, RunBroken, SkopeoMirrorError
+from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled
 from skopeo_mirror.usage import Command
@@ -35,6 +35,7 @@ class Account:
     failed_images: Path | None
     destination: str
     dry_run: bool
+    json: bool = False
     request: Request | None = None
     told: bool = False
     _finished: list[ImageResult] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Account:
             failed_images=Path(failed) if failed else None,
             destination=[*(parameters.get("arguments") or []), ""][-1],
             dry_run=bool(parameters.get("dry_run")),
+            json=bool(parameters.get("json_")),
         )
 
     def hearing(self, tell: Callable[[News], None]) -> Callable[[News], None]:
@@ -71,6 +73,8 @@ class Account:
         except BaseException as error:
             if not self.told:
                 self.end(_words(error))
+                if self.json and isinstance(error, CatalogUnavailable | Signalled):  # it was no mistake of the caller's
+                    Console().result(self._text(_words(error)).rstrip("\n"))
             if isinstance(error, OSError) and self._finished:
                 raise RunBroken(_words(error)) from error
             raise
@@ -88,9 +92,13 @@ class Account:
 
     def _write_report(self, report: Path, why: str) -> None:
         from skopeo_mirror.files import write_atomically  # noqa: PLC0415
+
+        write_atomically(report, self._text(why).encode())
+
+    def _text(self, why: str) -> str:
         from skopeo_mirror.output.report import report_text  # noqa: PLC0415
 
-        write_atomically(report, report_text(replace(self._result(), stopped=why)).encode())
+        return report_text(replace(self._result(), stopped=why))
 
     def _result(self) -> RunResult:
         import datetime as dt  # noqa: PLC0415
