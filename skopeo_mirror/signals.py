@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.errors import SkopeoMirrorError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 WORDS: Final = {
@@ -55,6 +59,34 @@ def ending(signalled: Signalled) -> Signalled:
     for other in heeded():
         signal.signal(other, _end if other == signal.SIGINT else _do_nothing)
     return signalled
+
+
+@contextmanager
+def stopping(press: Callable[[str], None], kill: Callable[[], None]) -> Iterator[None]:
+    """Let signals call `press` with what came, in words; raise Signalled when the block has ended then.
+
+    A second SIGINT calls `kill`, and ends the program at once.
+    """
+    received: list[int] = []
+
+    def hear(number: int, _: FrameType | None) -> None:
+        if received and number == signal.SIGINT:
+            kill()
+            os._exit(128 + number)
+        received.append(number)
+        press(str(Signalled(number)))
+
+    before = {number: signal.signal(number, hear) for number in heeded()}
+    try:
+        yield
+    except SkopeoMirrorError:
+        if not received:
+            raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise ending(Signalled(received[0]))
 
 
 def _raise(number: int, _: FrameType | None) -> None:

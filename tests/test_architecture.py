@@ -13,8 +13,7 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest`, `files` and `json_text` stand beside `reference`; `options`, `usage`, `wiring`, `asking` and `imagesets`
-# beside `cli`.
+# `manifest`, `files` and `json_text` stand beside `reference`, `signals` and `streams` beside the program.
 GROUND = {"errors", "reference", "manifest", "files", "json_text"}
 ARROWS = {
     "errors": set[str](),
@@ -27,31 +26,10 @@ ARROWS = {
     "skopeo": GROUND | {"registries_conf"},
     "transfer": GROUND | {"registries_conf", "skopeo"},
     "output": GROUND | {"registries_conf", "skopeo", "transfer", "streams"},
-    "options": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs"},
-    "wiring": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "signals"},
-    "asking": GROUND | {"transfer", "inputs"},
-    "imagesets": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "options", "wiring"},
-    "usage": {"signals"},
     "streams": set[str](),
-    "signals": set[str](),
-    "reporting": GROUND | {"transfer", "output", "signals", "usage"},
+    "signals": {"errors"},
     "versions": {"skopeo"},
-    "cli": GROUND
-    | {
-        "registries_conf",
-        "skopeo",
-        "transfer",
-        "output",
-        "inputs",
-        "options",
-        "wiring",
-        "usage",
-        "asking",
-        "imagesets",
-        "versions",
-        "reporting",
-        "signals",
-    },
+    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "signals", "versions"},
     "__main__": {"cli", "errors", "signals", "streams", "versions"},
     "__init__": set[str](),
 }
@@ -120,9 +98,8 @@ def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None
 
 
 def test_nothing_imports_the_command_line() -> None:
-    ours = {"cli", "options", "usage", "wiring", "asking", "imagesets", "reporting"}
-    importers = {name_of(file) for file in MODULES if rooms_imported_by(file) & ours}
-    assert importers <= {"cli", "wiring", "imagesets", "reporting", "__main__"}
+    importers = {name_of(file) for file in MODULES if "cli" in rooms_imported_by(file)}
+    assert importers == {"__main__"}
 
 
 def test_there_is_one_door_to_the_tool() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skopeo_mirror.cli.options import Pull
+from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.options import check_skopeo_options, parse_bool, parse_duration, parse_patience
 from skopeo_mirror.skopeo.attending import Patience
 
 
@@ -42,8 +43,8 @@ def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, seconds: i
 
 
 def test_patience_is_unbounded_but_for_stalls() -> None:
-    assert parse_patience(None, "60s") == Patience(timeout=None, stall=60.0)
-    assert parse_patience("2m", "0") == Patience(timeout=120.0, stall=None)
+    assert Pull(stall_timeout="60s").settings.patience == Patience(timeout=None, stall=60.0)
+    assert Pull(timeout="2m", stall_timeout="0").settings.patience == Patience(timeout=120.0, stall=None)
 
 
 @pytest.mark.parametrize(

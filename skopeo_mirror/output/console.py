@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror import streams
 from skopeo_mirror.errors import OutputLost
-from skopeo_mirror.output.text import printable
+from skopeo_mirror.output.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

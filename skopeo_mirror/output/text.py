@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.output.printable import printable
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
     from skopeo_mirror.transfer.results import ImageResult
-
-
-def printable(text: str) -> str:
-    """`text` with everything escaped that a terminal would act upon, newlines included."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def image_line(image: ImageResult) -> str:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.errors import SkopeoMirrorError
 from skopeo_mirror.files import home_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
-from skopeo_mirror.skopeo.attending import Patience
+from skopeo_mirror.skopeo.attending import Patience, Transcript
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
-from skopeo_mirror.skopeo.watching import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -51,6 +51,26 @@ class Watcher(Protocol):
         """Whether the run is to be ended because a rate limit would make it wait."""
 
 
+class Transcript:
+    """The watcher of a short run: keeps the last `limit` characters of what it says."""
+
+    def __init__(self, *, limit: int) -> None:
+        self.text = ""
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.text = (self.text + chunk.decode(errors="replace"))[-self._limit :].lstrip()
+
+    def waits_until(self) -> float:
+        """It never says that it waits."""
+        return 0.0
+
+    def gives_up(self) -> bool:
+        """Nothing makes it give up."""
+        return False
+
+
 class Attended(Protocol):
     """A process that can be told to end."""
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
-from skopeo_mirror.skopeo.attending import Patience
+from skopeo_mirror.skopeo.attending import Patience, Transcript
 from skopeo_mirror.skopeo.command import Runs, Skopeo, numbers_of
-from skopeo_mirror.skopeo.watching import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.command import Skopeo
-    from skopeo_mirror.skopeo.scoped import Settings
+    from skopeo_mirror.skopeo.settings import Settings
 
 _USERS: Final = ".config/containers/policy.json"
 _SYSTEM: Final = "/etc/containers/policy.json"

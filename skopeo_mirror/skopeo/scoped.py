@@ -6,15 +6,14 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
-from skopeo_mirror.registries_conf.model import AUTH_FILES
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
-from skopeo_mirror.skopeo.attending import Ended, Patience
+from skopeo_mirror.skopeo.attending import Ended
 from skopeo_mirror.skopeo.debuglog import Died, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
 from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, refuse_irregular, stage
@@ -31,9 +30,11 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.skopeo.attending import Patience
     from skopeo_mirror.skopeo.command import Run, Skopeo
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.logs import LogDirectory
+    from skopeo_mirror.skopeo.settings import Access, Settings
 
 _REASON_OF: Final = {
     Ended.STALLED: Reason.STALLED,
@@ -41,49 +42,6 @@ _REASON_OF: Final = {
     Ended.RATE_LIMITED: Reason.RATE_LIMITED,
     Ended.STOPPED: Reason.OTHER,
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
-    """How skopeo gets in on one side: its auth file and its certificate directory."""
-
-    authfile: str | None = None
-    cert_dir: str | None = None
-
-    def options(self, prefix: str = "") -> list[str]:
-        """The options of `skopeo copy` (`prefix` is `src-` or `dest-`) or of `skopeo inspect` (no prefix)."""
-        options = []
-        if self.authfile is not None:
-            options += [f"--{prefix}authfile", self.authfile]
-        if self.cert_dir is not None:
-            options += [f"--{prefix}cert-dir", self.cert_dir]
-        return options
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take.
-
-    `credential_helpers` are those of the configuration in force.
-    """
-
-    source: Access = field(default_factory=Access)
-    destination: Access = field(default_factory=Access)
-    policy: str | None = None
-    insecure_policy: bool = False
-    remove_signatures: bool = False
-    extra: tuple[str, ...] = ()
-    credential_helpers: tuple[str, ...] = AUTH_FILES
-    patience: Patience = field(default_factory=Patience)
-
-    def global_options(self) -> list[str]:
-        """The options that stand before the subcommand."""
-        options = ["--debug"]
-        if self.policy is not None:
-            options += ["--policy", self.policy]
-        if self.insecure_policy:
-            options.append("--insecure-policy")
-        return options
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

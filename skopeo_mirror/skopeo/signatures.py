@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import PinnedReference
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.debuglog import Event
-    from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.settings import Access
 
 # skopeo knows this type of key, and refuses every signature because of it: so no key and no gpg is needed.
 _NEVER_MET: Final = {"type": "signedBy", "keyType": "signedByGPGKeys", "keyData": "eA=="}

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.image_proxy import Answer
     from skopeo_mirror.skopeo.provenance import Provenance
-    from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.settings import Access
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.skopeo.provenance import Attempt
-    from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.settings import Access
 
 
 _PERHAPS_THE_PROXY = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.STALLED})

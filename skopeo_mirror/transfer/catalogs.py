@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
-    from skopeo_mirror.skopeo.scoped import Settings
+    from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop

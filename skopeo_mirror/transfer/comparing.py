@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, PinnedReference
     from skopeo_mirror.registries_conf.routing import Candidate
-    from skopeo_mirror.skopeo.scoped import Access
+    from skopeo_mirror.skopeo.settings import Access
     from skopeo_mirror.transfer.destination.place import Place
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.manifests import ManifestReader

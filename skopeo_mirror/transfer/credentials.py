@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.skopeo.scoped import Access, Settings
+    from skopeo_mirror.skopeo.settings import Access, Settings
     from skopeo_mirror.transfer.destination.place import Place
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.sourcing import Sourcing

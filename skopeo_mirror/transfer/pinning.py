@@ -10,7 +10,7 @@ from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.skopeo.ambient import ambient_dropins
-from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.auditing import audit_sources
 from skopeo_mirror.transfer.circuits import Circuits
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.scoped import Probe
+    from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.sourcing import Sourcing
 
 

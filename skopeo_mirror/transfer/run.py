@@ -15,7 +15,7 @@ from skopeo_mirror.skopeo.ambient import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.registries_d import RegistriesD
-from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.skopeo.standing import StandingSkopeos
 from skopeo_mirror.transfer.auditing import audit
 from skopeo_mirror.transfer.circuits import Circuits
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Candidate
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.policy import Policy
+    from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing

@@ -20,7 +20,8 @@ from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout import LayoutCandidate, blob_file, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
-from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo, Settings, Target
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
+from skopeo_mirror.skopeo.settings import Access, Settings
 from tests.values import D1, image_index, image_manifest
 
 if TYPE_CHECKING:

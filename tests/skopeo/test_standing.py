@@ -13,7 +13,8 @@ from skopeo_mirror.skopeo.attending import Ended
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.image_proxy import Answer, ProxyBroken
-from skopeo_mirror.skopeo.scoped import Access, ScopedSkopeo, Settings
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+from skopeo_mirror.skopeo.settings import Access, Settings
 from skopeo_mirror.skopeo.standing import StandingSkopeos
 from tests.values import D1, D2, candidate
 

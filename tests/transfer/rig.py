@@ -16,7 +16,8 @@ from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Fault, Provenance
-from skopeo_mirror.skopeo.scoped import Access, Probe, Settings, Target
+from skopeo_mirror.skopeo.scoped import Probe, Target
+from skopeo_mirror.skopeo.settings import Access, Settings
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.destination.naming import NamingRules

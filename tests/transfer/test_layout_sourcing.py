@@ -12,7 +12,8 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Settings
+from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+from skopeo_mirror.skopeo.settings import Settings
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination

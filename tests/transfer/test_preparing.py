@@ -12,7 +12,7 @@ from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Kind, Router
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Outcome
-from skopeo_mirror.skopeo.scoped import Access
+from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules

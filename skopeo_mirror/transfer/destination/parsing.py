@@ -13,7 +13,7 @@ from skopeo_mirror.transfer.destination.registry import RegistryDestination
 
 if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Router
-    from skopeo_mirror.skopeo.scoped import Access
+    from skopeo_mirror.skopeo.settings import Access
     from skopeo_mirror.transfer.destination.naming import NamingRules
     from skopeo_mirror.transfer.destination.place import Destination
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import DestinationRefused, InvalidReference
 from skopeo_mirror.reference import Reference, is_domain, shown
-from skopeo_mirror.skopeo.scoped import Access, Target
+from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
 from skopeo_mirror.transfer.destination.place import Place, Writing
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.routing import Router
+    from skopeo_mirror.skopeo.settings import Access
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from skopeo_mirror.errors import DestinationRefused, UsageError
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.routing import Router
-from skopeo_mirror.skopeo.scoped import Access
+from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.destination.parsing import parse_destination
 from tests.values import D1

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from typer.exceptions import Exit, TyperException
 
+from skopeo_mirror.cli.help import Command
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled
-from skopeo_mirror.usage import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,7 +49,7 @@ class Account:
             failed_images=Path(failed) if failed else None,
             destination=[*(parameters.get("arguments") or []), ""][-1],
             dry_run=bool(parameters.get("dry_run")),
-            json=bool(parameters.get("json_")),
+            json=bool(parameters.get("json")),
         )
 
     def hearing(self, tell: Callable[[News], None]) -> Callable[[News], None]:

@@ -1,0 +1,89 @@
+"""The command line: commands, each in a module that is loaded when it is asked for, and the one catcher of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from skopeo_mirror.cli.help import Group
+from skopeo_mirror.cli.options import SkopeoPath
+from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError
+from skopeo_mirror.signals import Signalled, listen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = ("copy", "route", "validate", "normalize", "pin", "images", "redirect", "catalog")
+"""In the order of the help; each is in the module of `commands` that has its name."""
+
+
+class Program(Group):
+    """The commands, loaded one by one."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class's signature
+        """Return the command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(f"skopeo_mirror.cli.commands.{cmd_name}"), cmd_name)
+
+
+app = typer.Typer(
+    name="skopeo-mirror",
+    cls=Program,
+    help="Copy container images through registries.conf with skopeo, and prove which mirror served each.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the program; every error that it raises on purpose ends here, as words and an exit status."""
+    try:
+        app(prog_name=app.info.name)
+    except InvalidInput as error:
+        _die(error.problems, error.exit_status)
+    except SkopeoMirrorError as error:
+        _die([str(error)], error.exit_status)
+    except Signalled as signalled:
+        _die([str(signalled)], signalled.exit_status)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _die([f"{where}{error.strerror or error}"], SkopeoMirrorError.exit_status)
+
+
+def _die(lines: Sequence[str], status: int) -> None:
+    from skopeo_mirror.output.console import Console  # noqa: PLC0415 - only here
+
+    console = Console()
+    for line in lines:
+        console.error(line)
+    sys.exit(status)
+
+
+@app.callback(invoke_without_command=True, help=app.info.help)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of the program and of skopeo.")
+    ] = False,
+    skopeo: SkopeoPath = None,
+) -> None:
+    """Answer `--version`; typer shows the program's help from elsewhere. `--skopeo` is for whatever command follows."""
+    if skopeo is not None:
+        os.environ["SKOPEO_MIRROR_SKOPEO"] = skopeo
+    if version:
+        from skopeo_mirror.output.console import Console  # noqa: PLC0415 - only here
+        from skopeo_mirror.versions import versions  # noqa: PLC0415 - only here
+
+        listen()
+        Console().result(versions(skopeo))
+        raise typer.Exit

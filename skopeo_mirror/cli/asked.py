@@ -1,0 +1,189 @@
+"""The images that a command is asked for: named, listed in files, or selected by an image set from its catalogs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.inputs.lists import Listed, Shard, read_images
+from skopeo_mirror.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from skopeo_mirror.cli.context import Context
+    from skopeo_mirror.cli.options import Asked
+    from skopeo_mirror.inputs.catalog import Catalog
+    from skopeo_mirror.inputs.imageset import ImageSet, OperatorCatalog
+    from skopeo_mirror.output.console import Console
+    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.transfer.catalogs import CatalogPuller
+    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+
+NOBODY: str = "no image; name images, lists of them with -f FILE, or an image set with -c FILE"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """What is asked for before any catalog has been read: images, and an image set."""
+
+    listed: tuple[Listed, ...]
+    image_set: ImageSet | None
+    shard: Shard | None
+
+    def images(self, context: Context, within: Path | None = None) -> tuple[Listed, ...]:
+        """All images; catalogs are taken from the layout `within`, if there is one.
+
+        Raises InvalidInput, CatalogUnavailable.
+        """
+        if self.image_set is None:
+            return self.listed
+        from skopeo_mirror.inputs.set_images import once  # noqa: PLC0415 - YAML is needed for image sets alone
+
+        return once([*self.listed, *_part(_images_of(self.image_set, context, within), self.shard)])
+
+
+def wishes(
+    named: Sequence[str] | None,
+    asked: Asked,
+    console: Console,
+    *,
+    layout: LayoutSourcing | None = None,
+    otherwise: str = NOBODY,
+) -> Wishes:
+    """What the command line, lists and an image set ask for; where these name nothing, all of `layout`.
+
+    Raises InvalidInput, UsageError (`otherwise`, where nobody asked for anything).
+    """
+    found = _image_set(asked, console)
+    if layout is not None and found is None and not named and not asked.images_from:
+        listed = tuple(Listed(text=str(image), reference=image) for image in layout.images())
+    else:
+        listed = read_images(named or [], asked.images_from or [])
+    shard = None if asked.shard is None else Shard.parse(asked.shard)
+    listed = _part(listed, shard)
+    if not listed and not asked.images_from and layout is None and found is None:
+        raise UsageError(otherwise)
+    return Wishes(listed=listed, image_set=found, shard=shard)
+
+
+def images(named: Sequence[str] | None, asked: Asked, context: Context) -> tuple[Listed, ...]:
+    """All images. Raises InvalidInput, CatalogUnavailable, UsageError."""
+    return wishes(named, asked, context.console).images(context)
+
+
+def _part(images: Sequence[Listed], shard: Shard | None) -> tuple[Listed, ...]:
+    return tuple(listed for listed in images if shard is None or shard.keeps(listed.reference))
+
+
+def _image_set(asked: Asked, console: Console) -> ImageSet | None:
+    """The image set, its warnings told. Raises InvalidInput, UsageError."""
+    if asked.config is None:
+        if asked.skip_unsupported:
+            raise UsageError("--skip-unsupported is for image sets: name one with -c FILE")
+        return None
+    from skopeo_mirror.inputs.imageset import parse_imageset  # noqa: PLC0415 - as above
+
+    found = parse_imageset(Path(asked.config), skip_unsupported=asked.skip_unsupported)
+    for warning in found.warnings:
+        console.warning(warning)
+    return found
+
+
+def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[Listed, ...]:
+    from skopeo_mirror.inputs.selection import select  # noqa: PLC0415 - as above
+    from skopeo_mirror.inputs.set_images import (  # noqa: PLC0415 - as above
+        SelectedFrom,
+        catalog_reference,
+        check_names,
+        images_of_set,
+    )
+
+    selected = []
+    for operator, digest, catalog in catalogs(found.operators, context, within):
+        reference = catalog_reference(operator)
+        selection = select(catalog, operator)
+        for warning in selection.warnings:
+            context.console.warning(warning)
+        selected.append(SelectedFrom(operator=operator, reference=reference, digest=digest, selection=selection))
+    check_names(selected)
+    return images_of_set(found, selected)
+
+
+def named_catalog(text: str) -> OperatorCatalog:
+    """The catalog that somebody names: a reference, or `oci://PATH`. Raises InvalidInput."""
+    from skopeo_mirror.inputs.imageset import OperatorCatalog  # noqa: PLC0415 - as above
+
+    if text.startswith("oci:"):
+        return OperatorCatalog(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
+    try:
+        return OperatorCatalog(catalog=text, reference=Reference.parse(text))
+    except InvalidReference as error:
+        raise InvalidInput([str(error)]) from error
+
+
+def catalogs(
+    operators: Sequence[OperatorCatalog], context: Context, within: Path | None = None
+) -> Iterator[tuple[OperatorCatalog, Digest, Catalog]]:
+    """Each catalog with its digest: from the layout `within`, from `oci://PATH`, else pulled as any image is.
+
+    skopeo and registries.conf are needed only where one is pulled.
+    Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
+    """
+    from skopeo_mirror.inputs.catalog import read_catalog  # noqa: PLC0415 - as above
+    from skopeo_mirror.inputs.oci_layout import image_digest  # noqa: PLC0415 - as above
+    from skopeo_mirror.inputs.set_images import catalog_reference  # noqa: PLC0415 - as above
+
+    pulls = within is None and any(operator.layout is None for operator in operators)
+    puller = _puller(context) if pulls else None
+    for operator in operators:
+        name = None if within is None else str(catalog_reference(operator))
+        layout = within or operator.layout
+        with _pulled(operator, puller, context) if layout is None else nullcontext((None, layout)) as (digest, place):
+            try:
+                found = digest or image_digest(place, name), read_catalog(place, name)
+            except InvalidInput as error:
+                problems = (problem.removeprefix(f"{place}: ") for problem in error.problems)
+                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in problems) from error
+        yield operator, *found
+
+
+def _puller(context: Context) -> CatalogPuller:
+    from skopeo_mirror.cli import checks  # noqa: PLC0415 - only what is pulled needs it
+    from skopeo_mirror.transfer.catalogs import CatalogPuller  # noqa: PLC0415 - as above
+
+    configuration = context.configuration
+    checks.readable(context.pull.authfile, context.pull.src_authfile, context.pull.policy)
+    return CatalogPuller(
+        skopeo=context.skopeo,
+        settings=context.settings,
+        configuration=configuration,
+        sourcing=context.sourcing,
+        retries=context.pull.retries,
+        log_dir=context.log_dir,
+    )
+
+
+@contextmanager
+def _pulled(
+    operator: OperatorCatalog, puller: CatalogPuller | None, context: Context
+) -> Iterator[tuple[Digest | None, Path]]:
+    from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - only what is pulled needs it
+
+    def tell(news: News) -> None:
+        match news:
+            case Retrying(job=job, pause=pause, why=why):
+                context.console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
+            case Warned(text=text):
+                context.console.warning(text)
+
+    assert operator.reference is not None  # noqa: S101 - it lies in no layout
+    assert puller is not None  # noqa: S101 - as `catalogs` has seen to it
+    with context.stopped_by_signals():
+        context.console.note(f"reading the catalog {operator.reference}")
+        with puller.pull(operator.reference, stop=context.stop, tell=tell) as pulled:
+            yield pulled.reference.digest, pulled.layout

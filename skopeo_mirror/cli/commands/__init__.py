@@ -1,0 +1,1 @@
+"""A module a command, loaded when the command is asked for."""

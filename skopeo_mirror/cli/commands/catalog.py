@@ -1,0 +1,37 @@
+"""`catalog`: what an operator catalog has to offer."""
+
+from __future__ import annotations
+
+import json as json_text
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from skopeo_mirror.cli.asked import catalogs, named_catalog
+from skopeo_mirror.cli.context import Context
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import Conf, Json, Pull
+from skopeo_mirror.inputs.listing import list_catalog
+from skopeo_mirror.output.catalogs import catalog_document, catalog_table
+from skopeo_mirror.output.console import Console
+
+
+@command()
+def catalog(
+    *,
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
+    conf: Conf,
+    pull: Pull,
+    json: Json = False,
+) -> None:
+    """List an operator catalog: packages, channels and their heads. It is pulled through registries.conf as any image.
+
+    REFERENCE is host[:port]/path[:tag][@digest], or oci://PATH for a catalog in an OCI layout.
+
+    Example: skopeo-mirror catalog -r registries.conf registry.redhat.io/redhat/redhat-operator-index:v4.18
+    """
+    console = Console()
+    [(_, _, found)] = catalogs([named_catalog(reference)], Context(conf=conf, pull=pull, console=console))
+    document = catalog_document(reference, [asdict(package) for package in list_catalog(found)])
+    console.result(json_text.dumps(document, indent=2) if json else catalog_table(document))

@@ -1,0 +1,31 @@
+"""`normalize`: a registries.conf in canonical form."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from skopeo_mirror.cli.checks import refuse_beside
+from skopeo_mirror.cli.configuration import configuration
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import Conf
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.registries_conf.normalizing import normalize as normalized
+
+
+@command()
+def normalize(
+    *,
+    context: typer.Context,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    conf: Conf,
+) -> None:
+    """Print the configuration in canonical form, drop-ins merged, as every skopeo from 1.9 on reads it.
+
+    Example: skopeo-mirror normalize registries.conf
+    """
+    if file is not None:
+        refuse_beside("FILE", context, "registries_conf")
+    console = Console()
+    console.result(normalized(configuration(conf, console, file)).rstrip("\n"))

@@ -1,0 +1,42 @@
+"""`pin`: tags to digests."""
+
+from __future__ import annotations
+
+import typer
+
+from skopeo_mirror.cli import asked as asking
+from skopeo_mirror.cli import checks
+from skopeo_mirror.cli.context import Context
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import Asked, Conf, Images, Jobs, Pull, Quiet
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.transfer.pinning import pin_all
+
+
+@command()
+def pin(*, images: Images = None, asked: Asked, conf: Conf, pull: Pull, jobs: Jobs = 8, quiet: Quiet = False) -> None:
+    """Resolve tags to digests through the mirrors; print name:tag@sha256:..., one a line, in the order given.
+
+    Example: skopeo-mirror pin -r registries.conf quay.io/foo/app:v1
+    """
+    console = Console(quiet=quiet)
+    context = Context(conf=conf, pull=pull, console=console)
+    sourcing = context.sourcing
+    checks.readable(pull.authfile, pull.src_authfile)
+    listed = [one for one in asking.images(images, asked, context) if one.layout is None]
+    failed = False
+    with context.stopped_by_signals():
+        for pinned, error in pin_all(
+            [one.reference if one.digest is None else one.reference.pin(one.digest) for one in listed],
+            skopeo=context.skopeo,
+            settings=context.settings,
+            sourcing=sourcing,
+            jobs=jobs,
+            retries=pull.retries,
+        ):
+            if error is None:
+                console.result(str(pinned))
+            else:
+                failed = True
+                console.error(f"{pinned}: {error}")
+    raise typer.Exit(1 if failed else 0)

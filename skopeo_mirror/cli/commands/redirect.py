@@ -1,0 +1,48 @@
+"""`redirect`: from reports to what makes others pull from the destination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skopeo_mirror.cli.checks import text_of
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import OUTPUT, option
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.redirect import Format, check_registries, confirmed_images, parse_report
+from skopeo_mirror.output.redirect import redirect as redirected
+
+RedirectFormat = Annotated[
+    Format, option("--format", metavar="FORMAT", panel=OUTPUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).")
+]
+
+
+@command()
+def redirect(
+    *,
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", show_default=False)],
+    format_: RedirectFormat = Format.REGISTRIES_CONF,
+) -> None:
+    """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
+
+    Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource),
+    or as source=destination lines, which -f reads (mapping).
+
+    Example: skopeo-mirror redirect report.json > mirror.conf
+    """
+    parsed = []
+    for file in reports:
+        images = parse_report(text_of(file), str(file))
+        check_registries(images, str(file))
+        parsed.append(images)
+    console = Console()
+    if not confirmed_images(parsed):
+        console.warning("no image is confirmed: nothing is redirected")
+    text = redirected(parsed, format_)
+    if format_ is Format.CATALOGSOURCE and not text:
+        console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
+    for line in text.splitlines():
+        console.result(line)

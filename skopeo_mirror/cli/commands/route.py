@@ -1,0 +1,47 @@
+"""`route`: from where each image would be pulled."""
+
+from __future__ import annotations
+
+import json as json_text
+
+import typer
+
+from skopeo_mirror.cli import asked as asking
+from skopeo_mirror.cli.context import Context
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import Asked, Conf, Images, Json, Pull, Quiet
+from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.routes import Routed, route_document, route_tree
+
+
+@command()
+def route(
+    *, images: Images = None, asked: Asked, conf: Conf, pull: Pull, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Show, offline, from where each image would be pulled: the candidates in order, and why others are not.
+
+    With -c, catalogs are pulled, for they say which images there are.
+
+    Example: skopeo-mirror route -r registries.conf quay.io/foo/app@sha256:...
+    """
+    console = Console(quiet=quiet)
+    context = Context(conf=conf, pull=pull, console=console)
+    router = context.router
+    routed = []
+    for listed in asking.images(images, asked, context):
+        if listed.layout is not None:
+            continue
+        try:
+            found = router.route(listed.reference)
+        except Unroutable as error:
+            registry = router.lookup(listed.reference.name)
+            routed.append(Routed(image=listed.text, reference=listed.reference, registry=registry, error=str(error)))
+        else:
+            routed.append(Routed(image=listed.text, reference=listed.reference, route=found))
+    if json:
+        console.result(json_text.dumps(route_document(routed), indent=2))
+    else:
+        for image in routed:
+            console.result(route_tree(image))
+    raise typer.Exit(1 if any(image.error for image in routed) else 0)

@@ -1,0 +1,50 @@
+"""`validate`: what is wrong with a registries.conf."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skopeo_mirror.cli.checks import refuse_beside
+from skopeo_mirror.cli.configuration import configuration_files
+from skopeo_mirror.cli.groups import command
+from skopeo_mirror.cli.options import Conf, Json
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by, valid_line
+from skopeo_mirror.registries_conf.reading import Severity, dropin_files, examine
+
+
+@command()
+def validate(
+    *,
+    context: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
+    conf: Conf,
+    json: Json = False,
+) -> None:
+    """Check registries.conf files, every problem at once. A directory stands for its drop-ins.
+
+    Example: skopeo-mirror validate registries.conf
+    """
+    if files:
+        refuse_beside("FILE", context, "registries_conf", "registries_conf_dir")
+    console = Console()
+    given = [one for path in files or [] for one in (dropin_files(path) if path.is_dir() else (path,))]
+    chosen = given if files else configuration_files(conf)
+    examination = examine(chosen)
+    problems = examination.problems
+    failed = any(conf.strict or problem.severity is Severity.ERROR for problem in problems)
+    if json:
+        document = problem_document([str(file) for file in chosen], problems, strict=conf.strict)
+        console.result(json_text.dumps(document, indent=2))
+    else:
+        for line in problem_lines(problems):
+            console.result(line)
+        if not problems:
+            console.result(valid_line(chosen))
+        for note in tags_pass_by(examination.configuration):
+            console.note(note)
+    raise typer.Exit(2 if failed else 0)

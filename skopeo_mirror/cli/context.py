@@ -1,0 +1,96 @@
+"""What the options of a command come to: its registries.conf, its skopeo, how it pulls; each made when it is needed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skopeo_mirror import signals
+from skopeo_mirror.cli.configuration import configuration
+from skopeo_mirror.registries_conf.routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skopeo_mirror.cli.options import Conf, Pull
+    from skopeo_mirror.output.console import Console
+    from skopeo_mirror.registries_conf.model import Configuration
+    from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.settings import Settings
+    from skopeo_mirror.transfer.sourcing import Sourcing
+    from skopeo_mirror.transfer.stopping import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The surroundings of a command that knows of images.
+
+    `log_dir` takes the logs of failed attempts. Without `redirects` nothing is redirected (what comes from a layout),
+    and warnings about registries.conf are nobody's concern.
+    """
+
+    conf: Conf
+    pull: Pull
+    console: Console
+    log_dir: Path | None = None
+    redirects: bool = True
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The registries.conf in force, its warnings told once. Raises InvalidConfiguration, UsageError."""
+        found = configuration(self.conf, self.console if self.redirects else None)
+        return found.with_all_mirrors() if self.pull.all_mirrors else found
+
+    @cached_property
+    def router(self) -> Router:
+        """What the configuration says of images."""
+        return Router(self.configuration)
+
+    @cached_property
+    def sourcing(self) -> Sourcing:
+        """Where images come from."""
+        from skopeo_mirror.transfer.sourcing import Sourcing  # noqa: PLC0415 - `route` and `images` need none
+
+        return Sourcing(router=self.router, mirrors_only=self.pull.mirrors_only)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What skopeo is told when it pulls. Raises UsageError."""
+        return replace(self.pull.settings, credential_helpers=self.configuration.credential_helpers)
+
+    @cached_property
+    def skopeo(self) -> Skopeo:
+        """The skopeo to run. Raises SkopeoUnusable."""
+        from skopeo_mirror.skopeo.finding import find  # noqa: PLC0415 - as above
+
+        return find(self.conf.skopeo, os.environ)
+
+    @cached_property
+    def stop(self) -> Stop:
+        """The stop button of everything that the command runs."""
+        from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415 - as above
+
+        return Stop(runs=self.skopeo.runs)
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Let signals press the stop button; raise Signalled when the block has ended then.
+
+        A second SIGINT ends the program at once.
+        """
+        stop, console = self.stop, self.console
+
+        def press(why: str) -> None:
+            stop.now(why)
+            console.notice("stopping; interrupt again to end at once")
+
+        def kill() -> None:
+            stop.runs.kill()
+            console.leave()
+
+        with signals.stopping(press, kill):
+            yield

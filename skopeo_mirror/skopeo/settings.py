@@ -1,0 +1,51 @@
+"""What skopeo is told beside images, as values: apart from what runs it, for the command line loads this always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from skopeo_mirror.registries_conf.model import AUTH_FILES
+from skopeo_mirror.skopeo.attending import Patience
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """How skopeo gets in on one side: its auth file and its certificate directory."""
+
+    authfile: str | None = None
+    cert_dir: str | None = None
+
+    def options(self, prefix: str = "") -> list[str]:
+        """The options of `skopeo copy` (`prefix` is `src-` or `dest-`) or of `skopeo inspect` (no prefix)."""
+        options = []
+        if self.authfile is not None:
+            options += [f"--{prefix}authfile", self.authfile]
+        if self.cert_dir is not None:
+            options += [f"--{prefix}cert-dir", self.cert_dir]
+        return options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take.
+
+    `credential_helpers` are those of the configuration in force.
+    """
+
+    source: Access = field(default_factory=Access)
+    destination: Access = field(default_factory=Access)
+    policy: str | None = None
+    insecure_policy: bool = False
+    remove_signatures: bool = False
+    extra: tuple[str, ...] = ()
+    credential_helpers: tuple[str, ...] = AUTH_FILES
+    patience: Patience = field(default_factory=Patience)
+
+    def global_options(self) -> list[str]:
+        """The options that stand before the subcommand."""
+        options = ["--debug"]
+        if self.policy is not None:
+            options += ["--policy", self.policy]
+        if self.insecure_policy:
+            options.append("--insecure-policy")
+        return options
