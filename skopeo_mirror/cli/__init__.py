@@ -24,9 +24,9 @@ COMMANDS: Final = ("copy", "route", "validate", "normalize", "pin", "images", "r
 class Program(Group):
     """The commands, loaded one by one."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """Return the names."""
-        return list(COMMANDS)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment] # names, for lists and "did you mean"
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class's signature
         """Return the command of that name, or None."""
