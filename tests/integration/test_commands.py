@@ -359,6 +359,36 @@ def test_the_module_is_the_program(skopeo_mirror: Program) -> None:
     assert (run.stdout, run.returncode) == (skopeo_mirror("images", "alpine").stdout, 0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [
+        pytest.param(["--version"], 10, id="version"),
+        pytest.param(["validate", "registries.conf"], 41, id="validate"),
+        pytest.param(["route", "-r", "registries.conf", "prod.invalid/ns/app:v1"], 41, id="route"),
+    ],
+)
+def test_a_command_loads_little_more_than_it_needs(skopeo_mirror: Program, arguments: list[str], most: int) -> None:
+    """Start-up is what short commands take: each module of the package counts."""
+    file = skopeo_mirror.directory / "registries.conf"
+    file.write_text('[[registry]]\nprefix = "prod.invalid"\nlocation = "mirror.invalid/prod"\n', encoding="utf-8")
+    code = (
+        f"import atexit, sys; sys.argv[:] = {['skopeo-mirror', *arguments]}; from skopeo_mirror.__main__ import main; "
+    )
+    code += "atexit.register(lambda: print(*(m for m in sys.modules if m.split('.')[0] == 'skopeo_mirror'), "
+    code += "sep='\\n', file=sys.__stderr__)); main()"
+    run = subprocess.run(
+        [skopeo_mirror.command()[0], "-c", code],
+        env=skopeo_mirror.environment(),
+        cwd=skopeo_mirror.directory,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    loaded = run.stderr.split()
+    assert (run.returncode, "skopeo_mirror.__main__" in loaded) == (0, True)
+    assert len(loaded) <= most, loaded
+
+
 class TestSkopeo:
     """`--skopeo`: a name is looked up on PATH; before the command it counts for every command."""
 
