@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
 from skopeo_mirror.inputs.lists import Listed, Shard, read_images
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 
-NOBODY: str = "no image; name images, lists of them with -f FILE, or an image set with -c FILE"
+NOBODY: Final = "no image; name images, lists of them with -f FILE, or an image set with -c FILE"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
