@@ -7,12 +7,11 @@ every file that is read (observed on 1.9.3 and 1.18.0).
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoMirrorError
-from skopeo_mirror.files import home_directory, temporary_directory
+from skopeo_mirror.files import home_directory, private_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.attending import Patience, Transcript
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
@@ -51,22 +50,20 @@ def _asked(skopeo: Skopeo) -> tuple[Path, ...] | None:
         ) from error
 
 
-def _asked_in(directory: Path, skopeo: Skopeo) -> tuple[Path, ...] | None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=directory, prefix="registries-", suffix=".conf", encoding="ascii"
-    ) as file:
-        file.write(_BLOCKED)
-        file.flush()
+def _asked_in(parent: Path, skopeo: Skopeo) -> tuple[Path, ...] | None:
+    with private_directory(parent) as directory:  # cleared by the next run where this one is killed
+        given = directory / "registries.conf"
+        given.write_text(_BLOCKED, encoding="ascii")
         transcript = Transcript(limit=1_000_000)
         skopeo.run(
             [
-                *("--debug", "--insecure-policy", "--registries-conf", file.name),
+                *("--debug", "--insecure-policy", "--registries-conf", str(given)),
                 *("inspect", "--no-creds", "--raw", f"docker://{_NOBODY}"),
             ],
             watcher=transcript,
             patience=Patience(stall=30.0),
         )
-        return loaded_files(transcript.text, given=file.name)
+        return loaded_files(transcript.text, given=str(given))
 
 
 def loaded_files(log: str, *, given: str) -> tuple[Path, ...] | None:
