@@ -74,9 +74,6 @@ def test_a_size_that_a_manifest_claims_is_its_sources_fault(
     after = files_below(layout)
     assert {path: after[path] for path in before} == before
     failed = next(image for image in report["images"] if image["image"] == name)
-    if place == "image-of-an-index":  # skopeo words it as if it could not write the index, which can have other causes
-        assert "Instructed to preserve digests" in failed["error"]
-        return
     assert [(attempt["location"], attempt["reason"]) for attempt in failed["attempts"]] == [
         (mirror.host, "corrupt"),
         (second_mirror.host, "corrupt"),
