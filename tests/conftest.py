@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no-clock")  # how busy a machine is decides over no test
 
 INTEGRATION = Path(__file__).parent / "integration"
 DOORS = [(subprocess, "Popen"), *((os, name) for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"))]
