@@ -16,11 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.bench.images import make_image, make_layer
-from tests.integration.bench.registry import Registry
+from tests.rig.images import make_image, make_layer
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
+    from tests.rig.images import Image
 
 REDIRECT = """\
 [[registry]]

@@ -27,9 +27,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from tests.integration.bench.certificates import make_certificates
-from tests.integration.bench.images import make_image, make_multi_architecture
-from tests.integration.bench.registry import Registry
+from tests.rig.certificates import make_certificates
+from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from skopeo_mirror import __version__
-from skopeo_mirror.skopeo.finding import find
+from skopeo_mirror.skopeo.discovery import find
 
 
 def versions(skopeo: str | None) -> str:

@@ -12,8 +12,9 @@ import skopeo_mirror
 PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
-# `cli -> output -> transfer -> skopeo -> registries_conf -> reference -> errors` and `cli -> inputs -> reference`.
-# `manifest`, `files` and `json_text` stand beside `reference`, `signals` and `streams` beside the program.
+# `cli -> output -> transfer -> skopeo -> registries_conf -> request, oci_layout, manifest -> reference -> errors`;
+# `olm` and `lists` know neither skopeo nor registries_conf. `files` and `json_text` stand beside `reference`, `signals`
+# and `streams` beside the program.
 GROUND = {"errors", "reference", "manifest", "files", "json_text"}
 ARROWS = {
     "errors": set[str](),
@@ -21,15 +22,30 @@ ARROWS = {
     "json_text": set[str](),
     "reference": {"errors"},
     "manifest": {"errors", "reference", "json_text"},
-    "inputs": GROUND,
+    "oci_layout": GROUND,
+    "request": {"reference"},
+    "lists": {"errors", "reference", "request"},
+    "olm": GROUND | {"lists", "oci_layout", "request"},
     "registries_conf": GROUND,
     "skopeo": GROUND | {"registries_conf"},
-    "transfer": GROUND | {"registries_conf", "skopeo"},
-    "output": GROUND | {"registries_conf", "skopeo", "transfer", "streams"},
+    "transfer": GROUND | {"registries_conf", "skopeo", "request"},
+    "output": GROUND | {"request", "registries_conf", "skopeo", "transfer", "streams"},
     "streams": set[str](),
     "signals": {"errors"},
     "versions": {"skopeo"},
-    "cli": GROUND | {"registries_conf", "skopeo", "transfer", "output", "inputs", "signals", "versions"},
+    "cli": GROUND
+    | {
+        "registries_conf",
+        "skopeo",
+        "transfer",
+        "output",
+        "olm",
+        "lists",
+        "oci_layout",
+        "request",
+        "signals",
+        "versions",
+    },
     "__main__": {"cli", "errors", "signals", "streams", "versions"},
     "__init__": set[str](),
 }
@@ -92,9 +108,9 @@ def test_imports_point_down(file: Path) -> None:
     assert rooms_imported_by(file) <= ARROWS[room_of(name_of(file))]
 
 
-def test_inputs_and_registries_conf_know_neither_skopeo_nor_each_other() -> None:
-    assert not ARROWS["inputs"] & {"skopeo", "registries_conf", "transfer"}
-    assert not ARROWS["registries_conf"] & {"skopeo", "inputs", "transfer"}
+def test_olm_and_registries_conf_know_neither_skopeo_nor_each_other() -> None:
+    assert not ARROWS["olm"] & {"skopeo", "registries_conf", "transfer"}
+    assert not ARROWS["registries_conf"] & {"skopeo", "olm", "transfer"}
 
 
 def test_nothing_imports_the_command_line() -> None:

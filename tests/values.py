@@ -8,7 +8,7 @@ from typing import Any
 
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
 
@@ -16,20 +16,20 @@ D1 = Digest(algorithm="sha256", hex="1" * 64)
 D2 = Digest(algorithm="sha256", hex="2" * 64)
 
 
-def candidate(text: str, *, insecure: bool = False, blocked: bool = False, kind: Kind = Kind.MIRROR) -> Candidate:
+def candidate(text: str, *, insecure: bool = False, blocked: bool = False, kind: Kind = Kind.MIRROR) -> PullSource:
     reference = Reference.parse_canonical(text)
-    return Candidate(reference=reference, location=reference.domain, insecure=insecure, blocked=blocked, kind=kind)
+    return PullSource(reference=reference, location=reference.domain, insecure=insecure, blocked=blocked, kind=kind)
 
 
-def origin(text: str, *, insecure: bool = False, blocked: bool = False) -> Candidate:
+def origin(text: str, *, insecure: bool = False, blocked: bool = False) -> PullSource:
     return candidate(text, insecure=insecure, blocked=blocked, kind=Kind.ORIGIN)
 
 
-def served(by: Candidate) -> Attempt:
+def served(by: PullSource) -> Attempt:
     return Attempt(candidate=by, outcome=Outcome.SERVED)
 
 
-def failed(who: Candidate, reason: Reason, stage: Stage = Stage.MANIFEST, detail: str = "") -> Attempt:
+def failed(who: PullSource, reason: Reason, stage: Stage = Stage.MANIFEST, detail: str = "") -> Attempt:
     return Attempt(candidate=who, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=detail)
 
 

@@ -14,7 +14,7 @@ from scripts.benchmark.measure import ContenderError
 from scripts.benchmark.publishing import missing
 from scripts.benchmark.relay import Link, relayed
 from scripts.benchmark.results import Row, Sample
-from tests.integration.bench.registry import Registry
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,11 +7,11 @@ import http.client
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
-from tests.integration.bench.images import OCI_INDEX, OCI_MANIFEST
+from tests.rig.images import OCI_INDEX, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from scripts.benchmark.workload import Workload
-    from tests.integration.bench.registry import Registry
+    from tests.rig.registry import Registry
 
 
 def publish(workload: Workload, registry: Registry, prefix: str = "", *, tagged: bool = False) -> None:

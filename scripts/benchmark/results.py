@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from scripts.benchmark.measure import Cost
-    from tests.integration.bench.registry import Request
+    from tests.rig.registry import Request
 
 SCHEMA = "skopeo-mirror/bench/v1"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.inputs.lists import Listed, Shard, read_images
+from skopeo_mirror.lists import Listed, Shard, read_images
 from skopeo_mirror.reference import Reference
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.cli.context import Context
     from skopeo_mirror.cli.options import Asked
-    from skopeo_mirror.inputs.catalog import Catalog
-    from skopeo_mirror.inputs.imageset import ImageSet, OperatorCatalog
+    from skopeo_mirror.olm.file_based_catalog import Catalog
+    from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.transfer.catalogs import CatalogPuller
@@ -42,7 +42,7 @@ class Wishes:
         """
         if self.image_set is None:
             return self.listed
-        from skopeo_mirror.inputs.set_images import once  # noqa: PLC0415 - YAML is needed for image sets alone
+        from skopeo_mirror.olm.set_images import once  # noqa: PLC0415 - YAML is needed for image sets alone
 
         return once([*self.listed, *_part(_images_of(self.image_set, context, within), self.shard)])
 
@@ -86,7 +86,7 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
         if asked.skip_unsupported:
             raise UsageError("--skip-unsupported is for image sets: name one with -c FILE")
         return None
-    from skopeo_mirror.inputs.imageset import parse_imageset  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.imageset import parse_imageset  # noqa: PLC0415 - as above
 
     found = parse_imageset(Path(asked.config), skip_unsupported=asked.skip_unsupported)
     for warning in found.warnings:
@@ -95,8 +95,8 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
 
 
 def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[Listed, ...]:
-    from skopeo_mirror.inputs.selection import select  # noqa: PLC0415 - as above
-    from skopeo_mirror.inputs.set_images import (  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.selection import select  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.set_images import (  # noqa: PLC0415 - as above
         SelectedFrom,
         catalog_reference,
         check_names,
@@ -116,7 +116,7 @@ def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[
 
 def named_catalog(text: str) -> OperatorCatalog:
     """The catalog that somebody names: a reference, or `oci://PATH`. Raises InvalidInput."""
-    from skopeo_mirror.inputs.imageset import OperatorCatalog  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.imageset import OperatorCatalog  # noqa: PLC0415 - as above
 
     if text.startswith("oci:"):
         return OperatorCatalog(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
@@ -134,9 +134,9 @@ def catalogs(
     skopeo and registries.conf are needed only where one is pulled.
     Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
     """
-    from skopeo_mirror.inputs.catalog import read_catalog  # noqa: PLC0415 - as above
-    from skopeo_mirror.inputs.oci_layout import image_digest  # noqa: PLC0415 - as above
-    from skopeo_mirror.inputs.set_images import catalog_reference  # noqa: PLC0415 - as above
+    from skopeo_mirror.oci_layout import image_digest  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.file_based_catalog import read_catalog  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.set_images import catalog_reference  # noqa: PLC0415 - as above
 
     pulls = within is None and any(operator.layout is None for operator in operators)
     puller = _puller(context) if pulls else None

@@ -65,7 +65,7 @@ class Context:
     @cached_property
     def skopeo(self) -> Skopeo:
         """The skopeo to run. Raises SkopeoUnusable."""
-        from skopeo_mirror.skopeo.finding import find  # noqa: PLC0415 - as above
+        from skopeo_mirror.skopeo.discovery import find  # noqa: PLC0415 - as above
 
         return find(self.conf.skopeo, os.environ)
 

@@ -144,14 +144,14 @@ class Pull:
     @property
     def settings(self) -> Settings:
         """What skopeo is told, but for the configuration's credential helpers. Raises UsageError."""
-        from skopeo_mirror.skopeo.attending import Patience  # noqa: PLC0415 - not every command runs skopeo
         from skopeo_mirror.skopeo.settings import Access, Settings  # noqa: PLC0415 - as above
+        from skopeo_mirror.skopeo.supervision import Timeouts  # noqa: PLC0415 - not every command runs skopeo
 
         return Settings(
             source=Access(authfile=self.src_authfile or self.authfile, cert_dir=self.src_cert_dir),
             policy=self.policy,
             insecure_policy=self.insecure_policy,
-            patience=Patience(
+            timeouts=Timeouts(
                 timeout=parse_duration(self.timeout or "0", "--timeout"),
                 stall=parse_duration(self.stall_timeout, "--stall-timeout"),
             ),

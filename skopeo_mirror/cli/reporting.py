@@ -54,10 +54,10 @@ class Account:
 
     def hearing(self, tell: Callable[[News], None]) -> Callable[[News], None]:
         """Let `tell` hear the news, and remember the images that are at their end."""
-        from skopeo_mirror.transfer.engine import Finished  # noqa: PLC0415 - start-up time of the other commands
+        from skopeo_mirror.transfer.engine import Settled  # noqa: PLC0415 - start-up time of the other commands
 
         def hear(news: News) -> None:
-            if isinstance(news, Finished):
+            if isinstance(news, Settled):
                 self._finished.append(news.result)
             tell(news)
 

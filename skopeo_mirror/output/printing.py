@@ -11,7 +11,7 @@ from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, failed_line, image_line
-from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
+from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, Weighed
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ class Printer:
         if self._display is not None:
             self._display.hear(news)
         match news:
-            case Finished(result=result):
+            case Settled(result=result):
                 self._image(result)
             case Retrying(job=job, pause=pause, why=why):
                 self._console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
             case Warned(text=text):
                 self._console.warning(text)
-            case Planned() | Copying():
+            case Weighed() | Copying():
                 pass
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.text import bar, human_bytes
-from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying, Warned
+from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, Weighed
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Tally:
     def hear(self, news: News, now: float) -> None:
         """Take one piece of news that arrived at `now`."""
         match news:
-            case Planned(job=job, bytes=size):
+            case Weighed(job=job, bytes=size):
                 self.sizes[job.number] = size
                 self.planned.append(size)
             case Copying(job=job, source=source):
@@ -58,7 +58,7 @@ class Tally:
                 self.under_way[job.number] = f"{_short(job.wanted.image)} from {source.partition('@')[0]}"
             case Retrying(job=job, why=why):
                 self.under_way[job.number] = f"{_short(job.wanted.image)} waits: {why}"
-            case Finished(job=job, result=result):
+            case Settled(job=job, result=result):
                 self.under_way.pop(job.number, None)
                 size = self.sizes.pop(job.number, 0)
                 self.finished += 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.transfer.results import ImageResult, RunResult
 
@@ -51,7 +51,7 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
-def location_of(candidate: Candidate) -> str:
+def location_of(candidate: PullSource) -> str:
     """The location as configured; a wildcard entry without one stands for the host itself."""
     return candidate.location or candidate.reference.domain
 
@@ -104,7 +104,7 @@ def _image(image: ImageResult) -> dict[str, Any]:
     return document
 
 
-def _candidate(candidate: Candidate) -> dict[str, str]:
+def _candidate(candidate: PullSource) -> dict[str, str]:
     return {
         "reference": str(candidate.reference),
         "location": location_of(candidate),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Registry
-    from skopeo_mirror.registries_conf.routing import Candidate, Route
+    from skopeo_mirror.registries_conf.routing import PullSource, Route
 
 SCHEMA = "skopeo-mirror/route/v1"
 
@@ -89,7 +89,7 @@ def _matched(image: Routed) -> str:
     return f"prefix {registry.prefix}, the longest that matches{place}"
 
 
-def _candidate(candidate: Candidate) -> str:
+def _candidate(candidate: PullSource) -> str:
     marks = [f"{candidate.kind} {candidate.location}"] if candidate.location else [str(candidate.kind), "not rewritten"]
     if candidate.insecure:
         marks.append("insecure")

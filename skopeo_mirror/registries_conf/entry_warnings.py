@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from skopeo_mirror.registries_conf.model import Registry
-    from skopeo_mirror.registries_conf.place import Place
+    from skopeo_mirror.registries_conf.positions import Position
     from skopeo_mirror.registries_conf.problem import Problem
 
 
@@ -28,10 +28,10 @@ class _Entry:
     """One entry in force, where it stands, and all the others."""
 
     registry: Registry
-    place: Place
+    place: Position
     router: Router
 
-    def mirror(self, index: int) -> Place:
+    def mirror(self, index: int) -> Position:
         origin = self.registry.origin
         return self.place.mirror(origin.index if origin is not None else 0, index)
 
@@ -47,14 +47,14 @@ class _Entry:
         return is_location(f"a{prefix[1:]}" if prefix.startswith("*.") else prefix)
 
     @property
-    def locations(self) -> list[tuple[Place, str]]:
+    def locations(self) -> list[tuple[Position, str]]:
         """Every location of the entry, with its place."""
         mirrors = [(self.mirror(index), mirror.location) for index, mirror in enumerate(self.registry.mirrors)]
         own = [(self.place, self.registry.location)] if self.registry.location else []
         return mirrors + own
 
 
-def entry_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Place]) -> Iterator[Problem]:
+def entry_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Position]) -> Iterator[Problem]:
     """Yield the warnings for the entries in force, merged over all files; `place_of` says where each stands."""
     registries = tuple(registries)
     router = Router(Configuration(registries=registries))
@@ -67,7 +67,7 @@ def entry_warnings(registries: Iterable[Registry], place_of: Callable[[Registry]
         yield from elsewhere.insecure_there(entry)
 
 
-def duplicate_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Place]) -> Iterator[Problem]:
+def duplicate_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Position]) -> Iterator[Problem]:
     """Yield a warning for each entry of one file whose prefix an earlier one has."""
     first: dict[str, Registry] = {}
     for registry in registries:

@@ -10,13 +10,13 @@ from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.foreign import foreign, mirror_advice
 from skopeo_mirror.registries_conf.locations import cleaned
 from skopeo_mirror.registries_conf.misreading import LOST_HEADERS, MEND_HEADERS
-from skopeo_mirror.registries_conf.place import Place
+from skopeo_mirror.registries_conf.positions import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from skopeo_mirror.registries_conf.keys import Type
-    from skopeo_mirror.registries_conf.place import Lines
+    from skopeo_mirror.registries_conf.positions import Lines
     from skopeo_mirror.registries_conf.problem import Problem
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -30,7 +30,7 @@ _LOCATIONS = frozenset({"url", "uri", "endpoint", "endpoints", "host", "hostname
 
 def key_warnings(document: Mapping[str, Any], *, file: str, lines: Lines) -> Iterator[Problem]:
     """Yield a warning for each key of one file that has no effect where it stands."""
-    top = Place(file=file, lines=lines)
+    top = Position(file=file, lines=lines)
     sorted_keys = keys.sort_keys(document, keys.TOP)
     other = foreign(document)
     if other is None:
@@ -48,7 +48,7 @@ def key_warnings(document: Mapping[str, Any], *, file: str, lines: Lines) -> Ite
         yield from _in_registry(registry, index, top)
 
 
-def _in_registry(table: Mapping[str, Any], index: int, top: Place) -> Iterator[Problem]:
+def _in_registry(table: Mapping[str, Any], index: int, top: Position) -> Iterator[Problem]:
     place = top.registry(index, keys.registry_name(table))
     sorted_keys = keys.sort_keys(table, keys.REGISTRY)
     yield from _unknown(place, table, sorted_keys.unknown, keys.REGISTRY)
@@ -58,7 +58,7 @@ def _in_registry(table: Mapping[str, Any], index: int, top: Place) -> Iterator[P
 
 
 def _unknown(
-    place: Place,
+    place: Position,
     table: Mapping[str, Any],
     unknown: Sequence[str],
     names: Mapping[str, Type],

@@ -11,7 +11,7 @@ from skopeo_mirror.reference import shown
 from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.foreign import foreign
 from skopeo_mirror.registries_conf.locations import PLACEHOLDER
-from skopeo_mirror.registries_conf.place import Lines
+from skopeo_mirror.registries_conf.positions import Lines
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
 if TYPE_CHECKING:

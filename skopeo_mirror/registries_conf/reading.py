@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
-from skopeo_mirror.registries_conf.interpreting import Contents, interpret
 from skopeo_mirror.registries_conf.key_warnings import key_warnings
 from skopeo_mirror.registries_conf.keys import fold
 from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
-from skopeo_mirror.registries_conf.place import Lines, Place
+from skopeo_mirror.registries_conf.parsing import Contents, interpret
+from skopeo_mirror.registries_conf.positions import Lines, Position
 from skopeo_mirror.registries_conf.problem import Problem, Severity
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def examine(files: Sequence[Path]) -> Examination:
     examination = interpret_files(contents)
     problems += examination.problems
     if not files:
-        problems.append(Place(file="registries.conf", lines=Lines("")).warning("", *_NO_FILE))
+        problems.append(Position(file="registries.conf", lines=Lines("")).warning("", *_NO_FILE))
     configuration = None if _is_refused(problems) else examination.configuration
     return Examination(configuration=configuration, problems=tuple(problems))
 
@@ -97,7 +97,7 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     problems: list[Problem] = []
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
-    places: dict[str, Place] = {}
+    places: dict[str, Position] = {}
     explained = False
     for file, content in files:
         contents, places[file], found = _interpret(file, content)
@@ -138,17 +138,17 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _interpret(file: str, content: bytes) -> tuple[Contents, Place, list[Problem]]:
+def _interpret(file: str, content: bytes) -> tuple[Contents, Position, list[Problem]]:
     text = ""
     try:
         text = toml.decode(content)
         document, newer = toml.parse(text)
     except toml.TomlError as error:
-        return Contents(), Place(file=file, lines=Lines("")), [syntax_problem(file, text, error)]
+        return Contents(), Position(file=file, lines=Lines("")), [syntax_problem(file, text, error)]
     lines = Lines(text, registries=_count(document))
     contents, problems = interpret(document, file=file, lines=lines)
     warnings = [*_old_readers(file, content, newer), *key_warnings(document, file=file, lines=lines)]
-    return contents, Place(file=file, lines=lines), [*problems, *warnings]
+    return contents, Position(file=file, lines=lines), [*problems, *warnings]
 
 
 def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:
@@ -169,7 +169,7 @@ def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Ite
         )
 
 
-def _place(places: Mapping[str, Place], registry: Registry) -> Place:
+def _place(places: Mapping[str, Position], registry: Registry) -> Position:
     origin = registry.origin
     assert origin is not None  # noqa: S101 - every registry that was read has one
     return places[origin.file].registry(origin.index, registry.prefix)

@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class PullSource:
     """One place to pull from. `location` is as configured (empty: a wildcard entry without rewrite)."""
 
     reference: Reference
@@ -64,7 +64,7 @@ class Route:
 
     reference: Reference
     registry: Registry | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[PullSource, ...]
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -101,7 +101,7 @@ class Router:
         registry = self.lookup(reference.name)
         if registry is None:
             return Route(reference=reference, registry=None, candidates=(self._unmatched(reference),))
-        used: list[Candidate] = []
+        used: list[PullSource] = []
         skipped: list[Skipped] = []
         for index, mirror in enumerate(registry.mirrors):
             why = _why_skipped(registry, mirror, digested=reference.digest is not None)
@@ -112,14 +112,14 @@ class Router:
         used.append(self._origin(reference, registry))
         return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
 
-    def _unmatched(self, reference: Reference) -> Candidate:
+    def _unmatched(self, reference: Reference) -> PullSource:
         location = reference.name.partition("/")[0]
-        return Candidate(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
+        return PullSource(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
 
-    def _mirror(self, reference: Reference, registry: Registry, index: int) -> Candidate:
+    def _mirror(self, reference: Reference, registry: Registry, index: int) -> PullSource:
         mirror = registry.mirrors[index]
         physical = _rewrite(reference, registry, mirror.location, f"mirror[{index}].location")
-        return Candidate(
+        return PullSource(
             reference=physical,
             location=mirror.location,
             insecure=mirror.insecure,
@@ -127,9 +127,9 @@ class Router:
             kind=Kind.MIRROR,
         )
 
-    def _origin(self, reference: Reference, registry: Registry) -> Candidate:
+    def _origin(self, reference: Reference, registry: Registry) -> PullSource:
         physical = _rewrite(reference, registry, registry.location, "location") if registry.location else reference
-        return Candidate(
+        return PullSource(
             reference=physical,
             location=registry.location,
             insecure=registry.insecure,

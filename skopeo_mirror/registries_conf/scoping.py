@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
 
 
-def scope(image: Reference, candidates: Sequence[Candidate], *, writes_to: Reference | None = None) -> str:
+def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Reference | None = None) -> str:
     """Render the TOML that makes skopeo pull `image` from exactly `candidates`, in that order.
 
     The last candidate stands as the entry's location, so leaving the origin out needs no `blocked`. `writes_to` is the
@@ -38,12 +38,12 @@ class Together:
     text: str
     routes: Mapping[str, tuple[str, ...]]
 
-    def has(self, image: Reference, candidates: Sequence[Candidate]) -> bool:
+    def has(self, image: Reference, candidates: Sequence[PullSource]) -> bool:
         """Whether it makes skopeo pull `image` from exactly `candidates`."""
         return self.routes.get(image.name) == _names(candidates)
 
 
-def scope_together(routes: Iterable[tuple[Reference, Sequence[Candidate]]]) -> Together:
+def scope_together(routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Together:
     """Render one TOML for many images, leaving out those that would need another entry than one before them."""
     tables: dict[str, _Table] = {}
     covered: dict[str, tuple[str, ...]] = {}
@@ -68,7 +68,7 @@ def credentials_from(helpers: Sequence[str]) -> str:
     return f"credential-helpers = [{', '.join(map(_quoted, helpers))}]\n\n" if tuple(helpers) != AUTH_FILES else ""
 
 
-def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
+def physical_repositories(candidates: Iterable[PullSource], writes_to: Reference | None) -> list[str]:
     """The repositories that skopeo really talks to, once each, in order."""
     names = [candidate.reference.name for candidate in _registries(candidates)]
     if writes_to is not None:
@@ -76,13 +76,13 @@ def physical_repositories(candidates: Iterable[Candidate], writes_to: Reference 
     return list(dict.fromkeys(names))
 
 
-def scoped_prefixes(image: Reference, candidates: Iterable[Candidate], writes_to: Reference | None) -> list[str]:
+def scoped_prefixes(image: Reference, candidates: Iterable[PullSource], writes_to: Reference | None) -> list[str]:
     """The prefixes of all entries that `scope` writes."""
     candidates = _registries(candidates)
     return [*([image.name] if candidates else []), *physical_repositories(candidates, writes_to)]
 
 
-def _registries(candidates: Iterable[Candidate]) -> list[Candidate]:
+def _registries(candidates: Iterable[PullSource]) -> list[PullSource]:
     return [candidate for candidate in candidates if candidate.kind is not Kind.LAYOUT]
 
 
@@ -96,7 +96,7 @@ class _Table:
     mirrors: tuple[tuple[str, bool], ...] = ()
 
 
-def _tables(image: Reference, candidates: Sequence[Candidate], writes_to: Reference | None) -> dict[str, _Table]:
+def _tables(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, _Table]:
     """The tables for one image by their prefixes, its own first."""
     candidates = _registries(candidates)
     if not candidates:
@@ -129,7 +129,7 @@ def _document(tables: Iterable[_Table]) -> str:
     return "\n".join(blocks)
 
 
-def _names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+def _names(candidates: Sequence[PullSource]) -> tuple[str, ...]:
     return tuple(candidate.reference.name for candidate in candidates)
 
 

@@ -20,12 +20,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
-from skopeo_mirror.skopeo.attending import attend
+from skopeo_mirror.skopeo.supervision import supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from skopeo_mirror.skopeo.attending import Ended, Patience, Watcher
+    from skopeo_mirror.skopeo.supervision import Ended, Timeouts, Watcher
 
 COLLECTOR: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured)."""
@@ -61,7 +61,7 @@ class Skopeo:
         """The version as numbers: 1.22-dev is (1, 22)."""
         return numbers_of(self.version)
 
-    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience) -> Run:
+    def run(self, arguments: Sequence[str], *, watcher: Watcher, timeouts: Timeouts) -> Run:
         """Run skopeo to its end, or end it when it stalls, takes too long, or is to stop.
 
         Standard output is returned whole (a manifest: at most a few megabytes); standard error goes to `watcher` as it
@@ -79,8 +79,8 @@ class Skopeo:
         finally:
             os.close(output_write)
             os.close(log_write)
-        output, ended = attend(
-            process, output_read, log_read, watcher=watcher, patience=patience, stopping=self.runs.stopping
+        output, ended = supervise(
+            process, output_read, log_read, watcher=watcher, timeouts=timeouts, stopping=self.runs.stopping
         )
         return Run(status=process.wait(), output=output, seconds=time.monotonic() - started, ended=ended)
 

@@ -17,13 +17,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.skopeo.attending import Attention, Ended, Patience
+from skopeo_mirror.skopeo.supervision import Ended, Supervision, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.attending import Watcher
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.supervision import Watcher
 
 LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of one answer; contents do not come in answers, but through pipes."""
@@ -69,15 +69,15 @@ class ImageProxy:
                 os.close(log)
         self._stopping = skopeo.runs.stopping
 
-    def ask(self, method: str, *arguments: object, watcher: Watcher, patience: Patience) -> Answer:
+    def ask(self, method: str, *arguments: object, watcher: Watcher, timeouts: Timeouts) -> Answer:
         """Ask one question; what is logged until it is answered goes to `watcher`. Raises ProxyBroken."""
         try:
             self._send(method, *arguments)
-            return self._answer(watcher, patience)
+            return self._answer(watcher, timeouts)
         except OSError as error:
             raise ProxyBroken(str(error)) from error
 
-    def fetch(self, answer: Answer, *, watcher: Watcher, patience: Patience) -> bytes:
+    def fetch(self, answer: Answer, *, watcher: Watcher, timeouts: Timeouts) -> bytes:
         """Read what an answer's pipe has. Raises ProxyBroken.
 
         The proxy closes its end when it is told to finish, and it has finished when everything was read.
@@ -88,7 +88,7 @@ class ImageProxy:
             with open(answer.content, "rb") as pipe:  # noqa: PTH123 - it is a descriptor
                 self._send("FinishPipe", answer.pipe)
                 content = pipe.read()
-            self._answer(watcher, patience)
+            self._answer(watcher, timeouts)
         except OSError as error:
             raise ProxyBroken(str(error)) from error
         return content
@@ -103,8 +103,8 @@ class ImageProxy:
     def _send(self, method: str, *arguments: object) -> None:
         self._socket.send(json.dumps({"method": method, "args": arguments}).encode())
 
-    def _answer(self, watcher: Watcher, patience: Patience) -> Answer:
-        attention = Attention(self._process, watcher, patience, self._stopping)
+    def _answer(self, watcher: Watcher, timeouts: Timeouts) -> Answer:
+        attention = Supervision(self._process, watcher, timeouts, self._stopping)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._log, selectors.EVENT_READ)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.files import IrregularFile, open_regular, read_regular
 from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, parse_manifest
 from skopeo_mirror.reference import Digest
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.registries_conf.routing import Kind, PullSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LayoutCandidate(Candidate):
+class LayoutSource(PullSource):
     """An image of the layout in `directory`; `location` is `oci:DIR`.
 
     `reference` has the digest that the layout's index gives the image, and none where the image is not in it.
@@ -42,7 +42,7 @@ class LayoutCandidate(Candidate):
         return self.directory / "blobs"
 
 
-def read_manifest(candidate: LayoutCandidate) -> bytes:
+def read_manifest(candidate: LayoutSource) -> bytes:
     """The manifest's bytes, not compared with the digest. Raises OSError."""
     digest = candidate.reference.digest
     if digest is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.skopeo.layout import LayoutCandidate
+    from skopeo_mirror.skopeo.layout import LayoutSource
     from skopeo_mirror.skopeo.provenance import Ending
 
 
@@ -25,7 +25,7 @@ def trace_layout(
     events: Sequence[Event],
     tail: Sequence[str],
     *,
-    candidate: LayoutCandidate,
+    candidate: LayoutSource,
     ending: Ending,
     destination: Reference | None = None,
 ) -> Provenance:

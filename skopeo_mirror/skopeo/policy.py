@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.registries_conf.routing import as_pulled
-from skopeo_mirror.skopeo.attending import Patience
 from skopeo_mirror.skopeo.debuglog import Died
-from skopeo_mirror.skopeo.watching import LogWatcher
+from skopeo_mirror.skopeo.log_watcher import LogWatcher
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -161,7 +161,7 @@ def _have_it_judged(file: str, settings: Settings, skopeo: Skopeo) -> None:
     skopeo.run(
         [*settings.global_options(), "copy", "docker://", "docker://"],
         watcher=watcher,
-        patience=Patience(timeout=_PATIENCE),
+        timeouts=Timeouts(timeout=_PATIENCE),
     )
     watcher.close()
     for event in watcher.reader.events:

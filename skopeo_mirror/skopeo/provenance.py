@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
 
 
 class Outcome(StrEnum):
@@ -57,7 +57,7 @@ class Attempt:
     `log` is where skopeo's debug log of it was kept (`--log-dir`).
     """
 
-    candidate: Candidate
+    candidate: PullSource
     outcome: Outcome
     stage: Stage | None = None
     reason: Reason | None = None
@@ -106,7 +106,7 @@ class Provenance:
     """
 
     attempts: tuple[Attempt, ...]
-    server: Candidate | None = None
+    server: PullSource | None = None
     doubt: str | None = None
     fault: Fault | None = None
     uncertain: bool = False
@@ -160,7 +160,7 @@ def trace(
     events: Sequence[Event],
     tail: Sequence[str],
     *,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[PullSource],
     ending: Ending,
     digest: Digest | None,
     destination: Reference | None = None,
@@ -182,7 +182,7 @@ class _Walk:
     """Walks the events in order, keeping the candidate that skopeo is at."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], destination: Reference | None, elsewhere: Sequence[str]
+        self, candidates: Sequence[PullSource], destination: Reference | None, elsewhere: Sequence[str]
     ) -> None:
         self._candidates = candidates
         repositories = [one.reference for one in candidates] + ([] if destination is None else [destination])
@@ -262,7 +262,7 @@ class _Walk:
             left=tuple(dict.fromkeys(self._left)),
         )
 
-    def _doubt(self, server: Candidate, digest: Digest | None) -> str | None:
+    def _doubt(self, server: PullSource, digest: Digest | None) -> str | None:
         """Why the requests do not prove that `server` served (later releases may read blobs from another candidate)."""
         if self._gaps:
             return "skopeo made more requests than are kept in memory, so it is not known where all of them went"
@@ -368,7 +368,7 @@ class _Walk:
     def _provenance(
         self,
         *,
-        server: Candidate | None = None,
+        server: PullSource | None = None,
         doubt: str | None = None,
         fault: Fault | None = None,
         uncertain: bool = False,

@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING, Final
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
-from skopeo_mirror.skopeo.attending import Ended
 from skopeo_mirror.skopeo.debuglog import Died, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
-from skopeo_mirror.skopeo.layout import LayoutCandidate, read_manifest, refuse_irregular, stage
+from skopeo_mirror.skopeo.layout import LayoutSource, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
+from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Outcome, Provenance, trace
 from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
-from skopeo_mirror.skopeo.watching import LogWatcher
+from skopeo_mirror.skopeo.supervision import Ended
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
-    from skopeo_mirror.skopeo.attending import Patience
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.command import Run, Skopeo
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.logs import LogDirectory
     from skopeo_mirror.skopeo.settings import Access, Settings
+    from skopeo_mirror.skopeo.supervision import Timeouts
 
 _REASON_OF: Final = {
     Ended.STALLED: Reason.STALLED,
@@ -81,7 +81,7 @@ class ScopedSkopeo:
     def probe(
         self,
         image: Reference,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[PullSource],
         *,
         access: Access,
         yields: bool = False,
@@ -92,7 +92,7 @@ class ScopedSkopeo:
         With `yields` the run is ended at the first rate limit, because other candidates are left. `keeps_log`: whether
         a failure is one that `--log-dir` is for.
         """
-        if isinstance(candidates[0], LayoutCandidate):
+        if isinstance(candidates[0], LayoutSource):
             return _read_from_layout(image, candidates[0])
         arguments = ["inspect", "--raw", *access.options(), f"docker://{image}"]
         run, provenance = self._run(image, candidates, arguments, yields=yields, keeps_log=keeps_log)
@@ -103,7 +103,7 @@ class ScopedSkopeo:
     def copy(
         self,
         image: PinnedReference,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[PullSource],
         target: Target,
         *,
         asked: Reference | None = None,
@@ -117,7 +117,7 @@ class ScopedSkopeo:
         URLs beside the candidates from which skopeo may fetch content of it.
         """
         asked = asked or image.without_tag()
-        if isinstance(candidates[0], LayoutCandidate):
+        if isinstance(candidates[0], LayoutSource):
             return self._copy_from_layout(image, candidates[0], target, on_event)
         source = [*self.settings.source.options("src-"), f"docker://{asked}"]
         return self._copy(
@@ -125,8 +125,8 @@ class ScopedSkopeo:
         )
 
     def look_for_signatures(
-        self, image: PinnedReference, candidates: Sequence[Candidate], *, access: Access
-    ) -> tuple[list[Event], Candidate | None]:
+        self, image: PinnedReference, candidates: Sequence[PullSource], *, access: Access
+    ) -> tuple[list[Event], PullSource | None]:
         """Let skopeo read the signatures of the first of `candidates` that has `image`, and nothing of its content.
 
         The log of that, and who it was; None where nobody had it, or where the signatures could not be read.
@@ -150,7 +150,7 @@ class ScopedSkopeo:
     def _copy_from_layout(
         self,
         image: PinnedReference,
-        candidate: LayoutCandidate,
+        candidate: LayoutSource,
         target: Target,
         on_event: Callable[[Event], None] | None,
     ) -> Provenance:
@@ -173,7 +173,7 @@ class ScopedSkopeo:
         self,
         image: PinnedReference,
         asked: Reference,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[PullSource],
         source: Sequence[str],
         target: Target,
         *,
@@ -214,7 +214,7 @@ class ScopedSkopeo:
     def _run(
         self,
         image: Reference,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[PullSource],
         arguments: Sequence[str],
         *,
         writes_to: Reference | None = None,
@@ -232,15 +232,15 @@ class ScopedSkopeo:
             run = self.skopeo.run(
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
                 watcher=watcher,
-                patience=self.settings.patience,
+                timeouts=self.settings.timeouts,
             )
         watcher.close()
         events, tail = watcher.reader.events, watcher.reader.tail
-        ending = ending_of(run.status, run.ended, watcher, self.settings.patience)
+        ending = ending_of(run.status, run.ended, watcher, self.settings.timeouts)
         last = events[-1] if events else None
         if done_with is not None and isinstance(last, Died) and done_with.match(last.error):
             ending = Ending(at=ending.at, status=0)
-        if isinstance(candidates[0], LayoutCandidate):
+        if isinstance(candidates[0], LayoutSource):
             provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
         else:
             provenance = trace(
@@ -281,14 +281,14 @@ class ScopedSkopeo:
             path.unlink(missing_ok=True)
 
 
-def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, patience: Patience) -> Ending:
+def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, timeouts: Timeouts) -> Ending:
     """How a run ended just now, in words where it was ended from here."""
     now = time.monotonic()
     if ended is None:
         return Ending(at=now, status=status)
     complaint = {
-        Ended.STALLED: f"nothing moved for {patience.stall:g} s" if patience.stall is not None else "",
-        Ended.TIMEOUT: f"not done after {patience.timeout:g} s" if patience.timeout is not None else "",
+        Ended.STALLED: f"nothing moved for {timeouts.stall:g} s" if timeouts.stall is not None else "",
+        Ended.TIMEOUT: f"not done after {timeouts.timeout:g} s" if timeouts.timeout is not None else "",
         Ended.RATE_LIMITED: "too many requests (429), and other candidates are left",
         Ended.STOPPED: "ended because the run was stopped",
     }[ended]
@@ -300,7 +300,7 @@ def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, patience: P
     )
 
 
-def _read_from_layout(image: Reference, candidate: LayoutCandidate) -> Probe:
+def _read_from_layout(image: Reference, candidate: LayoutSource) -> Probe:
     try:
         manifest = read_manifest(candidate)
     except OSError as error:
@@ -310,7 +310,7 @@ def _read_from_layout(image: Reference, candidate: LayoutCandidate) -> Probe:
     return _checked(manifest, image, Provenance(attempts=(served,), server=candidate))
 
 
-def _unreadable(candidate: LayoutCandidate, stage_: Stage, error: OSError) -> Attempt:
+def _unreadable(candidate: LayoutSource, stage_: Stage, error: OSError) -> Attempt:
     return Attempt(
         candidate=candidate,
         outcome=Outcome.FAILED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES
-from skopeo_mirror.skopeo.attending import Patience
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class Settings:
     remove_signatures: bool = False
     extra: tuple[str, ...] = ()
     credential_helpers: tuple[str, ...] = AUTH_FILES
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def global_options(self) -> list[str]:
         """The options that stand before the subcommand."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from skopeo_mirror.reference import PinnedReference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.skopeo.settings import Access
@@ -79,7 +79,7 @@ class _Noticed:
 
 
 def read_signatures(
-    scoped: ScopedSkopeo, image: PinnedReference, candidates: Sequence[Candidate], access: Access
+    scoped: ScopedSkopeo, image: PinnedReference, candidates: Sequence[PullSource], access: Access
 ) -> dict[Digest, Signatures] | None:
     """Those of `image` at the first of `candidates` that has it; None where that cannot be told.
 
@@ -128,7 +128,7 @@ def _noticed(events: Iterable[Event]) -> dict[Digest, _Noticed]:
     return found
 
 
-def _attached(scoped: ScopedSkopeo, server: Candidate, digest: Digest, access: Access) -> tuple[str, ...]:
+def _attached(scoped: ScopedSkopeo, server: PullSource, digest: Digest, access: Access) -> tuple[str, ...]:
     """The signatures that are attached to a manifest: skopeo takes two for the same where all of this is the same."""
     tag = f"{digest.algorithm}-{digest.hex}.sig"
     name = Reference(domain=server.reference.domain, path=server.reference.path, tag=tag)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import can_be_entered
 from skopeo_mirror.registries_conf.routing import Kind
+from skopeo_mirror.skopeo.credential_files import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.lookups import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.transfer import explaining

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.registries_conf.ambient import check_dropins
+from skopeo_mirror.registries_conf.dropin_conflicts import check_dropins
 from skopeo_mirror.registries_conf.scoping import physical_repositories, scoped_prefixes
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
+    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.sourcing import Sourcing
 
 

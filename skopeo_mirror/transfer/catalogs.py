@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import CatalogUnavailable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
-from skopeo_mirror.skopeo.ambient import ambient_dropins
+from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit_sources
@@ -19,9 +19,9 @@ from skopeo_mirror.transfer.credentials import check_credentials
 from skopeo_mirror.transfer.destination.directory import SOURCE, DirectoryDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.engine import Retrying, Warned
+from skopeo_mirror.transfer.jobs import Wanted
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pinning import resolve
-from skopeo_mirror.transfer.preparing import Wanted
 from skopeo_mirror.transfer.run import Request, run
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.reference import Digest, PinnedReference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.settings import Access
     from skopeo_mirror.transfer.destination.place import Place
     from skopeo_mirror.transfer.failover import Tries
@@ -72,7 +72,7 @@ class SignatureComparison:
         """Whether skopeo is told to sign what it copies."""
         return any(option.startswith("--sign-by") for option in self.reader.scoped.settings.extra)
 
-    def _sought(self, candidates: Sequence[Candidate]) -> bool:
+    def _sought(self, candidates: Sequence[PullSource]) -> bool:
         """Whether skopeo may find signatures at any of them, which it is to copy."""
         return not self.reader.scoped.settings.remove_signatures and any(
             candidate.kind is not Kind.LAYOUT and self.registries_d.may_speak_of(candidate.reference)
@@ -106,7 +106,7 @@ class SignatureComparison:
         return Signatures() if place.path is None else _in_directory(place.path, digest, main=main)
 
     def _read(
-        self, image: PinnedReference, digest: Digest, candidates: Sequence[Candidate], access: Access, found: _Found
+        self, image: PinnedReference, digest: Digest, candidates: Sequence[PullSource], access: Access, found: _Found
     ) -> Signatures | None:
         """The signatures of one manifest; `found` remembers them, and those that come along."""
         if digest not in found:

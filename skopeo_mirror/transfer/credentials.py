@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, Unroutable
 from skopeo_mirror.registries_conf.routing import Kind
-from skopeo_mirror.skopeo.lookups import auth_files, credential_trouble
+from skopeo_mirror.skopeo.credential_files import auth_files, credential_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ from skopeo_mirror.transfer.results import LivesElsewhere
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.plan import Elsewhere, Plan
 
@@ -25,7 +25,7 @@ def to_be_fetched(plan: Plan | None, *, brings_layers: bool) -> tuple[Elsewhere,
     return tuple(content for content in plan.elsewhere if content.needed or brings_layers)
 
 
-def why_not(fetched: Iterable[Elsewhere], source: Candidate | None, *, mirrors_only: bool) -> str | None:
+def why_not(fetched: Iterable[Elsewhere], source: PullSource | None, *, mirrors_only: bool) -> str | None:
     """Why an image of which this would be fetched from its URLs is not to be copied, in words for people."""
     from_layout = source is not None and source.kind is Kind.LAYOUT
     if not (mirrors_only or from_layout):

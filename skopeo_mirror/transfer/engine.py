@@ -15,14 +15,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, Tried
-from skopeo_mirror.transfer.pipeline import Again, Done, Journey, Left, Pipeline, Ready, Step
+from skopeo_mirror.transfer.pipeline import Abandoned, Finished, Journey, Pipeline, Planned, Retry, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from skopeo_mirror.transfer.preparing import Job
+    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.stopping import Stop
 
 AHEAD: Final = 64
@@ -30,7 +30,7 @@ AHEAD: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
+class Weighed:
     """News: an image is not there yet; what it weighs, in bytes, if that is known."""
 
     job: Job
@@ -62,7 +62,7 @@ class Warned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
+class Settled:
     """News: an image is at its end."""
 
     job: Job
@@ -77,7 +77,7 @@ class _Landed:
     layers: frozenset[str]
 
 
-News = Planned | Copying | Retrying | Warned | Finished
+News = Weighed | Copying | Retrying | Warned | Settled
 _Message = Step | Copying | _Landed | BaseException | None
 
 
@@ -96,7 +96,7 @@ class Engine:
     _schedule: Schedule = field(default_factory=Schedule)
     _ready: dict[int, Journey] = field(default_factory=dict)
     _copying: set[int] = field(default_factory=set)
-    _later: list[tuple[float, int, Again]] = field(default_factory=list)
+    _later: list[tuple[float, int, Retry]] = field(default_factory=list)
     _left: dict[int, Journey] = field(default_factory=dict)
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
@@ -125,7 +125,7 @@ class Engine:
         while self._later and self._later[0][0] <= now:
             _, number, again = heapq.heappop(self._later)
             if again.copying:
-                self._make_ready(Ready(journey=again.journey))
+                self._make_ready(Planned(journey=again.journey))
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
@@ -173,21 +173,21 @@ class Engine:
                 self.tell(message)
             case _Landed(number=number, layers=layers):
                 self._schedule.landed(number, layers)
-            case Ready(journey=journey):
+            case Planned(journey=journey):
                 self._looking.discard(journey.job.number)
-                self.tell(Planned(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
+                self.tell(Weighed(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
                 self._make_ready(message)
-            case Again(journey=journey):
+            case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
                 self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why))
-            case Left(journey=journey):
+            case Abandoned(journey=journey):
                 self._put_down(journey, arrived=False)
                 self._left[journey.job.number] = journey
-            case Done():
+            case Finished():
                 self._finish(message)
 
-    def _finish(self, done: Done) -> None:
+    def _finish(self, done: Finished) -> None:
         result = done.result
         self._put_down(done.journey, arrived=result.status is Status.COPIED)
         self._end(done.journey.job, result)
@@ -196,7 +196,7 @@ class Engine:
         elif self.fail_fast and result.status is Status.FAILED:
             self.stop.finish(f"--fail-fast: {result.image} failed")
 
-    def _make_ready(self, ready: Ready) -> None:
+    def _make_ready(self, ready: Planned) -> None:
         self._ready[ready.journey.job.number] = ready.journey
         self._schedule.add(ready.journey.job.number, ready.layers)
 
@@ -220,4 +220,4 @@ class Engine:
 
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result
-        self.tell(Finished(job=job, result=result))
+        self.tell(Settled(job=job, result=result))

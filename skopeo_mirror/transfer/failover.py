@@ -14,7 +14,7 @@ from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.circuits import Circuits
 
@@ -34,7 +34,7 @@ def backoff(round_: int, random: Callable[[], float], at_least: float = 0.0) -> 
 class Tries:
     """The candidates of one image on their way through."""
 
-    def __init__(self, image: str, candidates: Sequence[Candidate], circuits: Circuits, retries: int) -> None:
+    def __init__(self, image: str, candidates: Sequence[PullSource], circuits: Circuits, retries: int) -> None:
         self.attempts: list[Attempt] = []
         self._image = image
         self._all = tuple(candidates)
@@ -42,22 +42,22 @@ class Tries:
         self._rounds_left = retries
         self._round = 0
         self._left = list(candidates)
-        self._limited: list[Candidate] = []
-        self._failed: dict[Candidate, Reason] = {}
+        self._limited: list[PullSource] = []
+        self._failed: dict[PullSource, Reason] = {}
         self._retry_after = 0.0
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def candidates(self) -> tuple[PullSource, ...]:
         """All of them, as at the start."""
         return self._all
 
-    def next(self, now: float) -> tuple[Candidate, ...]:
+    def next(self, now: float) -> tuple[PullSource, ...]:
         """The candidates that skopeo is to be given now, in order; empty when all had their turn.
 
         Hosts with an open circuit are left out, unless they are all that is left.
         """
-        closed: list[Candidate] = []
-        open_: list[Candidate] = []
+        closed: list[PullSource] = []
+        open_: list[PullSource] = []
         for candidate in self._left:
             is_open = self._circuits.is_open(candidate.reference.domain, self._image, now)
             (open_ if is_open else closed).append(candidate)
@@ -67,7 +67,7 @@ class Tries:
             self.skip(candidate, Reason.CIRCUIT_OPEN, f"{candidate.reference.domain} is down for other images")
         return tuple(closed)
 
-    def yields(self, candidates: Sequence[Candidate]) -> bool:
+    def yields(self, candidates: Sequence[PullSource]) -> bool:
         """Whether a rate limit is to end the run, because one of `candidates` has not limited us yet."""
         return len(candidates) > 1 and any(candidate not in self._limited for candidate in candidates[1:])
 
@@ -89,7 +89,7 @@ class Tries:
             self._drop(candidate, attempt.reason, was_yielded=provenance.yielded)
         self._retry_after = max(self._retry_after, provenance.retry_after)
 
-    def skip(self, candidate: Candidate, reason: Reason, why: str) -> None:
+    def skip(self, candidate: PullSource, reason: Reason, why: str) -> None:
         """Take note, once, that a candidate is not tried."""
         attempt = Attempt(candidate=candidate, outcome=Outcome.SKIPPED, reason=reason, detail=why)
         if attempt not in self.attempts:
@@ -112,7 +112,7 @@ class Tries:
         self._retry_after = 0.0
         return pause
 
-    def _drop(self, candidate: Candidate, reason: Reason, *, was_yielded: bool) -> None:
+    def _drop(self, candidate: PullSource, reason: Reason, *, was_yielded: bool) -> None:
         if candidate not in self._left:
             return
         self._left.remove(candidate)

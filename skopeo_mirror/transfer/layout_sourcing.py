@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
 from skopeo_mirror.reference import Digest, Reference, shown
-from skopeo_mirror.skopeo.layout import LayoutCandidate
+from skopeo_mirror.skopeo.layout import LayoutSource
 from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_index, ref_name
 from skopeo_mirror.transfer.sourcing import Sources
 
@@ -70,7 +70,7 @@ class LayoutSourcing:
         image = image if digest is None else image.pin(digest)
         digest = self._digest(image)
         reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
-        candidate = LayoutCandidate(reference=reference, location=self._location, directory=self.directory)
+        candidate = LayoutSource(reference=reference, location=self._location, directory=self.directory)
         return Sources(reference=image, candidates=(candidate,))
 
     def _digest(self, image: Reference) -> Digest | None:

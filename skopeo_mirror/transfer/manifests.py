@@ -10,7 +10,7 @@ from skopeo_mirror.transfer.failover import Tries
 
 if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.circuits import Circuits
     from skopeo_mirror.transfer.plain_images import PlainImages
@@ -25,7 +25,7 @@ class ManifestReader:
     retries: int
     plain: PlainImages | None = None
 
-    def tries(self, image: Reference, candidates: tuple[Candidate, ...]) -> Tries:
+    def tries(self, image: Reference, candidates: tuple[PullSource, ...]) -> Tries:
         """The candidates of an image at the start."""
         return Tries(str(image), candidates, self.circuits, self.retries)
 
@@ -50,7 +50,7 @@ class ManifestReader:
         child = index.without_tag().pin(digest)
         return self.scoped.probe(child, candidates, access=self.scoped.settings.source)
 
-    def _probe(self, image: Reference, candidates: tuple[Candidate, ...], *, yields: bool) -> Probe:
+    def _probe(self, image: Reference, candidates: tuple[PullSource, ...], *, yields: bool) -> Probe:
         quick = None if self.plain is None else self.plain.read(image, candidates, yields=yields)
         if quick is not None:
             return quick

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
-from skopeo_mirror.skopeo.ambient import ambient_dropins
+from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.auditing import audit_sources

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.policy import Requirements
     from skopeo_mirror.skopeo.provenance import Attempt, Provenance
@@ -61,10 +61,10 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.comparing import SignatureComparison
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
+    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.plan import Elsewhere
-    from skopeo_mirror.transfer.preparing import Job
     from skopeo_mirror.transfer.presence import Presence
     from skopeo_mirror.transfer.sourcing import Sourcing
 
@@ -100,7 +100,7 @@ class Journey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ready:
+class Planned:
     """An image that can be copied now; `layers` are the digests of what it brings."""
 
     journey: Journey
@@ -108,7 +108,7 @@ class Ready:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Again:
+class Retry:
     """An image that is worth another try in `pause` seconds; `copying` where it had come as far as that."""
 
     journey: Journey
@@ -118,7 +118,7 @@ class Again:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class Finished:
     """An image at its end. `destination_lost`: nothing answers at the destination, whatever the image."""
 
     journey: Journey
@@ -127,13 +127,13 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Left:
+class Abandoned:
     """An image that the stop of the run has left where it was."""
 
     journey: Journey
 
 
-Step = Ready | Again | Done | Left
+Step = Planned | Retry | Finished | Abandoned
 _T = TypeVar("_T")
 
 
@@ -180,11 +180,11 @@ class Pipeline:
         except OSError as error:
             step = self._fail(journey, temporary_trouble(error))
         if self._stopping():
-            return step if isinstance(step, Done) and step.result.error is None else Left(journey=journey)
+            return step if isinstance(step, Finished) and step.result.error is None else Abandoned(journey=journey)
         if step is not None:
             return step
         shared = journey.plan is not None and self.destination.shares_blobs
-        return Ready(journey=journey, layers=frozenset(_known(journey.plan).blobs) if shared else frozenset())
+        return Planned(journey=journey, layers=frozenset(_known(journey.plan).blobs) if shared else frozenset())
 
     def copy(self, journey: Journey, on_event: Callable[[Event], None] | None = None) -> Step:
         """Copy, dropping one candidate after the other that skopeo cannot get past, and confirm who served."""
@@ -198,7 +198,7 @@ class Pipeline:
                     return step
                 continue
             if provenance.server is None and self._stopping():
-                return Left(journey=journey)
+                return Abandoned(journey=journey)
             provenance = self._judge_limits(journey, tries, self._judge_stall(journey, provenance))
             provenance = blamed(provenance, self._fetched(journey))
             tries.record(provenance, time.monotonic())
@@ -222,7 +222,7 @@ class Pipeline:
     def _unpublished(self, journey: Journey, error: Exception) -> Step | None:
         """What comes of an image that could not be published; None where it is to be copied again at once."""
         if isinstance(error, InterruptedError):
-            return Left(journey=journey)
+            return Abandoned(journey=journey)
         if isinstance(error, Damaged) and not journey.mended:
             journey.mended = True
             return None
@@ -241,7 +241,7 @@ class Pipeline:
         return plan.layers.get(asked[3], frozenset())
 
     def _copy_from(
-        self, candidates: tuple[Candidate, ...], journey: Journey, on_event: Callable[[Event], None] | None
+        self, candidates: tuple[PullSource, ...], journey: Journey, on_event: Callable[[Event], None] | None
     ) -> Provenance:
         """One run of skopeo; what it wrote is published only where it is proven who served."""
         pinned = _known(journey.pinned)
@@ -416,7 +416,7 @@ class Pipeline:
         journey.pinned = journey.plan = None
         journey.there = False
         journey.absent = journey.job.place.repository is not None  # what is there now, this run has written
-        return Again(journey=journey, pause=0.0, copying=False, why="its tag has moved")
+        return Retry(journey=journey, pause=0.0, copying=False, why="its tag has moved")
 
     def _judge_stall(self, journey: Journey, provenance: Provenance) -> Provenance:
         """Where a run was ended in the middle of an upload, ask the destination: one that answers is not at fault.
@@ -467,7 +467,7 @@ class Pipeline:
         if reason_of(fault.detail) in PASSING and journey.destination_rounds < self.retries and not self._stopping():
             pause = backoff(journey.destination_rounds, random.random)
             journey.destination_rounds += 1
-            return Again(
+            return Retry(
                 journey=journey, pause=pause, copying=journey.tries is not None and journey.compared, why=fault.detail
             )
         told = [f"{self.destination.name}: {signatures_refused(fault.detail) or fault.detail}"]
@@ -479,7 +479,7 @@ class Pipeline:
             if deep and refuses_name(fault.detail) and not refuses_credentials(fault.detail):
                 told.append(too_deep(repository.path))
         failed = self._fail(journey, "; ".join(filter(None, told)))
-        return Done(
+        return Finished(
             journey=journey,
             result=failed.result,
             destination_lost=fault.unreachable and not self._stopping(),
@@ -492,7 +492,7 @@ class Pipeline:
     def _again_or_fail(self, journey: Journey, tries: Tries, *, copying: bool) -> Step:
         pause = None if self._stopping() else tries.begin_again(random.random)
         if pause is not None:
-            return Again(journey=journey, pause=pause, copying=copying, why="every candidate failed")
+            return Retry(journey=journey, pause=pause, copying=copying, why="every candidate failed")
         told = nobody_served(
             journey.job.wanted.image,
             [*journey.before, *tries.attempts],
@@ -506,11 +506,11 @@ class Pipeline:
     def _stopping(self) -> bool:
         return self.scoped.skopeo.runs.stopping.is_set()
 
-    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None) -> Done:
-        return Done(journey=journey, result=self._result(journey, status, provenance))
+    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None) -> Finished:
+        return Finished(journey=journey, result=self._result(journey, status, provenance))
 
-    def _fail(self, journey: Journey, error: str, provenance: Provenance | None = None) -> Done:
-        return Done(journey=journey, result=self._result(journey, Status.FAILED, provenance, error))
+    def _fail(self, journey: Journey, error: str, provenance: Provenance | None = None) -> Finished:
+        return Finished(journey=journey, result=self._result(journey, Status.FAILED, provenance, error))
 
     def _result(
         self, journey: Journey, status: Status, provenance: Provenance | None, error: str | None = None

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.manifest import digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import Together, scope_together
+from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.scoped import Probe
-from skopeo_mirror.skopeo.standing import StandingSkopeos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 
 
@@ -27,24 +27,24 @@ class PlainImages:
     """
 
     scoped: ScopedSkopeo
-    routes: Callable[[], Iterable[tuple[Reference, Sequence[Candidate]]]]
+    routes: Callable[[], Iterable[tuple[Reference, Sequence[PullSource]]]]
     _plain: bool | None = None
     _together: Together | None = None
-    _standing: StandingSkopeos = field(init=False)
+    _proxies: ProxyPool = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Have skopeos that read all routes from one file."""
-        self._standing = StandingSkopeos(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().text)
+        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().text)
 
-    def read(self, image: Reference, candidates: Sequence[Candidate], *, yields: bool) -> Probe | None:
+    def read(self, image: Reference, candidates: Sequence[PullSource], *, yields: bool) -> Probe | None:
         """Read the manifest of `image`; None where a skopeo of its own must.
 
         Only by digest: the tag of an index would seem to have the digest of one of its images.
         """
         if not self._plain or image.digest is None or not self._scoped_together().has(image, candidates):
             return None
-        reading = self._standing.read(image, candidates, yields=yields)
+        reading = self._proxies.read(image, candidates, yields=yields)
         if reading is None:
             return None
         if reading.ended or not reading.opened:
@@ -63,7 +63,7 @@ class PlainImages:
 
     def close(self) -> None:
         """Let the skopeos go."""
-        self._standing.close()
+        self._proxies.close()
 
     def _scoped_together(self) -> Together:
         with self._lock:

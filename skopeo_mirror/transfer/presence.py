@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
 
 if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
-    from skopeo_mirror.skopeo.standing import StandingSkopeos
     from skopeo_mirror.transfer.destination.place import Destination
 
 
@@ -26,15 +26,15 @@ class Sighting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presence:
-    """Asks the destination: one of `standing`, and a skopeo of its own for what that cannot tell."""
+    """Asks the destination: one of `proxies`, and a skopeo of its own for what that cannot tell."""
 
     scoped: ScopedSkopeo
-    standing: StandingSkopeos
+    proxies: ProxyPool
     destination: Destination
 
     def find(self, repository: Reference, digest: Digest) -> Sighting:
         """Whether `repository`, a name with a tag, has that digest."""
-        reading = self.standing.read(repository, [self.candidate(repository)])
+        reading = self.proxies.read(repository, [self.candidate(repository)])
         if reading is not None:
             if reading.proven and reading.digest == str(digest):
                 return Sighting(there=True)
@@ -60,9 +60,9 @@ class Presence:
             return None, None
         return None, last_trouble(probe.provenance)
 
-    def candidate(self, repository: Reference) -> Candidate:
+    def candidate(self, repository: Reference) -> PullSource:
         """An image there, as what it may be read from."""
-        return Candidate(
+        return PullSource(
             reference=repository,
             location=repository.domain,
             insecure=not self.destination.verifies(repository),

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.request import WantedBy
     from skopeo_mirror.skopeo.provenance import Attempt
 
 
@@ -21,16 +22,6 @@ class Status(StrEnum):
     PRESENT = "present"
     FAILED = "failed"
     WOULD_COPY = "would-copy"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WantedBy:
-    """Who asked for an image: a bundle of a channel of a package of an operator catalog."""
-
-    catalog: str
-    package: str
-    channel: str
-    bundle: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +50,7 @@ class ImageResult:
     destination: str
     status: Status
     confirmed: bool
-    served_by: Candidate | None = None
+    served_by: PullSource | None = None
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
     seconds: float = 0.0

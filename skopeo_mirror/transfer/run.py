@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.scoping import scope_destinations
-from skopeo_mirror.skopeo.ambient import ambient_dropins
+from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.policy import policy_in_force
+from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.registries_d import RegistriesD
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
-from skopeo_mirror.skopeo.standing import StandingSkopeos
 from skopeo_mirror.transfer.auditing import audit
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.credentials import check_credentials
 from skopeo_mirror.transfer.engine import Engine, Warned
+from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.plain_images import PlainImages
-from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.results import RunResult
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Configuration
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.policy import Policy
     from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.jobs import Job, Wanted
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.preparing import Job, Wanted
     from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop
 
@@ -133,9 +133,9 @@ def _pipeline(
         logs=None if request.log_dir is None else LogDirectory(request.log_dir, directory),
     )
     destination = request.destination
-    standing = StandingSkopeos(scoped, request.settings.destination, lambda: _destinations(jobs, destination))
+    proxies = ProxyPool(scoped, request.settings.destination, lambda: _destinations(jobs, destination))
     plain = PlainImages(scoped=scoped, routes=lambda: _routes(jobs, sourcing))
-    stack.callback(standing.close)
+    stack.callback(proxies.close)
     stack.callback(plain.close)
     reader = ManifestReader(
         scoped=scoped,
@@ -143,7 +143,7 @@ def _pipeline(
         retries=request.retries,
         plain=plain if scoped.logs is None else None,  # its log is of many images at once
     )
-    presence = Presence(scoped=scoped, standing=standing, destination=destination)
+    presence = Presence(scoped=scoped, proxies=proxies, destination=destination)
     registries_d = RegistriesD.read(request.skopeo.environment)
     return Pipeline(
         reader=reader,
@@ -166,7 +166,7 @@ def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
 
 def _routes(
     jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing
-) -> Iterator[tuple[Reference, tuple[Candidate, ...]]]:
+) -> Iterator[tuple[Reference, tuple[PullSource, ...]]]:
     """Every image of this run with its candidates."""
     for job in jobs:
         image = job.wanted.image

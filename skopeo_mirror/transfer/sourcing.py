@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.layout import LayoutCandidate
+from skopeo_mirror.skopeo.layout import LayoutSource
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from skopeo_mirror.transfer.destination.naming import tag_of
 
@@ -26,7 +26,7 @@ class Sources:
     """The candidates of one image that may be tried, in order, and those that were left out beforehand."""
 
     reference: Reference
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[PullSource, ...]
     skipped: tuple[Attempt, ...] = ()
 
 
@@ -67,7 +67,7 @@ class Sourcing:
                 "that entry instead of the configuration in force (take it out while this image is copied)"
             )
         route = self.router.route(image)
-        usable: list[Candidate] = []
+        usable: list[PullSource] = []
         skipped: list[Attempt] = []
         for candidate in route.candidates:
             if self.mirrors_only and candidate.kind is Kind.ORIGIN:
@@ -84,14 +84,14 @@ class Sourcing:
 
 
 def _from_layout(image: Reference, directory: Path) -> Sources:
-    candidate = LayoutCandidate(reference=image.without_tag(), location=f"oci:{directory}", directory=directory)
+    candidate = LayoutSource(reference=image.without_tag(), location=f"oci:{directory}", directory=directory)
     return Sources(reference=image, candidates=(candidate,))
 
 
-def _is_same(candidate: Candidate, repository: Reference) -> bool:
+def _is_same(candidate: PullSource, repository: Reference) -> bool:
     """Whether a candidate is the very name that is written, a tag or what keeps a digest: others there may serve."""
     return candidate.reference.name == repository.name and tag_of(candidate.reference) == repository.tag
 
 
-def _skipped(candidate: Candidate, reason: Reason, why: str) -> Attempt:
+def _skipped(candidate: PullSource, reason: Reason, why: str) -> Attempt:
     return Attempt(candidate=candidate, outcome=Outcome.SKIPPED, reason=reason, detail=why)

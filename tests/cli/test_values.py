@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skopeo_mirror.cli.options import Pull
 from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.skopeo.attending import Patience
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, seconds: i
 
 
 def test_patience_is_unbounded_but_for_stalls() -> None:
-    assert Pull(stall_timeout="60s").settings.patience == Patience(timeout=None, stall=60.0)
-    assert Pull(timeout="2m", stall_timeout="0").settings.patience == Patience(timeout=120.0, stall=None)
+    assert Pull(stall_timeout="60s").settings.timeouts == Timeouts(timeout=None, stall=60.0)
+    assert Pull(timeout="2m", stall_timeout="0").settings.timeouts == Timeouts(timeout=120.0, stall=None)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.integration.bench.certificates import Certificates, make_certificates
-from tests.integration.bench.images import Image, make_image
-from tests.integration.bench.program import Program
-from tests.integration.bench.registry import Registry
+from tests.rig.certificates import Certificates, make_certificates
+from tests.rig.images import Image, make_image
+from tests.rig.program import Program
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import (
+from tests.rig.copying import (
     PLAIN,
     asked,
     configure,
@@ -21,15 +21,15 @@ from tests.integration.bench.copying import (
     pin_tag,
     report_of,
 )
-from tests.integration.bench.registry import Registry
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.certificates import Certificates
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.certificates import Certificates
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 USER, PASSWORD = "reader", "correct-horse-battery-staple"
 

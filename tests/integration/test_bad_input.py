@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, files_below, only
-from tests.integration.bench.images import make_image
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import asked, configure, copy, entry, files_below, only
+from tests.rig.images import make_image
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench.program import Program
+    from tests.rig.program import Program
 
 IMAGE = make_image("bad-input")
 GOOD = f"prod.invalid/ns/app@{IMAGE.digest}"

@@ -20,7 +20,7 @@ from scripts.benchmark.relay import Link, relayed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench.registry import Registry
+    from tests.rig.registry import Registry
 
 TOP = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4000

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror import __version__
-from tests.integration.bench.copying import asked, configure, copy, entry, only
+from tests.rig.copying import asked, configure, copy, entry, only
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program, Run
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program, Run
+    from tests.rig.registry import Registry
 
 DIGEST = "sha256:" + "a1" * 32
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, entry, holds, pin_tag
-from tests.integration.bench.images import Layer, digest_of, make_image
-from tests.integration.bench.program import CHECKOUT, Program
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import asked, configure, entry, holds, pin_tag
+from tests.rig.images import Layer, digest_of, make_image
+from tests.rig.program import CHECKOUT, Program
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench.images import Image
+    from tests.rig.images import Image
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 # Where this runs in a container itself, it may not raise what buildah asks for by default (1.28 and 1.39 differ in it).

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag, report_of, statuses
-from tests.integration.bench.images import make_image, make_multi_architecture
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag, report_of, statuses
+from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.certificates import Certificates
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.certificates import Certificates
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 FIRST_CONFIGURATION = """\
 [[registry]]

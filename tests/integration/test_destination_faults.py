@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import configure, copy, entry, only, pin_tag
-from tests.integration.bench.faults import UPLOAD_FAULTS, Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
+from tests.rig.copying import configure, copy, entry, only, pin_tag
+from tests.rig.faults import UPLOAD_FAULTS, Fault, Place
+from tests.rig.faulty import FaultyRegistry
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 ELSEWHERE = {"lie", "never-answer"}  # the last test here; test_stalls.py
 FAULTS = [Fault(place=Place.UPLOAD, kind=kind) for kind in UPLOAD_FAULTS if kind not in ELSEWHERE] + [

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, pin_tag
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import digest_of, make_image, make_multi_architecture, make_random_layer
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, pin_tag
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import digest_of, make_image, make_multi_architecture, make_random_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
     from tests.integration.conftest import Podman
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 OCI_FORMS = [
     pytest.param(make_image("one"), id="oci"),

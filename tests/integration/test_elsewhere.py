@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import (
+from tests.rig.copying import (
     PLAIN,
     asked,
     configure,
@@ -18,16 +18,16 @@ from tests.integration.bench.copying import (
     pin_tag,
     report_of,
 )
-from tests.integration.bench.faults import FAULTS, Fault, Place, answers
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import digest_of, make_image, make_index, make_random_layer
+from tests.rig.faults import FAULTS, Fault, Place, answers
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import digest_of, make_image, make_index, make_random_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 BASE = make_random_layer("windows base", 3000)
 TOP = make_random_layer("windows top", 1000)

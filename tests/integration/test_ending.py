@@ -20,8 +20,8 @@ import pytest
 
 from skopeo_mirror.output.report import report_schema
 from skopeo_mirror.transfer.destination.layout import read_index, ref_name
-from tests.integration.bench.background import started, until
-from tests.integration.bench.copying import (
+from tests.rig.background import started, until
+from tests.rig.copying import (
     PLAIN,
     configure,
     copy,
@@ -31,17 +31,17 @@ from tests.integration.bench.copying import (
     pin_tag,
     statuses,
 )
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import digest_of, make_image, make_random_layer
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import digest_of, make_image, make_random_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 KINDS = ["docker", "oci", "dir"]
 SIGNALS = [

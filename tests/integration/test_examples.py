@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, entry, holds, pin_tag
-from tests.integration.bench.images import make_image
-from tests.integration.bench.program import CHECKOUT
+from tests.rig.copying import PLAIN, asked, configure, entry, holds, pin_tag
+from tests.rig.images import make_image
+from tests.rig.program import CHECKOUT
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 EXAMPLES = CHECKOUT / "scripts" / "examples"
 

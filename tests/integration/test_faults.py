@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.faults import FAULTS, Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
+from tests.rig.faults import FAULTS, Fault, Place
+from tests.rig.faulty import FaultyRegistry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.bench.certificates import Certificates
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program, Run
-    from tests.integration.bench.registry import Registry
+    from tests.rig.certificates import Certificates
+    from tests.rig.images import Image
+    from tests.rig.program import Program, Run
+    from tests.rig.registry import Registry
 
 # What is slow but alive serves; it is no fault.
 ALIVE = {"slow", "hold"}
-# The bench has them, but they take longer than a table can wait; `test_stalls.py` has them.
+# The rig has them, but they take longer than a table can wait; `test_stalls.py` has them.
 SLOW = {"trickle"}
 
 REASONS: dict[str, str] = {

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, statuses
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import digest_of, make_image, make_multi_architecture, make_random_layer
-from tests.integration.bench.program import Program
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, statuses
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import digest_of, make_image, make_multi_architecture, make_random_layer
+from tests.rig.program import Program
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

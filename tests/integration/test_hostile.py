@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.faults import FAULTS, Fault, Place, answers
-from tests.integration.bench.faulty import FaultyRegistry
+from tests.rig.copying import PLAIN, configure, copy, entry, holds, only, pin_tag
+from tests.rig.faults import FAULTS, Fault, Place, answers
+from tests.rig.faulty import FaultyRegistry
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 ESCAPES: Final = "\x1b]0;owned\x07\x1b[31mred\x1b[0m \u202egnp.exe \x9b2J \r\x08"
 """Sets a terminal's title and colours, turns the text around, clears the screen, writes over what was there."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from tests.inputs.catalogs import Member, layer, write_catalog
-from tests.integration.bench.background import started, until
-from tests.integration.bench.copying import (
+from tests.integration.test_copy import FIRST_CONFIGURATION, SECOND_CONFIGURATION, replaced
+from tests.olm.catalogs import Member, layer, write_catalog
+from tests.rig.background import started, until
+from tests.rig.copying import (
     PLAIN,
     asked,
     configure,
@@ -21,26 +22,25 @@ from tests.integration.bench.copying import (
     pin_tag,
     statuses,
 )
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import Layer, digest_of, make_image
-from tests.integration.bench.operators import (
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import Layer, digest_of, make_image
+from tests.rig.operators import (
     Operators,
     make_catalog_image,
     make_operators,
     write_image_set,
     write_layout,
 )
-from tests.integration.bench.registry import Registry
-from tests.integration.test_copy import FIRST_CONFIGURATION, SECOND_CONFIGURATION, replaced
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.certificates import Certificates
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.certificates import Certificates
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 SELECTED = """
 operators:

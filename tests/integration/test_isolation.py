@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, holds, noting_skopeo, only, pin_tag
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, holds, noting_skopeo, only, pin_tag
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 DROP_INS = ".config/containers/registries.conf.d"
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.background import started, until
-from tests.integration.bench.copying import asked, configure, copy, entry, files_below, only, statuses
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import digest_of, make_image, make_index, make_random_layer
+from tests.rig.background import started, until
+from tests.rig.copying import asked, configure, copy, entry, files_below, only, statuses
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import digest_of, make_image, make_index, make_random_layer
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 SHARED = make_random_layer("shared", 5000)
 APP = make_image("app", layers=[SHARED])

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skopeo_mirror.transfer.circuits import IMAGES
-from tests.integration.bench.copying import configure, copy, entry, only, pin_tag
-from tests.integration.bench.faults import FAULTS, Fault, Place, answers
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import make_image
+from tests.rig.copying import configure, copy, entry, only, pin_tag
+from tests.rig.faults import FAULTS, Fault, Place, answers
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import make_image
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 MANIFEST_429 = Fault(place=Place.MANIFEST, kind="429")
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, configure, entry
-from tests.integration.bench.faults import FAULTS, Answer, Fault, Place, answers
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import make_image
+from tests.rig.copying import PLAIN, configure, entry
+from tests.rig.faults import FAULTS, Answer, Fault, Place, answers
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import make_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 SECRET = "hunter2hunter2"
 

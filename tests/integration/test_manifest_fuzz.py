@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.bench.copying import configure, copy, entry, report_of
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import (
+from tests.rig.copying import configure, copy, entry, report_of
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import (
     DOCKER_LAYER,
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 SHARED: Final = make_random_layer("shared", 3000)
 GOOD: Final = (

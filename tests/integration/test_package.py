@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, configure, holds, pin_tag
-from tests.integration.bench.program import CHECKOUT, Program
 from tests.integration.test_copy import FIRST_CONFIGURATION, replaced
+from tests.rig.copying import PLAIN, configure, holds, pin_tag
+from tests.rig.program import CHECKOUT, Program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.registry import Registry
 
 
 def out_of(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.images import make_image, make_multi_architecture
-from tests.integration.bench.operators import make_catalog_image, make_operators
-from tests.integration.bench.registry import Registry
-from tests.integration.bench.signing import ANYTHING, REJECT, Lookaside, Signer, write_policy
+from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag
+from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.operators import make_catalog_image, make_operators
+from tests.rig.registry import Registry
+from tests.rig.signing import ANYTHING, REJECT, Lookaside, Signer, write_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 NAME = "prod.invalid/ns/app"
 TAG = f"{NAME}:v1"

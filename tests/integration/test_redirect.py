@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, holds, only, statuses
-from tests.integration.bench.images import make_image
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, holds, only, statuses
+from tests.rig.images import make_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
     from tests.integration.conftest import Podman
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 REPORT = ("--report", "report.json")
 

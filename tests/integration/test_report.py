@@ -10,13 +10,13 @@ import jsonschema
 import pytest
 
 from skopeo_mirror.output.report import report_schema
-from tests.integration.bench.copying import PLAIN, asked, configure, copy, entry, files_below, only, report_of, statuses
-from tests.integration.bench.images import make_image, make_multi_architecture
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, only, report_of, statuses
+from tests.rig.images import make_image, make_multi_architecture
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 NO_DIGEST = "sha256:" + "0" * 64
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.bench.program import Program
+    from tests.rig.program import Program
 
 COMPLETE = "_SKOPEO_MIRROR_COMPLETE"
 WORDS = [

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import Image, make_image, make_index
-from tests.integration.bench.signatures import (
+from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import Image, make_image, make_index
+from tests.rig.signatures import (
     SIGNER,
     Lookaside,
     attached_by,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 ATTACHED: dict[str, object] = {"use-sigstore-attachments": True}
 

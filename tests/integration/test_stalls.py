@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skopeo_mirror.transfer.circuits import IMAGES
-from tests.integration.bench.copying import configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.faults import SLOW, Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import Layer, digest_of, make_image, make_random_layer
+from tests.rig.copying import configure, copy, entry, holds, only, pin_tag
+from tests.rig.faults import SLOW, Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import Layer, digest_of, make_image, make_random_layer
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 MANY = 14  # more than are looked at ahead of the copies
 

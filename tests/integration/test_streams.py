@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, configure, entry, holds, pin_tag
+from tests.rig.copying import PLAIN, configure, entry, holds, pin_tag
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 
 def in_shell(program: Program, *arguments: object, streams: str, env: dict[str, str] | None = None) -> tuple[int, str]:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import asked, configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import make_image, make_multi_architecture
-from tests.integration.bench.operators import make_catalog_image, make_operators
+from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.operators import make_catalog_image, make_operators
 
 if TYPE_CHECKING:
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program, Run
-    from tests.integration.bench.registry import Registry
+    from tests.rig.images import Image
+    from tests.rig.program import Program, Run
+    from tests.rig.registry import Registry
 
 CATALOG = make_catalog_image(make_operators("prod.invalid/op"))
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import PLAIN, configure, copy, entry, only
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import PLAIN, configure, copy, entry, only
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.images import Image
-    from tests.integration.bench.program import Program
+    from tests.rig.images import Image
+    from tests.rig.program import Program
 
 BROKEN = {
     "cut": '{"auths": {"a.test": {"auth": "c2VjcmV0',

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.transfer.destination.layout import REF_NAME, read_index, ref_name
-from tests.integration.bench.background import started, until
-from tests.integration.bench.copying import PLAIN, configure, copy, entry, statuses
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import make_image
 from tests.integration.test_ending import Where
+from tests.rig.background import started, until
+from tests.rig.copying import PLAIN, configure, copy, entry, statuses
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import make_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 KINDS = ["oci", "dir"]
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.bench.copying import configure, copy, entry, holds, only, pin_tag
-from tests.integration.bench.faults import Fault, Place
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import Image, make_image, make_index, make_multi_architecture
-from tests.integration.bench.registry import Registry
+from tests.rig.copying import configure, copy, entry, holds, only, pin_tag
+from tests.rig.faults import Fault, Place
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import Image, make_image, make_index, make_multi_architecture
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.integration.bench.program import Program
+    from tests.rig.program import Program
 
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 INDEX = make_multi_architecture("index")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bench.copying import configure, copy, entry, holds, only, pin_tag, statuses
-from tests.integration.bench.faulty import FaultyRegistry
-from tests.integration.bench.images import make_image, make_multi_architecture
+from tests.rig.copying import configure, copy, entry, holds, only, pin_tag, statuses
+from tests.rig.faulty import FaultyRegistry
+from tests.rig.images import make_image, make_multi_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench.program import Program
-    from tests.integration.bench.registry import Registry
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 WORDS = [
     "no space left on device",

@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import replace
 
 from skopeo_mirror.reference import Reference
+from skopeo_mirror.request import WantedBy
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.results import ImageResult, RunResult, Status, WantedBy
+from skopeo_mirror.transfer.results import ImageResult, RunResult, Status
 from tests.values import D1, D2, candidate, failed, origin, served
 
 MIRROR = candidate(f"a.test/x/app@{D1}")

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from skopeo_mirror.inputs.catalog import read_catalog
-from skopeo_mirror.inputs.listing import list_catalog
+from skopeo_mirror.olm.file_based_catalog import read_catalog
+from skopeo_mirror.olm.listing import list_catalog
 from skopeo_mirror.output.catalogs import catalog_document, catalog_table
-from tests.inputs.catalogs import Member, as_json, channel, entry, layer, package, write_catalog, write_sample
+from tests.olm.catalogs import Member, as_json, channel, entry, layer, package, write_catalog, write_sample
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from skopeo_mirror.output.progress import Tally, frame
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination.place import Place
-from skopeo_mirror.transfer.engine import Copying, Finished, Planned, Retrying
-from skopeo_mirror.transfer.preparing import Job, Wanted
+from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Weighed
+from skopeo_mirror.transfer.jobs import Job, Wanted
 from skopeo_mirror.transfer.results import Status
 from tests.output.results import COPIED, FAILED, PRESENT
 from tests.values import D1
@@ -23,12 +23,12 @@ def job(number: int, image: str = f"prod.test/ns/app@{D1}") -> Job:
 def halfway() -> Tally:
     """Return a run of four images: one copied in ten seconds, one present, one under way, one not looked at yet."""
     tally = Tally(images=4)
-    tally.hear(Finished(job=job(0), result=PRESENT), 0.0)
-    tally.hear(Planned(job=job(1), bytes=10_000_000), 0.0)
-    tally.hear(Planned(job=job(2), bytes=20_000_000), 0.0)
+    tally.hear(Settled(job=job(0), result=PRESENT), 0.0)
+    tally.hear(Weighed(job=job(1), bytes=10_000_000), 0.0)
+    tally.hear(Weighed(job=job(2), bytes=20_000_000), 0.0)
     tally.hear(Copying(job=job(1), source=f"a.test/x/app@{D1}"), 0.0)
     tally.hear(Copying(job=job(2), source=f"a.test/x/app@{D1}"), 0.0)
-    tally.hear(Finished(job=job(1), result=replace(COPIED, bytes=8_000_000)), 10.0)
+    tally.hear(Settled(job=job(1), result=replace(COPIED, bytes=8_000_000)), 10.0)
     return tally
 
 
@@ -61,13 +61,13 @@ def test_where_it_is_narrow_the_last_words_go_first() -> None:
 def test_without_plans_time_left_is_told_by_images() -> None:
     tally = Tally(images=3)
     tally.hear(Copying(job=job(0), source="a.test/x"), 0.0)
-    tally.hear(Finished(job=job(0), result=replace(COPIED, bytes=0)), 60.0)
+    tally.hear(Settled(job=job(0), result=replace(COPIED, bytes=0)), 60.0)
     assert frame(tally, 60.0, width=200, height=24)[0].endswith(" 1/3 images, 2:00 left")
 
 
 def test_a_failure_is_counted_and_brings_nothing() -> None:
     tally = halfway()
-    tally.hear(Finished(job=job(2), result=FAILED), 10.0)
+    tally.hear(Settled(job=job(2), result=FAILED), 10.0)
     assert "3/4 images, 1 failed, " in frame(tally, 10.0, width=200, height=24)[0]
     assert "10.0 MB of 25.0 MB" in frame(tally, 10.0, width=200, height=24)[0]
 
@@ -86,5 +86,5 @@ def test_an_image_that_waits_says_why_until_it_is_tried_again() -> None:
 
 def test_at_the_end_nothing_is_left() -> None:
     tally = Tally(images=1)
-    tally.hear(Finished(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)
+    tally.hear(Settled(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)
     assert frame(tally, 1.0, width=80, height=24) == [f"{'━' * 40} 1/1 images"]

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from skopeo_mirror.output.report import SCHEMA, location_of, report_document, report_schema, report_text
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.routing import Candidate, Kind
+from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WANTED, WOULD_COPY, run_of
 from tests.values import D1, D2, failed
@@ -157,7 +157,7 @@ def test_sums_up_by_location() -> None:
 
 
 def test_a_wildcard_without_location_stands_for_the_host() -> None:
-    wildcard = Candidate(
+    wildcard = PullSource(
         reference=Reference.parse("x.prod.test/app:1"), location="", insecure=False, blocked=False, kind=Kind.ORIGIN
     )
     assert location_of(wildcard) == "x.prod.test"

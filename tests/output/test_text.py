@@ -19,8 +19,8 @@ from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.streams import enduring, lost
 from skopeo_mirror.transfer.destination.place import Place
-from skopeo_mirror.transfer.engine import Finished, Retrying
-from skopeo_mirror.transfer.preparing import Job, Wanted
+from skopeo_mirror.transfer.engine import Retrying, Settled
+from skopeo_mirror.transfer.jobs import Job, Wanted
 from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WOULD_COPY, run_of
 from tests.values import D1, failed
 
@@ -162,8 +162,8 @@ def printer(*, json_: bool = False, verbose: bool = False, quiet: bool = False) 
     return Printer(console=Console(quiet=quiet), json=json_, verbose=verbose, quiet=quiet)
 
 
-def finished(image: ImageResult) -> Finished:
-    return Finished(job=Job(number=0, wanted=Wanted(image=image.image), place=Place(name="d")), result=image)
+def finished(image: ImageResult) -> Settled:
+    return Settled(job=Job(number=0, wanted=Wanted(image=image.image), place=Place(name="d")), result=image)
 
 
 def test_tells_each_image_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:

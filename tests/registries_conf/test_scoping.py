@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import read
-from skopeo_mirror.registries_conf.routing import Candidate, Kind, Router
+from skopeo_mirror.registries_conf.routing import Kind, PullSource, Router
 from skopeo_mirror.registries_conf.scoping import (
     physical_repositories,
     scope,
@@ -68,12 +68,12 @@ def test_is_written_for_people_too() -> None:
         pytest.param((O, A, B), id="origin-put-off"),
     ],
 )
-def test_skopeo_will_try_exactly_these(candidates: tuple[Candidate, ...], tmp_path: Path) -> None:
+def test_skopeo_will_try_exactly_these(candidates: tuple[PullSource, ...], tmp_path: Path) -> None:
     assert tried(candidates, tmp_path) == [(str(one.reference), one.insecure) for one in candidates]
 
 
 def tried(
-    candidates: tuple[Candidate, ...], directory: Path, writes_to: Reference | None = None
+    candidates: tuple[PullSource, ...], directory: Path, writes_to: Reference | None = None
 ) -> list[tuple[str, bool]]:
     file = directory / "registries.conf"
     file.write_text(scope(IMAGE, candidates, writes_to=writes_to))
@@ -133,7 +133,7 @@ CANDIDATES = st.lists(
 
 @given(CANDIDATES, st.none() | REPOSITORIES.map(Reference.parse))
 def test_every_scoped_file_is_valid_and_exact(
-    tmp_path_factory: pytest.TempPathFactory, candidates: tuple[Candidate, ...], writes_to: Reference | None
+    tmp_path_factory: pytest.TempPathFactory, candidates: tuple[PullSource, ...], writes_to: Reference | None
 ) -> None:
     """Two tables that disagree about one location would be refused: containers/image calls that a conflict."""
     found = tried(candidates, tmp_path_factory.getbasetemp(), writes_to)

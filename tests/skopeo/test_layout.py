@@ -17,7 +17,7 @@ from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.layout import LayoutCandidate, blob_file, read_manifest, refuse_irregular, stage
+from skopeo_mirror.skopeo.layout import LayoutSource, blob_file, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
@@ -27,26 +27,26 @@ from tests.values import D1, image_index, image_manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.attending import Patience, Watcher
+    from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 DIGEST = digest_of(MANIFEST)
 IMAGE = Reference.parse("prod.test/a__b:v1").pin(DIGEST)
 LAYOUT = Path("/media/layout.v1")
-FROM_LAYOUT = LayoutCandidate(reference=IMAGE.without_tag(), location=f"oci:{LAYOUT}", directory=LAYOUT)
+FROM_LAYOUT = LayoutSource(reference=IMAGE.without_tag(), location=f"oci:{LAYOUT}", directory=LAYOUT)
 DESTINATION = Reference.parse("d.test:5000/m/app:v1")
 FINE = Ending(at=3.0, status=0)
 BROKEN = Ending(at=3.0, status=1)
 BLOB = f"{LAYOUT}/blobs/sha256/{D1.hex}"
 
 
-def candidate_in(directory: Path, digest: Digest | None = DIGEST) -> LayoutCandidate:
+def candidate_in(directory: Path, digest: Digest | None = DIGEST) -> LayoutSource:
     """The image in a layout that holds its manifest and nothing else."""
     file = blob_file(directory, DIGEST)
     file.parent.mkdir(parents=True)
     file.write_bytes(MANIFEST)
     reference = IMAGE.without_digest() if digest is None else IMAGE.pin(digest).without_tag()
-    return LayoutCandidate(reference=reference, location=f"oci:{directory}", directory=directory)
+    return LayoutSource(reference=reference, location=f"oci:{directory}", directory=directory)
 
 
 def requested(method: str, url: str) -> Requested:
@@ -244,7 +244,7 @@ class Recorded(Skopeo):
     told: list[Sequence[str]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
 
-    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience) -> Run:  # noqa: ARG002 - its own
+    def run(self, arguments: Sequence[str], *, watcher: Watcher, timeouts: Timeouts) -> Run:  # noqa: ARG002 - its own
         value = dict(pairwise(arguments))
         staged = Path(arguments[-2].removeprefix("oci:"))
         self.told.append(arguments)

@@ -10,20 +10,20 @@ import pytest
 
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.skopeo.attending import Ended, Patience
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 from skopeo_mirror.skopeo.settings import Access, Settings
+from skopeo_mirror.skopeo.supervision import Ended, Timeouts
 from tests.skopeo.golden import DIGEST, log_of
 from tests.values import D1, candidate, image_manifest, origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.attending import Watcher
+    from skopeo_mirror.skopeo.supervision import Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 IMAGE = Reference.parse("prod.test/app").pin(digest_of(MANIFEST))
@@ -49,7 +49,7 @@ class Recorded(Skopeo):
     scoped: list[str] = field(default_factory=list)
     modes: set[int] = field(default_factory=set)
 
-    def run(self, arguments: Sequence[str], *, watcher: Watcher, patience: Patience) -> Run:  # noqa: ARG002 - its own
+    def run(self, arguments: Sequence[str], *, watcher: Watcher, timeouts: Timeouts) -> Run:  # noqa: ARG002 - its own
         self.told.extend(arguments)
         configuration = Path(self._value("--registries-conf"))
         self.scoped.append(configuration.read_text())
@@ -197,19 +197,19 @@ def test_what_was_pushed_must_be_what_was_asked_for(pushed: str, doubt: str | No
 
 
 @pytest.mark.parametrize(
-    ("ended", "patience", "reason", "words"),
+    ("ended", "timeouts", "reason", "words"),
     [
-        pytest.param(Ended.STALLED, Patience(stall=3.0), Reason.STALLED, "nothing moved for 3 s", id="stalled"),
-        pytest.param(Ended.TIMEOUT, Patience(timeout=90.0), Reason.TIMEOUT, "not done after 90 s", id="timeout"),
-        pytest.param(Ended.RATE_LIMITED, Patience(), Reason.RATE_LIMITED, "too many requests (429)", id="rate-limited"),
-        pytest.param(Ended.STOPPED, Patience(), Reason.OTHER, "the run was stopped", id="stopped"),
+        pytest.param(Ended.STALLED, Timeouts(stall=3.0), Reason.STALLED, "nothing moved for 3 s", id="stalled"),
+        pytest.param(Ended.TIMEOUT, Timeouts(timeout=90.0), Reason.TIMEOUT, "not done after 90 s", id="timeout"),
+        pytest.param(Ended.RATE_LIMITED, Timeouts(), Reason.RATE_LIMITED, "too many requests (429)", id="rate-limited"),
+        pytest.param(Ended.STOPPED, Timeouts(), Reason.OTHER, "the run was stopped", id="stopped"),
     ],
 )
 def test_says_why_a_run_was_ended_and_where_it_was(
-    ended: Ended, patience: Patience, reason: Reason, words: str, tmp_path: Path
+    ended: Ended, timeouts: Timeouts, reason: Reason, words: str, tmp_path: Path
 ) -> None:
     skopeo = recorded(status=-15, ended=ended)
-    found = scoped(skopeo, tmp_path, Settings(patience=patience)).copy(IMAGE, [MIRROR], TARGET)
+    found = scoped(skopeo, tmp_path, Settings(timeouts=timeouts)).copy(IMAGE, [MIRROR], TARGET)
     assert found.attempts[0].reason is reason
     assert words in found.attempts[0].detail
     assert f"GET https://a.test/v2/x/app/manifests/{IMAGE.digest}" in found.attempts[0].detail

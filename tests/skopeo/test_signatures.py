@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from skopeo_mirror.registries_conf.routing import Candidate
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 
 MIRROR = candidate(f"mirror.test/app@{D1}")
@@ -31,14 +31,14 @@ LAYER = {"mediaType": "m", "digest": f"sha256:{'3' * 64}", "annotations": {"sign
 class Seen:
     """Answers as a skopeo that logged these events and has this attached to every image."""
 
-    def __init__(self, *events: Event, server: Candidate | None = MIRROR, attached: bytes = b"") -> None:
+    def __init__(self, *events: Event, server: PullSource | None = MIRROR, attached: bytes = b"") -> None:
         self.events, self.server, self.attached = events, server, attached
         self.asked: list[str] = []
 
-    def look_for_signatures(self, *_: object, **__: object) -> tuple[Sequence[Event], Candidate | None]:
+    def look_for_signatures(self, *_: object, **__: object) -> tuple[Sequence[Event], PullSource | None]:
         return self.events, self.server
 
-    def probe(self, image: Reference, candidates: Sequence[Candidate], **_: object) -> Probe:
+    def probe(self, image: Reference, candidates: Sequence[PullSource], **_: object) -> Probe:
         assert [one.reference for one in candidates] == [image]
         self.asked.append(str(image))
         return Probe(manifest=self.attached, provenance=run_of(served(MIRROR)))

@@ -11,10 +11,10 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import AUTH_FILES, Configuration, Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.transfer.auditing import audit, audit_sources
+from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-from skopeo_mirror.transfer.preparing import prepare
 from skopeo_mirror.transfer.sourcing import Sourcing
-from tests.transfer.rig import shelf, wanted
+from tests.transfer.pipelines import shelf, wanted
 from tests.values import D1
 
 if TYPE_CHECKING:

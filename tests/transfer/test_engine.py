@@ -14,9 +14,9 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.transfer.destination.place import Place
-from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, Finished, News, Planned, Retrying
-from skopeo_mirror.transfer.pipeline import Again, Done, Journey, Pipeline, Ready, Step
-from skopeo_mirror.transfer.preparing import Job, Wanted
+from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Weighed
+from skopeo_mirror.transfer.jobs import Job, Wanted
+from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Retry, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.stopping import Stop
 
@@ -30,7 +30,7 @@ FOR_EVER = 60.0
 
 
 def ready(journey: Journey) -> Step:
-    return Ready(journey=journey)
+    return Planned(journey=journey)
 
 
 def copied(journey: Journey) -> Step:
@@ -46,7 +46,7 @@ def failed(journey: Journey) -> Step:
 
 
 def destination_lost(journey: Journey) -> Step:
-    return Done(journey=journey, result=result_of(journey, Status.FAILED, "refused"), destination_lost=True)
+    return Finished(journey=journey, result=result_of(journey, Status.FAILED, "refused"), destination_lost=True)
 
 
 def broken(journey: Journey) -> Step:
@@ -54,15 +54,15 @@ def broken(journey: Journey) -> Step:
 
 
 def bringing(layers: str) -> Callable[[Journey], Step]:
-    return lambda journey: Ready(journey=journey, layers=frozenset(layers))
+    return lambda journey: Planned(journey=journey, layers=frozenset(layers))
 
 
 def again(pause: float = 0.0, *, copying: bool = False) -> Callable[[Journey], Step]:
-    return lambda journey: Again(journey=journey, pause=pause, copying=copying, why="it was down")
+    return lambda journey: Retry(journey=journey, pause=pause, copying=copying, why="it was down")
 
 
 def done(journey: Journey, status: Status) -> Step:
-    return Done(journey=journey, result=result_of(journey, status))
+    return Finished(journey=journey, result=result_of(journey, status))
 
 
 def result_of(journey: Journey, status: Status, error: str | None = None) -> ImageResult:
@@ -140,7 +140,7 @@ class Heard:
     def kinds(self) -> dict[int, list[type]]:
         kinds = defaultdict(list)
         for one in self.news:
-            if isinstance(one, Planned | Copying | Retrying | Finished):
+            if isinstance(one, Weighed | Copying | Retrying | Settled):
                 kinds[one.job.number].append(type(one))
         return kinds
 
@@ -189,7 +189,7 @@ def test_the_results_stand_in_the_order_of_the_list_and_not_of_their_ends() -> N
         return copied(journey)
 
     def tell(news: News) -> None:
-        if isinstance(news, Finished):
+        if isinstance(news, Settled):
             ends.append(news.job.number)
             second_is_done.set()
 
@@ -302,7 +302,7 @@ def test_nobody_waits_for_what_was_put_off() -> None:
     ended: list[int] = []
 
     def tell(news: News) -> None:
-        if isinstance(news, Finished):
+        if isinstance(news, Settled):
             ended.append(news.job.number)
             if ended == [1, 2, 3, 4]:
                 stop.finish("enough was seen")
@@ -314,9 +314,9 @@ def test_nobody_waits_for_what_was_put_off() -> None:
 def test_the_news_of_an_image_come_in_order() -> None:
     heard = run(Script(looks={1: [present]}, copies={2: [again(copying=True)]}), 3)
     assert heard.kinds() == {
-        0: [Planned, Copying, Finished],
-        1: [Finished],
-        2: [Planned, Copying, Retrying, Copying, Finished],
+        0: [Weighed, Copying, Settled],
+        1: [Settled],
+        2: [Weighed, Copying, Retrying, Copying, Settled],
     }
     assert [news.source for news in heard.news if isinstance(news, Copying)].count("a.test/app:2") == 2
 
@@ -351,7 +351,7 @@ def test_with_fail_fast_the_first_failure_starts_no_more(script: Script) -> None
     assert not heard.stop.runs.stopping.is_set()
     assert heard.statuses[2:] == [Status.FAILED] * 18
     assert heard.results[19].error == "not copied: --fail-fast: prod.test/app:0 failed"
-    assert len([news for news in heard.news if isinstance(news, Finished)]) == 20
+    assert len([news for news in heard.news if isinstance(news, Settled)]) == 20
 
 
 def test_with_fail_fast_what_is_under_way_may_end() -> None:

@@ -14,11 +14,11 @@ from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
-from skopeo_mirror.transfer.pipeline import Again, Done, Left, Ready
+from skopeo_mirror.transfer.pipeline import Abandoned, Finished, Planned, Retry
 from skopeo_mirror.transfer.plan import Plan
 from skopeo_mirror.transfer.results import Status
 from skopeo_mirror.transfer.sourcing import Sourcing
-from tests.transfer.rig import (
+from tests.transfer.pipelines import (
     DIGEST,
     DOUBT,
     MANIFEST,
@@ -96,11 +96,11 @@ def test_passing_trouble_of_every_candidate_is_worth_another_round() -> None:
     journey = bench.begin()
     bench.pipeline.look(journey)
     step = bench.pipeline.copy(journey)
-    assert isinstance(step, Again)
+    assert isinstance(step, Retry)
     assert step.copying
     assert 0 < step.pause <= 1
     again = bench.pipeline.copy(journey)
-    assert isinstance(again, Done)
+    assert isinstance(again, Finished)
     assert again.result.status is Status.COPIED
     assert [one.outcome for one in again.result.attempts] == [Outcome.FAILED] * 3 + [Outcome.SERVED]
 
@@ -108,7 +108,7 @@ def test_passing_trouble_of_every_candidate_is_worth_another_round() -> None:
 def test_the_stop_leaves_an_image_where_it_was() -> None:
     bench = rig(run_of(failed(A, Reason.OTHER)))
     bench.skopeo.on_copy = bench.skopeo.stop
-    assert isinstance(bench.go(), Left)
+    assert isinstance(bench.go(), Abandoned)
 
 
 def test_what_had_arrived_when_the_stop_came_has_arrived() -> None:
@@ -120,7 +120,7 @@ def test_what_had_arrived_when_the_stop_came_has_arrived() -> None:
 def test_the_stop_while_looking_leaves_it_too() -> None:
     bench = rig()
     bench.skopeo.stop()
-    assert isinstance(bench.go(), Left)
+    assert isinstance(bench.go(), Abandoned)
 
 
 def test_what_is_there_is_there_whether_stopped_or_not() -> None:
@@ -149,7 +149,7 @@ def test_the_destination_is_looked_at_once() -> None:
     bench = rig(run_of(served(A)))
     journey = bench.begin()
     for _ in range(2):
-        assert isinstance(bench.pipeline.look(journey), Ready)
+        assert isinstance(bench.pipeline.look(journey), Planned)
     assert len(bench.skopeo.looked) == 1
 
 
@@ -158,9 +158,9 @@ def test_a_destination_that_cannot_tell_is_asked_again_and_is_lost_at_last() -> 
     bench = rig(there=[trouble, trouble], retries=1)
     journey = bench.begin()
     first, second = bench.pipeline.look(journey), bench.pipeline.look(journey)
-    assert isinstance(first, Again)
+    assert isinstance(first, Retry)
     assert not first.copying
-    assert isinstance(second, Done)
+    assert isinstance(second, Finished)
     assert second.destination_lost
     assert REFUSED in (second.result.error or "")
     assert bench.skopeo.copied_from == []
@@ -172,7 +172,7 @@ def test_trouble_of_the_destination_costs_no_candidate() -> None:
     journey = bench.begin()
     bench.pipeline.look(journey)
     step = bench.pipeline.copy(journey)
-    assert isinstance(step, Again)
+    assert isinstance(step, Retry)
     assert step.copying
     bench.pipeline.copy(journey)
     assert bench.skopeo.copied_from == [(A, B, O), (A, B, O)]
@@ -189,7 +189,7 @@ def test_trouble_of_the_destination_costs_no_candidate() -> None:
 )
 def test_only_a_destination_that_nobody_reaches_ends_the_run(why: str, lost: bool) -> None:
     step = rig(nothing_came(why, unreachable=lost)).go()
-    assert isinstance(step, Done)
+    assert isinstance(step, Finished)
     assert step.destination_lost is lost
     assert step.result.status is Status.FAILED
     assert "docker://d.test/m: " in (step.result.error or "")
@@ -198,7 +198,7 @@ def test_only_a_destination_that_nobody_reaches_ends_the_run(why: str, lost: boo
 
 def test_what_fails_on_nobodys_side_fails_the_image_and_loses_no_destination() -> None:
     step = rig(nothing_came("trust policy: no such file", Reason.POLICY)).go()
-    assert isinstance(step, Done)
+    assert isinstance(step, Finished)
     assert not step.destination_lost
     assert step.result.error == "trust policy: no such file"
 
@@ -240,7 +240,7 @@ def test_publishing_is_told_what_skopeo_has_brought_and_whether_the_run_is_being
 
 def test_the_stop_in_the_middle_of_publishing_leaves_an_image_where_it_was() -> None:
     bench = rig(run_of(served(A)), destination=shelf(troubles=[InterruptedError()]))
-    assert isinstance(bench.go(), Left)
+    assert isinstance(bench.go(), Abandoned)
     assert bench.destination.published == []
 
 
@@ -269,7 +269,7 @@ def test_a_stalled_upload_is_the_destinations_fault_where_it_does_not_answer() -
     bench = rig(STALLED)
     bench.skopeo.on_copy = lambda: bench.skopeo.there.append(down)
     step = bench.go()
-    assert isinstance(step, Done)
+    assert isinstance(step, Finished)
     assert step.destination_lost
     assert [(one.stage, one.reason) for one in step.result.attempts] == [(Stage.WRITE, Reason.DESTINATION)]
 
@@ -277,7 +277,7 @@ def test_a_stalled_upload_is_the_destinations_fault_where_it_does_not_answer() -
 def test_an_upload_that_stalls_with_a_second_candidate_is_the_destinations_fault() -> None:
     second = replace(run_of(failed(B, Reason.STALLED, Stage.BLOB, "nothing moved for 3 s")), uncertain=True)
     step = rig(STALLED, second).go()
-    assert isinstance(step, Done)
+    assert isinstance(step, Finished)
     assert [one.reason for one in step.result.attempts] == [Reason.STALLED, Reason.DESTINATION]
     assert "more than one candidate" in (step.result.error or "")
 
@@ -334,8 +334,8 @@ def test_who_failed_while_planning_is_not_asked_for_the_copy() -> None:
 def test_a_dry_run_copies_nothing_and_counts_what_would_move_once() -> None:
     bench = rig(probes=[manifest(A), manifest(A)], dry_run=True)
     first, second = (bench.pipeline.look(bench.begin(number=number)) for number in range(2))
-    assert isinstance(first, Done)
-    assert isinstance(second, Done)
+    assert isinstance(first, Finished)
+    assert isinstance(second, Finished)
     assert (first.result.status, first.result.served_by, first.result.confirmed) == (Status.WOULD_COPY, A, True)
     assert first.result.bytes == len(MANIFEST) + len(b"config") + len(b"layer")
     assert second.result.bytes == len(MANIFEST)
@@ -384,14 +384,14 @@ def test_what_is_left_at_the_end_says_why() -> None:
 def test_a_planned_image_brings_its_layers() -> None:
     bench = rig(probes=[manifest(A)], plans=True)
     step = bench.pipeline.look(bench.begin())
-    assert isinstance(step, Ready)
+    assert isinstance(step, Planned)
     assert step.layers == {CONFIG, LAYER}
 
 
 def test_an_image_that_is_not_planned_waits_for_nobody() -> None:
     bench = rig()
     step = bench.pipeline.look(bench.begin())
-    assert isinstance(step, Ready)
+    assert isinstance(step, Planned)
     assert step.layers == frozenset()
 
 
@@ -428,7 +428,7 @@ def test_an_index_is_planned_with_its_images() -> None:
     pinned = Reference.parse("prod.test/app").pin(digest_of(index))
     bench = rig(probes=[manifest(A, index), manifest(A)], plans=True)
     journey = bench.begin(pinned)
-    assert isinstance(bench.pipeline.look(journey), Ready)
+    assert isinstance(bench.pipeline.look(journey), Planned)
     assert isinstance(journey.plan, Plan)
     assert set(journey.plan.blobs) == {CONFIG, LAYER}
     assert {who.reference.digest for who in bench.skopeo.probed[1]} == {DIGEST}

@@ -11,8 +11,8 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Provenance
-from skopeo_mirror.skopeo.standing import Reading
-from tests.transfer.rig import (
+from skopeo_mirror.skopeo.proxy_pool import ManifestReading
+from tests.transfer.pipelines import (
     ABSENT,
     DIGEST,
     DOUBT,
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.presence import Sighting
 
 THERE = origin("d.test/m/app:v1")
-PROVEN = Reading(provenance=run_of(served(THERE)), opened=True, digest=str(DIGEST))
+PROVEN = ManifestReading(provenance=run_of(served(THERE)), opened=True, digest=str(DIGEST))
 REFUSED = "dial tcp 1.2.3.4:443: connect: connection refused"
 
 
-def find(skopeo: Prepared, reading: Reading | None = None, digest: Digest = DIGEST) -> Sighting:
+def find(skopeo: Prepared, reading: ManifestReading | None = None, digest: Digest = DIGEST) -> Sighting:
     return presence_of(skopeo, reading=reading).find(Reference.parse("d.test/m/app:v1"), digest)
 
 
@@ -73,7 +73,7 @@ def test_another_digest_than_wanted_is_asked_of_another(answer: bool) -> None:
 
 def test_what_it_did_not_find_is_not_there() -> None:
     skopeo = Prepared(there=[manifest(THERE)])
-    sighting = find(skopeo, Reading(provenance=run_of(failed(THERE, Reason.NOT_FOUND))))
+    sighting = find(skopeo, ManifestReading(provenance=run_of(failed(THERE, Reason.NOT_FOUND))))
     assert (sighting.there, sighting.trouble) == (False, None)
     assert skopeo.looked == []
 
@@ -81,12 +81,14 @@ def test_what_it_did_not_find_is_not_there() -> None:
 @pytest.mark.parametrize(
     "reading",
     [
-        pytest.param(Reading(provenance=run_of(failed(THERE, Reason.NOT_FOUND)), opened=True), id="a-part-is-missing"),
-        pytest.param(Reading(provenance=run_of(failed(THERE, Reason.CONNECTION))), id="another-fault"),
-        pytest.param(Reading(provenance=nothing_came("no such file")), id="nobodys-fault"),
+        pytest.param(
+            ManifestReading(provenance=run_of(failed(THERE, Reason.NOT_FOUND)), opened=True), id="a-part-is-missing"
+        ),
+        pytest.param(ManifestReading(provenance=run_of(failed(THERE, Reason.CONNECTION))), id="another-fault"),
+        pytest.param(ManifestReading(provenance=nothing_came("no such file")), id="nobodys-fault"),
     ],
 )
-def test_what_it_cannot_tell_is_asked_of_another(reading: Reading) -> None:
+def test_what_it_cannot_tell_is_asked_of_another(reading: ManifestReading) -> None:
     skopeo = Prepared(there=[manifest(THERE)])
     assert find(skopeo, reading).there
     assert len(skopeo.looked) == 1
@@ -94,7 +96,9 @@ def test_what_it_cannot_tell_is_asked_of_another(reading: Reading) -> None:
 
 def test_one_that_was_ended_over_the_question_is_not_followed_by_another() -> None:
     skopeo = Prepared(there=[manifest(THERE)])
-    sighting = find(skopeo, Reading(provenance=run_of(failed(THERE, Reason.STALLED, detail="nothing")), ended=True))
+    sighting = find(
+        skopeo, ManifestReading(provenance=run_of(failed(THERE, Reason.STALLED, detail="nothing")), ended=True)
+    )
     assert (sighting.there, sighting.trouble) == (False, "nothing")
     assert skopeo.looked == []
 

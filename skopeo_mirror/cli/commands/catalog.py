@@ -12,7 +12,7 @@ from skopeo_mirror.cli.asked import catalogs, named_catalog
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, Json, Pull
-from skopeo_mirror.inputs.listing import list_catalog
+from skopeo_mirror.olm.listing import list_catalog
 from skopeo_mirror.output.catalogs import catalog_document, catalog_table
 from skopeo_mirror.output.console import Console
 

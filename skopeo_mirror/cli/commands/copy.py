@@ -18,19 +18,18 @@ from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.skopeo.settings import Access
+from skopeo_mirror.transfer.destination.choosing import parse_destination
 from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.destination.parsing import parse_destination
+from skopeo_mirror.transfer.jobs import Wanted
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-from skopeo_mirror.transfer.preparing import Wanted
-from skopeo_mirror.transfer.results import WantedBy
 from skopeo_mirror.transfer.run import Request, run
 from skopeo_mirror.transfer.sourcing import Sourcing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from skopeo_mirror.inputs.imageset import ImageSet
-    from skopeo_mirror.inputs.lists import Listed
+    from skopeo_mirror.lists import Listed
+    from skopeo_mirror.olm.imageset import ImageSet
     from skopeo_mirror.transfer.destination.place import Destination
 
 
@@ -124,9 +123,6 @@ def _wanted_at(destination: Destination, images: Sequence[Listed], image_set: Im
             image=listed.reference,
             destination=own,
             digest=listed.digest,
-            wanted_by=tuple(
-                WantedBy(catalog=by.catalog, package=by.package, channel=by.channel, bundle=by.bundle)
-                for by in listed.wanted_by
-            ),
+            wanted_by=listed.wanted_by,
             catalog=listed.catalog,
         )

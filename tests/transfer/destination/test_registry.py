@@ -11,8 +11,8 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.skopeo.settings import Access
+from skopeo_mirror.transfer.destination.choosing import parse_destination
 from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.destination.parsing import parse_destination
 from tests.values import D1
 
 if TYPE_CHECKING:

@@ -1,0 +1,138 @@
+"""Image lists: references from the command line and from files, one a line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.reference import Reference, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.request import WantedBy
+
+STANDARD_INPUT = "-"
+_BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """One image as it was asked for: `text` as written, `destination` where the line names one (mapping.txt).
+
+    From an image set it can also have `named`: a reference with the path and tag that it is to have below the
+    destination; `wanted_by`: who asked for it; `catalog`: that it is that operator catalog, as the set writes it;
+    `digest`: what its tag was found to be; `layout`: the OCI layout that it lies in.
+    """
+
+    text: str
+    reference: Reference
+    destination: str | None = None
+    named: Reference | None = None
+    wanted_by: tuple[WantedBy, ...] = ()
+    catalog: str | None = None
+    digest: Digest | None = None
+    layout: Path | None = None
+
+
+def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed, ...]:
+    """Read the references of the command line, then those of each file (`-`: standard input); each once.
+
+    Raises InvalidInput with every bad line of every file, named by file and line.
+    """
+    problems: list[str] = []
+    found: dict[tuple[Reference, str | None], Listed] = {}
+    arguments_and_lines = [
+        *(("", argument, parse_argument) for argument in arguments),
+        *((where, line, parse_line) for where, line in _lines_of(files, problems)),
+    ]
+    for where, text, parse in arguments_and_lines:
+        try:
+            listed = parse(text)
+        except InvalidReference as error:
+            problems.append(f"{where}{error}")
+        else:
+            found.setdefault((listed.reference, listed.destination), listed)
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(found.values())
+
+
+def parse_argument(text: str) -> Listed:
+    """Read a reference of the command line, to the letter. Raises InvalidReference."""
+    if "=" in text:
+        raise InvalidReference(f"{shown(text)} is SOURCE=DESTINATION, which is a line of a list; read it with -f FILE")
+    return _listed(text)
+
+
+def parse_line(text: str) -> Listed:
+    """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
+    source, separator, destination = text.partition("=")
+    listed = _listed(source.strip(_BLANKS))
+    if not separator:
+        return listed
+    destination = destination.strip(_BLANKS).removeprefix("docker://")
+    try:
+        Reference.parse(destination)
+    except InvalidReference as error:
+        raise InvalidReference(f"the destination after '=': {error}") from error
+    return replace(listed, destination=destination)
+
+
+def _listed(text: str) -> Listed:
+    if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", text):
+        # docker/reference would take it for the image docker.io/library/sha256 with a tag.
+        raise InvalidReference(f"{shown(text)} is a digest without a name; write HOST/PATH@DIGEST")
+    return Listed(text=text, reference=tagged(Reference.parse(text)))
+
+
+def tagged(reference: Reference) -> Reference:
+    """`:latest` where there is neither tag nor digest, as skopeo does: `app` and `app:latest` are one image."""
+    return replace(reference, tag="latest") if reference.tag is None and reference.digest is None else reference
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """The `index`-th (1-based) of `count` parts of a list."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read `I/N`. Raises UsageError."""
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {shown(text)}: write I/N with 1 <= I <= N, for instance 2/3")
+        return cls(index=int(match[1]), count=int(match[2]))
+
+    def keeps(self, reference: Reference) -> bool:
+        """Whether an image belongs to this part: by its name alone, so that every host decides alike."""
+        number = int.from_bytes(hashlib.sha256(str(reference).encode()).digest()[:8])
+        return number % self.count == self.index - 1
+
+
+def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, str]]:
+    """The lines that hold something, each with `FILE:LINE: ` for messages."""
+    for file in files:
+        name = "standard input" if file == STANDARD_INPUT else file
+        try:
+            content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+        except OSError as error:
+            problems.append(f"{name}: cannot be read: {error.strerror}")
+            continue
+        for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+            try:
+                line = raw.decode()
+            except UnicodeDecodeError:
+                problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
+                continue
+            text = re.sub(rf"(^|[{_BLANKS}])#.*", "", line).strip(_BLANKS)
+            if text:
+                yield f"{name}:{number}: ", text

@@ -1,0 +1,186 @@
+"""An operator catalog as values: packages, channels and bundles, read from an image in an OCI layout.
+
+The format is that of File-Based Catalogs (https://olm.operatorframework.io/docs/reference/file-based-catalogs/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.oci_layout import open_image
+from skopeo_mirror.olm.documents import read_documents
+from skopeo_mirror.olm.layers import stream_tree
+from skopeo_mirror.reference import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+CONFIGS_LABEL = "operators.operatorframework.io.index.configs.v1"
+_DEFAULT_CONFIGS = "/configs"  # where opm puts them
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """One version of an operator; `version` is as written, None where the bundle has no `olm.package` property."""
+
+    name: str
+    image: str
+    version: str | None
+    related_images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A bundle's place in a channel: which bundles it is the successor of."""
+
+    name: str
+    replaces: str | None = None
+    skips: tuple[str, ...] = ()
+    skip_range: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channel:
+    """A line of updates within a package."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Package:
+    """An operator: its channels and bundles by name."""
+
+    name: str
+    default_channel: str | None
+    channels: Mapping[str, Channel]
+    bundles: Mapping[str, Bundle]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    """All packages of a catalog, by name in alphabetical order."""
+
+    packages: Mapping[str, Package]
+
+
+def read_catalog(layout: Path, name: str | None = None) -> Catalog:
+    """Read the catalog image called `name` (a digest or the layout's own name for it; None: the only one).
+
+    Raises InvalidInput for a layout, image or catalog that cannot be read, and for a hostile one.
+    """
+    image = open_image(layout, name)
+    reading = _Reading()
+    try:
+        for file in stream_tree(image.layers, image.labels.get(CONFIGS_LABEL, _DEFAULT_CONFIGS)):
+            for document in read_documents(file):
+                reading.add(file.path, document)
+    except OSError as error:
+        raise InvalidInput([f"{layout} cannot be read: {error}"]) from error
+    return reading.catalog()
+
+
+@dataclass(kw_only=True, slots=True)
+class _Reading:
+    """What was read so far; documents come in any order, and over several files."""
+
+    default_channels: dict[str, str | None] = field(default_factory=dict)
+    channels: dict[str, dict[str, Channel]] = field(default_factory=dict)
+    bundles: dict[str, dict[str, Bundle]] = field(default_factory=dict)
+
+    def add(self, path: str, document: Mapping[str, Any]) -> None:
+        match document.get("schema"):
+            case None:
+                raise InvalidInput([f"{path}: a document without `schema`: {_summary(document)}"])
+            case "olm.package":
+                _put(
+                    self.default_channels,
+                    _named(path, document, "name"),
+                    document.get("defaultChannel"),
+                    path,
+                    "package",
+                )
+            case "olm.channel":
+                channels = self.channels.setdefault(_named(path, document, "package"), {})
+                channel = Channel(
+                    name=_named(path, document, "name"),
+                    entries=tuple(_entry(path, item) for item in _mappings(document, "entries")),
+                )
+                _put(channels, channel.name, channel, path, "channel")
+            case "olm.bundle":
+                bundles = self.bundles.setdefault(_named(path, document, "package"), {})
+                bundle = _bundle(path, document)
+                _put(bundles, bundle.name, bundle, path, "bundle")
+
+    def catalog(self) -> Catalog:
+        """Put the packages together; raise InvalidInput for channels and bundles of packages that do not exist."""
+        lost = sorted((self.channels.keys() | self.bundles.keys()) - self.default_channels.keys())
+        if lost:
+            raise InvalidInput(
+                [f"the catalog has channels or bundles of {shown(name)}, but no such package" for name in lost]
+            )
+        packages = {
+            name: Package(
+                name=name,
+                default_channel=default_channel or None,
+                channels=dict(sorted(self.channels.get(name, {}).items())),
+                bundles=self.bundles.get(name, {}),
+            )
+            for name, default_channel in sorted(self.default_channels.items())
+        }
+        if not packages:
+            raise InvalidInput(["the catalog has no packages"])
+        return Catalog(packages=packages)
+
+
+def _put(values: dict[str, Any], name: str, value: Any, path: str, what: str) -> None:
+    if name in values:
+        raise InvalidInput([f"{path}: the {what} {shown(name)} is in the catalog twice"])
+    values[name] = value
+
+
+def _bundle(path: str, document: Mapping[str, Any]) -> Bundle:
+    versions = [
+        value["version"]
+        for item in _mappings(document, "properties")
+        if item.get("type") == "olm.package" and isinstance(value := item.get("value"), dict) and value.get("version")
+    ]
+    images = (image for item in _mappings(document, "relatedImages") if (image := item.get("image")))
+    return Bundle(
+        name=_named(path, document, "name"),
+        image=document.get("image") or "",
+        version=versions[0] if versions else None,
+        related_images=tuple(dict.fromkeys(images)),
+    )
+
+
+def _entry(path: str, item: Mapping[str, Any]) -> Entry:
+    return Entry(
+        name=_named(path, item, "name"),
+        replaces=item.get("replaces") or None,
+        skips=tuple(name for name in item.get("skips") or () if name),
+        skip_range=item.get("skipRange") or None,
+    )
+
+
+def _mappings(document: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    return (item for item in document.get(key) or () if isinstance(item, dict))
+
+
+def _named(path: str, document: Mapping[str, Any], key: str) -> str:
+    """Return the name under `key`; names are printed, so that one with control characters is refused."""
+    name = document.get(key)
+    if not isinstance(name, str) or not name:
+        raise InvalidInput([f"{path}: `{key}` is missing or no text: {_summary(document)}"])
+    if not name.isprintable():
+        raise InvalidInput([f"{path}: the name {shown(name)} has control characters in it"])
+    return name
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    return shown(
+        ", ".join(f"{key}: {value}" for key, value in document.items() if isinstance(value, str)) or "no fields"
+    )

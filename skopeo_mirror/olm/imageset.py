@@ -1,0 +1,248 @@
+"""Read an ImageSetConfiguration: the images and operators that somebody had oc-mirror copy.
+
+The fields are those of oc-mirror's types, `v1alpha2` and `v2alpha1`
+(https://github.com/openshift/oc-mirror, internal/pkg/api/v2alpha1/type_config.go and v1/pkg/api/v1alpha2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.olm.fields import Fields, Problems, in_order, note_repeated
+from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
+from skopeo_mirror.olm.yaml_reader import read_yaml_document
+from skopeo_mirror.reference import Reference, shown
+
+_KIND = "ImageSetConfiguration"
+_VERSIONS = ("mirror.openshift.io/v1alpha2", "mirror.openshift.io/v2alpha1")
+_LARGEST = 1 << 20  # bytes
+_PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
+
+_WITHOUT_EFFECT = {
+    "archiveSize": "there are no archives here; `copy` to oci:DIR fills a directory",
+    "storageConfig": "what was copied is told by the destination",
+    "skipDependencies": "dependencies are never added",
+    "targetCatalogSourceTemplate": "`redirect --format catalogsource` prints the resource",
+    "originalRef": "oc-mirror dropped it as well",
+    "platforms": "images are copied whole, with all their platforms",
+}
+_UNSUPPORTED = {
+    "platform": "release payloads are not copied here: use oc-mirror or `oc adm release mirror`",
+    "helm": "charts are not read here: use oc-mirror, or list the images of `helm template` as additionalImages",
+    "samples": "not copied here, nor by oc-mirror: list the images as additionalImages",
+    "targetName": "set `targetCatalog` to the whole path instead",
+    "minBundle": "set `minVersion` instead",
+    "selectedBundles": "select a bundle by `minVersion` and `maxVersion` instead",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdditionalImage:
+    """An image by its reference; `target_repo` and `target_tag` replace path and tag at the destination."""
+
+    reference: Reference
+    target_repo: str | None = None
+    target_tag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelSelection:
+    """A channel by its name, and the versions that are wanted of it."""
+
+    name: str
+    bounds: VersionBounds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageSelection:
+    """A package by its name, and what is wanted of it; without channels, all of them."""
+
+    name: str
+    default_channel: str | None = None
+    bounds: VersionBounds = NO_BOUNDS
+    channels: tuple[ChannelSelection, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperatorCatalog:
+    """A catalog and what is wanted of it: `catalog` as written; either `reference` or `layout` is set.
+
+    Without packages, all of them. The catalog itself is copied under `target_catalog` and `target_tag` where given.
+    """
+
+    catalog: str
+    reference: Reference | None = None
+    layout: Path | None = None
+    packages: tuple[PackageSelection, ...] = ()
+    full: bool = False
+    target_catalog: str | None = None
+    target_tag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSet:
+    """What an ImageSetConfiguration asks for, and the warnings to print about it."""
+
+    additional_images: tuple[AdditionalImage, ...] = ()
+    operators: tuple[OperatorCatalog, ...] = ()
+    blocked_images: tuple[re.Pattern[str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def blocks(self, *references: str) -> bool:
+        """Whether a blocked image's name or expression is found in one of `references` (origin and destination).
+
+        Unanchored, and without the transport, as oc-mirror v2 does.
+        """
+        bare = [reference.partition("://")[2] or reference for reference in references]
+        return any(pattern.search(reference) for pattern in self.blocked_images for reference in bare)
+
+
+def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
+    """Read the file; raise InvalidInput with all its problems at once, each with file, line and field.
+
+    With `skip_unsupported`, what this tool does not do is a warning. Raises UsageError where the YAML library, the
+    extra `olm`, is not installed.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise InvalidInput([f"{path}: cannot be read: {error.strerror}"]) from error
+    if len(content) > _LARGEST:
+        raise InvalidInput([f"{path}: larger than {_LARGEST >> 20} MiB: no image set is"])
+    problems = Problems(file=str(path))
+    root = Fields.of(read_yaml_document(content, str(path)), "", problems)
+    image_set = _image_set(root, skip_unsupported=skip_unsupported)
+    if problems.errors:
+        raise InvalidInput(in_order(problems.errors))
+    return replace(image_set, warnings=in_order(problems.warnings))
+
+
+def _image_set(root: Fields, *, skip_unsupported: bool) -> ImageSet:
+    _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig", skip=skip_unsupported)
+    if root.required("kind") not in ("", _KIND):
+        root.problem("kind", f"expected {_KIND}, not {shown(root.required('kind'))}")
+    if root.required("apiVersion") not in ("", *_VERSIONS):
+        root.problem("apiVersion", f"expected {' or '.join(_VERSIONS)}, not {shown(root.required('apiVersion'))}")
+    mirror = root.mapping("mirror", required=True)
+    _known(
+        mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip_unsupported
+    )
+    return ImageSet(
+        additional_images=tuple(
+            image
+            for fields in mirror.mappings("additionalImages")
+            if (image := _additional_image(fields, skip=skip_unsupported)) is not None
+        ),
+        operators=tuple(_operator_catalog(fields, skip=skip_unsupported) for fields in mirror.mappings("operators")),
+        blocked_images=tuple(
+            pattern for fields in mirror.mappings("blockedImages") if (pattern := _blocked_image(fields)) is not None
+        ),
+    )
+
+
+def _known(fields: Fields, *names: str, skip: bool) -> None:
+    """Note unknown fields, and what a known one does not do here."""
+    fields.only(*names)
+    for name in names:
+        if not fields.has(name):
+            continue
+        if name in _WITHOUT_EFFECT:
+            fields.warning(name, f"has no effect: {_WITHOUT_EFFECT[name]}")
+        elif name in _UNSUPPORTED and skip:
+            fields.warning(name, f"passed over: {_UNSUPPORTED[name]}")
+        elif name in _UNSUPPORTED:
+            fields.problem(name, f"not supported: {_UNSUPPORTED[name]}")
+
+
+def _additional_image(fields: Fields, *, skip: bool) -> AdditionalImage | None:
+    _known(fields, "name", "targetRepo", "targetTag", "platforms", skip=skip)
+    reference = _reference(fields, "name")
+    target_repo, target_tag = _target(fields, "targetRepo", _PATH), _target(fields, "targetTag", _TAG)
+    if reference is None:
+        return None
+    return AdditionalImage(reference=reference, target_repo=target_repo, target_tag=target_tag)
+
+
+def _blocked_image(fields: Fields) -> re.Pattern[str] | None:
+    fields.only("name")
+    try:
+        return re.compile(name) if (name := fields.required("name")) else None
+    except re.error as error:
+        fields.problem("name", f"no regular expression: {error}")
+        return None
+
+
+def _operator_catalog(fields: Fields, *, skip: bool) -> OperatorCatalog:
+    _known(
+        fields,
+        *("catalog", "full", "packages", "targetCatalog", "targetTag"),
+        *("targetName", "originalRef", "skipDependencies", "targetCatalogSourceTemplate", "platforms"),
+        skip=skip,
+    )
+    catalog = fields.required("catalog")
+    layout = Path(catalog.removeprefix("oci:").removeprefix("//")) if catalog.startswith("oci:") else None
+    packages = [(item, _package_selection(item, skip=skip)) for item in fields.mappings("packages")]
+    note_repeated((item, package.name) for item, package in packages)
+    return OperatorCatalog(
+        catalog=catalog,
+        reference=None if layout is not None else _reference(fields, "catalog"),
+        layout=layout,
+        packages=tuple(package for _, package in packages),
+        full=fields.flag("full"),
+        target_catalog=_target(fields, "targetCatalog", _PATH),
+        target_tag=_target(fields, "targetTag", _TAG),
+    )
+
+
+def _package_selection(fields: Fields, *, skip: bool) -> PackageSelection:
+    _known(
+        fields,
+        *("name", "channels", "defaultChannel", "minVersion", "maxVersion", "minBundle", "selectedBundles"),
+        skip=skip,
+    )
+    channels = []
+    for item in fields.mappings("channels"):
+        _known(item, "name", "minVersion", "maxVersion", "minBundle", skip=skip)
+        channels.append((item, ChannelSelection(name=item.required("name"), bounds=_bounds(item))))
+    note_repeated((item, channel.name) for item, channel in channels)
+    return PackageSelection(
+        name=fields.required("name"),
+        default_channel=fields.text("defaultChannel"),
+        bounds=_bounds(fields),
+        channels=tuple(channel for _, channel in channels),
+    )
+
+
+def _bounds(fields: Fields) -> VersionBounds:
+    minimum, maximum = fields.text("minVersion"), fields.text("maxVersion")
+    try:
+        bounds = VersionBounds.parse(minimum, maximum)
+    except ValueError as error:
+        fields.problem("maxVersion" if str(error).startswith("maxVersion") else "minVersion", str(error))
+        return NO_BOUNDS
+    if bounds.is_empty:
+        fields.problem("maxVersion", f"{maximum} is below minVersion {minimum}")
+    return bounds
+
+
+def _reference(fields: Fields, name: str) -> Reference | None:
+    text = fields.required(name)
+    try:
+        return Reference.parse(text) if text else None
+    except InvalidReference as error:
+        fields.problem(name, str(error))
+        return None
+
+
+def _target(fields: Fields, name: str, form: re.Pattern[str]) -> str | None:
+    text = fields.text(name)
+    if text is not None and not form.fullmatch(text):
+        fields.problem(
+            name, f"{shown(text)} is no {'tag' if form is _TAG else 'repository path (no host, tag or digest)'}"
+        )
+    return text

@@ -1,0 +1,123 @@
+"""The images of an image set: those that it names, those that were selected from its catalogs, and the catalogs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.lists import Listed, tagged
+from skopeo_mirror.olm.selection import merge
+from skopeo_mirror.reference import Reference, shown, split_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
+    from skopeo_mirror.olm.selection import Selection, WantedImage
+    from skopeo_mirror.reference import Digest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelectedFrom:
+    """A catalog that was read: what it is called, the digest that it had, and what was selected from it."""
+
+    operator: OperatorCatalog
+    reference: Reference
+    digest: Digest
+    selection: Selection
+
+
+def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tuple[Listed, ...]:
+    """List every image once, with all that asked for it; without those that are blocked by their own name."""
+    named = [
+        Listed(
+            text=str(image.reference),
+            reference=tagged(image.reference),
+            named=_named(tagged(image.reference), image.target_repo, image.target_tag),
+        )
+        for image in image_set.additional_images
+    ]
+    related = _tags_apart(merge(one.selection for one in selected))
+    catalogs = [
+        Listed(
+            text=one.operator.catalog,
+            reference=one.reference,
+            named=_named(one.reference, one.operator.target_catalog, one.operator.target_tag),
+            catalog=one.operator.catalog,
+            digest=one.digest,
+            layout=one.operator.layout,
+        )
+        for one in selected
+    ]
+    return tuple(image for image in once([*named, *related, *catalogs]) if not image_set.blocks(str(image.reference)))
+
+
+def catalog_reference(operator: OperatorCatalog) -> Reference:
+    """What a catalog is called: its reference; from `oci://PATH`, `localhost/NAME:latest`.
+
+    `localhost` as podman calls what is from no registry; NAME is `targetCatalog`, else the last part of the path (as
+    in oc-mirror). Raises InvalidInput where that is no name for a repository.
+    """
+    if operator.reference is not None:
+        return tagged(operator.reference)
+    assert operator.layout is not None  # noqa: S101 - one of both is set
+    name = operator.target_catalog or operator.layout.resolve().name
+    try:
+        host, path = split_repository(f"localhost/{name}")
+    except InvalidReference as error:
+        problem = f"{operator.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
+        raise InvalidInput([problem]) from error
+    return Reference(domain=host, path=path, tag="latest")
+
+
+def check_names(selected: Iterable[SelectedFrom]) -> None:
+    """Refuse different catalogs under one name: only those from `oci://PATH` can be. Raises InvalidInput."""
+    found: dict[Reference, SelectedFrom] = {}
+    for one in selected:
+        other = found.setdefault(one.reference, one)
+        if other.digest != one.digest:
+            problem = f"{other.operator.catalog} and {one.operator.catalog} would have one name; set `targetCatalog`"
+            raise InvalidInput([problem])
+
+
+def once(images: Iterable[Listed]) -> tuple[Listed, ...]:
+    """Each image once for each name that it is to have, with all that asked for it."""
+    found: dict[tuple[Reference, str | None, Reference | None], Listed] = {}
+    for image in images:
+        key = (image.reference, image.destination, image.named)
+        before = found.get(key)
+        if before is None:
+            found[key] = image
+        else:
+            found[key] = replace(
+                before,
+                wanted_by=tuple(dict.fromkeys((*before.wanted_by, *image.wanted_by))),
+                catalog=before.catalog or image.catalog,
+                digest=before.digest or image.digest,
+                layout=before.layout or image.layout,
+            )
+    return tuple(found.values())
+
+
+def _named(reference: Reference, path: str | None, tag: str | None) -> Reference | None:
+    if path is None and tag is None:
+        return None
+    return replace(reference, path=path or reference.path, tag=tag or reference.tag)
+
+
+def _tags_apart(images: Iterable[WantedImage]) -> list[Listed]:
+    """Bundles that give one tag to different digests would overwrite each other: those images go by their digests."""
+    listed = [
+        Listed(text=str(image.reference), reference=tagged(image.reference), wanted_by=image.wanted_by)
+        for image in images
+    ]
+    digests: dict[Reference, set[Digest | None]] = {}
+    for image in listed:
+        digests.setdefault(image.reference.without_digest(), set()).add(image.reference.digest)
+    return [
+        replace(image, reference=image.reference.without_tag())
+        if image.reference.digest is not None and len(digests[image.reference.without_digest()]) > 1
+        else image
+        for image in listed
+    ]

@@ -1,0 +1,178 @@
+"""Places in a registries.conf, for messages: tables, keys, and the lines that the TOML readers do not tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.registries_conf.keys import fold
+from skopeo_mirror.registries_conf.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HEADER = re.compile(r"^[ \t]*\[(\[?)[ \t]*([^\]\n]*?)[ \t]*\]\]?[ \t]*(?:#.*)?$")
+_MARK = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#|[\[\]{}]')
+_NAME = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^.\s"\']+)')
+
+_PLAIN_NAME = re.compile(r"[\w.:/*-]{1,255}")
+
+
+@dataclass(kw_only=True, slots=True)
+class _Table:
+    """A header, the keys below it (as written and folded) with their lines, and the mirrors of a `[[registry]]`."""
+
+    line: int
+    path: tuple[str, ...] = ()
+    keys: dict[str, int] = field(default_factory=dict)
+    mirrors: list[int] = field(default_factory=list)
+
+
+class Lines:
+    """Line numbers (from 1) of the tables of a registries.conf and of the keys in them.
+
+    Found by a look at the text, for the TOML readers tell none. Where the number of `[[registry]]` headers is not that
+    of the tables, no line is given rather than a wrong one; of inline tables it is that of their array.
+    """
+
+    def __init__(self, text: str, *, registries: int = 0) -> None:
+        self._tables = list(_tables(text))
+        self._places = {table.line: place for place, table in enumerate(self._tables)}
+        self._registries: list[_Table] = []
+        for table in self._tables:
+            if table.path == ("registry",):
+                self._registries.append(table)
+            elif table.path == ("registry", "mirror") and self._registries:
+                self._registries[-1].mirrors.append(table.line)
+        if len(self._registries) != registries:
+            self._registries = []
+
+    @property
+    def headers(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Line and folded path of each header, in their order."""
+        return [(table.line, table.path) for table in self._tables[1:]]
+
+    def registry(self, index: int) -> int | None:
+        """Return the line of the `index`-th (from 0) `[[registry]]`."""
+        if index < len(self._registries):
+            return self._registries[index].line
+        return self._tables[0].keys.get("registry")
+
+    def mirror(self, registry: int, index: int) -> int | None:
+        """Return the line of the `index`-th `[[registry.mirror]]` of a registry, else that of `mirror`."""
+        if registry >= len(self._registries):
+            return self.registry(registry)
+        table = self._registries[registry]
+        return table.mirrors[index] if index < len(table.mirrors) else self.key("mirror", table.line)
+
+    def key(self, name: str, start: int | None) -> int | None:
+        """Return the line of `name` (a key, or a table) in the table whose header is at line `start` (0: the top).
+
+        `name` may be dotted and end in an index. Where there is none, it is the line of the table.
+        """
+        if start is None:
+            return None
+        place = self._places.get(start)
+        if place is None:
+            return start or None
+        return self._find(place, name) or self._find(place, re.sub(r"\[\d+\]$", "", name)) or start or None
+
+    def _find(self, place: int, name: str) -> int | None:
+        table = self._tables[place]
+        found = table.keys.get(name) or table.keys.get(fold(name))
+        if found is not None:
+            return found
+        path = table.path
+        for below in self._tables[place + 1 :]:
+            if below.path[: len(path)] != path or below.path == path:
+                break
+            called = ".".join(below.path[len(path) :])
+            if f"{called}.".startswith(f"{fold(name)}."):
+                return below.line
+            if name.startswith(f"{called}."):
+                return below.keys.get(name.removeprefix(f"{called}."), below.line)
+        return None
+
+
+def _tables(text: str) -> Iterator[_Table]:
+    table = _Table(line=0)
+    quote, depth = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not quote and not depth:
+            match = _HEADER.match(line.rstrip("\r")) if "[" in line else None
+            if match is not None:
+                yield table
+                table = _Table(line=number, path=tuple(fold("".join(part)) for part in _NAME.findall(match[2])))
+                continue
+            key, equals, _ = line.partition("=")
+            if equals:
+                name = key.strip().strip("\"'")
+                for called in (name, fold(name), fold(name.partition(".")[0])):
+                    table.keys.setdefault(called, number)
+        if quote or depth or "[" in line or "{" in line or '"""' in line or "'''" in line:
+            quote, depth = _carried_over(line, quote, depth)
+    yield table
+
+
+def _carried_over(line: str, quote: str, depth: int) -> tuple[str, int]:
+    """The quote of a string and the number of brackets that are open at the end of a line."""
+    start = 0
+    while True:
+        if quote:
+            end = line.find(quote, start)
+            if end < 0:
+                return quote, depth
+            start, quote = end + len(quote), ""
+        mark = _MARK.search(line, start)
+        if mark is None or mark[0] == "#":
+            return "", depth
+        start = mark.end()
+        if mark[0] in {'"""', "'''"}:
+            quote = mark[0]
+        elif mark[0] in "[{":
+            depth += 1
+        elif mark[0] in "]}":
+            depth = max(depth - 1, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """A place within a file, for messages: the file, `registry[0] (quay.io)`, the line of that table."""
+
+    file: str
+    lines: Lines
+    table: str = ""
+    line: int | None = 0
+
+    def registry(self, index: int, name: str) -> Position:
+        """Return the place of the `index`-th `[[registry]]`, called `name` unless that is empty, long or odd."""
+        called = f" ({name})" if _PLAIN_NAME.fullmatch(name) else ""
+        return Position(
+            file=self.file, lines=self.lines, table=f"registry[{index}]{called}", line=self.lines.registry(index)
+        )
+
+    def mirror(self, registry: int, index: int) -> Position:
+        """Return the place of the `index`-th mirror of this registry, which is the `registry`-th of the file."""
+        return Position(
+            file=self.file,
+            lines=self.lines,
+            table=f"{self.table}.mirror[{index}]",
+            line=self.lines.mirror(registry, index),
+        )
+
+    def problem(self, severity: Severity, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
+        """Make a problem of this place; `key` may be empty."""
+        where = ".".join(part for part in (self.table, key) if part)
+        line = self.lines.key(key, self.line) if key else self.line or None
+        return Problem(
+            file=self.file, severity=severity, where=where, text=text, advice=advice, line=line, instead=instead
+        )
+
+    def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
+        """Make a warning of this place."""
+        return self.problem(Severity.WARNING, key, text, advice, instead)
+
+    def error(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
+        """Make an error of this place."""
+        return self.problem(Severity.ERROR, key, text, advice, instead)

@@ -1,0 +1,166 @@
+"""skopeos that stay: asked for one manifest after the other, where a process for each would cost ten times as much.
+
+They answer for the manifests of single OCI images. Of an index they tell one of its images, and a Docker manifest they
+convert, so what has another digest than the one that is wanted must be asked of a skopeo of its own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.registries_conf.scoping import credentials_from
+from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died
+from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
+from skopeo_mirror.skopeo.log_watcher import LogWatcher
+from skopeo_mirror.skopeo.provenance import trace
+from skopeo_mirror.skopeo.scoped import ending_of
+from skopeo_mirror.skopeo.secrets import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.skopeo.image_proxy import Answer
+    from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.settings import Access
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManifestReading:
+    """What came of a question: who served it, and the manifest that was given, as a digest and as bytes.
+
+    `opened`: a registry gave a manifest, whatever became of it; `ended`: the skopeo was ended over the question.
+    """
+
+    provenance: Provenance
+    opened: bool = False
+    ended: bool = False
+    digest: str | None = None
+    content: bytes = b""
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is known who served."""
+        return self.provenance.server is not None and self.provenance.doubt is None
+
+
+class ProxyPool:
+    """Those of one configuration, as many as are asked at once; for all threads of a run."""
+
+    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], str]) -> None:
+        """`configuration` gives a registries.conf for all that they may be asked for; it is called once, if at all."""
+        self._scoped = scoped
+        self._access = access
+        self._configuration = configuration
+        self._idle: deque[_PooledProxy] = deque()
+        self._refused = False
+        self._file: str | None = None
+        self._writing = threading.Lock()
+
+    def read(
+        self, image: Reference, candidates: Sequence[PullSource], *, yields: bool = False
+    ) -> ManifestReading | None:
+        """Read the manifest of `image` from the first of `candidates` that has it, which the configuration must name.
+
+        With `yields` the question is given up at the first rate limit. None where no skopeo stays to be asked.
+        """
+        if self._refused:
+            return None
+        try:
+            asked = self._take()
+        except ProxyBroken:
+            self._refused = True
+            return None
+        try:
+            reading = asked.read(image, candidates, yields=yields)
+        except ProxyBroken:
+            asked.close()
+            return None
+        if reading.ended:
+            asked.close()
+        else:
+            self._idle.append(asked)
+        return reading
+
+    def close(self) -> None:
+        """Let them all go."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> _PooledProxy:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return _PooledProxy(self._scoped, self._access, self._configured())
+
+    def _configured(self) -> str:
+        """The file that all of them read, each when it is asked for its first image, and never again."""
+        with self._writing:
+            if self._file is None:
+                with tempfile.NamedTemporaryFile(
+                    "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
+                ) as file:
+                    file.write(credentials_from(self._scoped.settings.credential_helpers) + self._configuration())
+                self._file = file.name
+            return self._file
+
+
+class _PooledProxy:
+    """One of them. It belongs to one thread at a time."""
+
+    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: str) -> None:
+        """Start it. Raises ProxyBroken.
+
+        A signature policy does not matter to what is only looked at; `skopeo inspect --raw` does not read it either.
+        """
+        self._timeouts = scoped.settings.timeouts
+        self._proxy = ImageProxy(
+            scoped.skopeo,
+            [
+                *("--debug", "--insecure-policy", "--registries-conf", configuration),
+                *("experimental-image-proxy", *access.options()),
+            ],
+        )
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            begun = self._proxy.ask("Initialize", watcher=LogWatcher(), timeouts=self._timeouts)
+            if begun.value is None:
+                raise ProxyBroken(begun.error or "it did not begin")
+            stack.pop_all()
+
+    def close(self) -> None:
+        self._proxy.close()
+
+    def read(self, image: Reference, candidates: Sequence[PullSource], *, yields: bool) -> ManifestReading:
+        watcher = LogWatcher(yields=yields)
+
+        def ask(method: str, *arguments: object) -> Answer:
+            return self._proxy.ask(method, *arguments, watcher=watcher, timeouts=self._timeouts)
+
+        answer = opened = ask("OpenImage", f"docker://{image}")
+        content = b""
+        if opened.value is not None:
+            answer = ask("GetManifest", opened.value)
+            if answer.value is not None:
+                content = self._proxy.fetch(answer, watcher=watcher, timeouts=self._timeouts)
+            if answer.ended is None:
+                ask("CloseImage", opened.value)
+        watcher.close()
+        ending = ending_of(0 if answer.error is None else 1, answer.ended, watcher, self._timeouts)
+        words = [] if answer.error is None else [Died(at=ending.at, error=told(answer.error, LONGEST_TEXT))]
+        return ManifestReading(
+            provenance=trace(
+                [*watcher.reader.events, *words], (), candidates=candidates, ending=ending, digest=image.digest
+            ),
+            opened=opened.value is not None,
+            ended=answer.ended is not None,
+            digest=answer.value,
+            content=content,
+        )

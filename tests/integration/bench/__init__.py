@@ -1,1 +1,0 @@
-"""The test bench: real registries, a faulty one, images and certificates, all on loopback and gone afterwards."""

@@ -1,0 +1,78 @@
+"""Runs the tool as its users do: a process of its own, with a home directory and an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """How a run ended and what it wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Return the JSON document on standard output (`--json`)."""
+        document: dict[str, Any] = json.loads(self.stdout)
+        return document
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """The tool in a directory of its own: `home` is HOME, the working directory is `directory`."""
+
+    directory: Path
+
+    @property
+    def home(self) -> Path:
+        """Return the home directory, where a test puts a user's own files."""
+        return self.directory / "home"
+
+    def environment(self, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of a run: nothing of the developer's but the paths that find the programs."""
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(CHECKOUT),
+            "PYTHONWARNINGS": "error",
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            **(overrides or {}),
+        }
+
+    def command(self, *arguments: object) -> list[str]:
+        """Return the command line, for tests that start it themselves."""
+        return [sys.executable, "-m", "skopeo_mirror", *map(str, arguments)]
+
+    def __call__(
+        self,
+        *arguments: object,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float | None = 300,
+    ) -> Run:
+        """Run to the end; `env` is laid over the clean environment, `timeout` (seconds) is a test's last resort."""
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(env),
+            cwd=self.directory,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+        )
+        return Run(status=done.returncode, stdout=done.stdout, stderr=done.stderr)

@@ -1,0 +1,244 @@
+"""A real docker-registry on a free loopback port, its access log as values, and plain HTTP to fill and read it."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import http.client
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from .images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from .ports import LOOPBACK, port_of, reserve_port
+
+if TYPE_CHECKING:
+    import socket
+
+    from .certificates import Certificates
+    from .images import Image
+
+CONFIGURATION = Path(__file__).parents[2] / "containers" / "registry.yml"
+OURSELVES = "test-bench"
+"""The rig's own user agent: what it asks is not counted."""
+
+# The combined format of Apache: host - user [time] "request" status size "referer" "user agent"
+_ACCESS = re.compile(
+    r'^\S+ - \S+ \[[^]]*\] "(?P<method>\S+) (?P<path>\S+) \S+"'
+    r' (?P<status>\d+) (?P<size>\d+) "[^"]*" "(?P<agent>[^"]*)"$'
+)
+_READY_WITHIN = 20.0  # seconds; it takes 50 ms on an idle machine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One request that a registry was asked; `size` is the bytes of its answer's body, `status` 0 if it had none."""
+
+    method: str
+    path: str
+    status: int
+    user_agent: str
+    size: int
+
+
+class Registry:
+    """A docker-registry process; use it as a context manager, or call `start` and `close`."""
+
+    def __init__(
+        self, directory: Path, *, htpasswd: tuple[str, str] | None = None, tls: Certificates | None = None
+    ) -> None:
+        """Keep the storage and the logs below `directory`; let in `htpasswd` (user, password) alone; speak `tls`."""
+        self._directory = directory
+        self._htpasswd = htpasswd
+        self._tls = tls
+        self._reservation: socket.socket = reserve_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._counted_from = 0
+        self.host = f"{LOOPBACK}:{port_of(self._reservation)}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the process and wait until it answers; the port and what was stored stay the same."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with self._access_log.open("ab") as out, (self._directory / "errors.log").open("ab") as err:
+            self._process = subprocess.Popen(
+                # the kernel ends it with the thread that started it: also when the tests are killed and cannot
+                ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", str(CONFIGURATION)],
+                env=os.environ | self._settings(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        deadline = time.monotonic() + _READY_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"docker-registry did not start: {(self._directory / 'errors.log').read_text()}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End the process; connections are refused until `start`."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End the process and give the port back."""
+        self.stop()
+        self._reservation.close()
+
+    def empty(self) -> None:
+        """Drop all that is stored; the process itself remembers nothing."""
+        shutil.rmtree(self._directory / "storage", ignore_errors=True)
+
+    def requests(self) -> list[Request]:
+        """Return what others than the rig asked since the start or the last `forget`, in order."""
+        return [request for request in self._log() if request.user_agent != OURSELVES]
+
+    def forget(self) -> None:
+        """Count requests from now on."""
+        self._log()
+        self._counted_from = self._access_log.stat().st_size
+
+    def push(self, repository: str, image: Image, tag: str | None = None) -> None:
+        """Store the image (of an index: the children too) by its digest, and under `tag` where one is given."""
+        for digest, blob in image.blobs.items():
+            _, headers, _ = self._ask("POST", f"/v2/{repository}/blobs/uploads/", expect=202)
+            location = headers["Location"].removeprefix(f"{self._scheme}://{self.host}")
+            separator = "&" if "?" in location else "?"
+            self._ask("PUT", f"{location}{separator}digest={digest}", blob, "application/octet-stream", expect=201)
+        for part in image.walk():
+            self._ask("PUT", f"/v2/{repository}/manifests/{part.digest}", part.manifest, part.media_type, expect=201)
+        if tag is not None:
+            self._ask("PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, image.media_type, expect=201)
+
+    def manifest(self, repository: str, reference: str) -> bytes | None:
+        """Return the stored bytes of a tag or digest, None where there are none."""
+        status, _, body = self._ask("GET", f"/v2/{repository}/manifests/{reference}")
+        return body if status == http.HTTPStatus.OK else None
+
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        """Return a stored blob, None where there is none."""
+        status, _, body = self._ask("GET", f"/v2/{repository}/blobs/{digest}")
+        return body if status == http.HTTPStatus.OK else None
+
+    def tags(self, repository: str) -> list[str]:
+        """Return the repository's tags, sorted; none for a repository that does not exist."""
+        status, _, body = self._ask("GET", f"/v2/{repository}/tags/list")
+        return sorted(json.loads(body)["tags"] or []) if status == http.HTTPStatus.OK else []
+
+    def repositories(self) -> list[str]:
+        """Return the names of all repositories, sorted."""
+        _, _, body = self._ask("GET", "/v2/_catalog?n=1000", expect=200)
+        return sorted(json.loads(body)["repositories"])
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._tls else "http"
+
+    @property
+    def _access_log(self) -> Path:
+        return self._directory / "access.log"
+
+    def _settings(self) -> dict[str, str]:
+        settings = {
+            "REGISTRY_HTTP_ADDR": self.host,
+            "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(self._directory / "storage"),
+        }
+        if self._tls:
+            settings["REGISTRY_HTTP_TLS_CERTIFICATE"] = str(self._tls.certificate)
+            settings["REGISTRY_HTTP_TLS_KEY"] = str(self._tls.key)
+        if self._htpasswd:
+            file = self._directory / "htpasswd"
+            user, password = self._htpasswd
+            file.write_text(f"{user}:{_bcrypt(password)}\n")
+            settings["REGISTRY_AUTH"] = "htpasswd"
+            settings["REGISTRY_AUTH_HTPASSWD_REALM"] = "bench"
+            settings["REGISTRY_AUTH_HTPASSWD_PATH"] = str(file)
+        return settings
+
+    def _answers(self) -> bool:
+        try:
+            status, _, _ = self._ask("GET", "/v2/")
+        except OSError:
+            return False
+        return status == http.HTTPStatus.OK
+
+    def _log(self) -> list[Request]:
+        """Read the access log up to a request of our own: a line is written only after its answer was sent."""
+        marker = f"/v2/?marker={uuid.uuid4()}"
+        if self._process is not None:
+            self._ask("GET", marker, expect=200)
+        deadline = time.monotonic() + _READY_WITHIN
+        while True:
+            with self._access_log.open("rb") as file:
+                file.seek(self._counted_from)
+                lines = file.read().decode().splitlines()
+            if self._process is None or any(marker in line for line in lines):
+                return [_parse(line) for line in lines]
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.host} writes no access log")
+            time.sleep(0.005)
+
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", media_type: str | None = None, *, expect: int | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        headers = {
+            "User-Agent": OURSELVES,
+            "Accept": f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}",
+        }
+        if media_type:
+            headers["Content-Type"] = media_type
+        if self._htpasswd:
+            headers["Authorization"] = "Basic " + base64.b64encode(":".join(self._htpasswd).encode()).decode()
+        connection = (
+            http.client.HTTPSConnection(self.host, timeout=60, context=self._tls.client_context())
+            if self._tls
+            else http.client.HTTPConnection(self.host, timeout=60)
+        )
+        try:
+            connection.request(method, path, body, headers)
+            with connection.getresponse() as response:
+                answer = response.read()
+                if expect not in (None, response.status):
+                    raise RuntimeError(f"{method} {self.host}{path}: {response.status} {answer.decode()}")
+                return response.status, response.headers, answer
+        finally:
+            connection.close()
+
+
+def _parse(line: str) -> Request:
+    match = _ACCESS.match(line)
+    if match is None:
+        raise ValueError(f"no line of an access log: {line}")
+    return Request(
+        method=match["method"],
+        path=match["path"],
+        status=int(match["status"]),
+        user_agent=match["agent"],
+        size=int(match["size"]),
+    )
+
+
+def _bcrypt(password: str) -> str:
+    """Hash for an htpasswd file: docker-registry takes bcrypt alone, which Python has not but Debian's libcrypt has."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    hashed: bytes | None = crypt(password.encode(), b"$2y$05$" + b"test.bench.salt.22char")
+    if not hashed or not hashed.startswith(b"$2y$"):
+        raise RuntimeError("this libcrypt knows no bcrypt")
+    return hashed.decode()

@@ -1,0 +1,244 @@
+"""The steps of an image with everything around them prepared: what skopeo is said to have found are values.
+
+The one place that builds a pipeline, and the parts of it, for unit tests.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from skopeo_mirror.reference import Digest, Reference
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
+from skopeo_mirror.registries_conf.routing import Router
+from skopeo_mirror.skopeo.command import Runs
+from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.provenance import Fault, Provenance
+from skopeo_mirror.skopeo.scoped import Probe, Target
+from skopeo_mirror.skopeo.settings import Access, Settings
+from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.comparing import SignatureComparison
+from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import Place, Writing
+from skopeo_mirror.transfer.destination.registry import RegistryDestination
+from skopeo_mirror.transfer.jobs import Job, Wanted
+from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Step
+from skopeo_mirror.transfer.presence import Presence
+from skopeo_mirror.transfer.sourcing import Sourcing
+from tests.values import failed, image_manifest, origin, run_of, served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.skopeo.proxy_pool import ManifestReading, ProxyPool
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.transfer.results import ImageResult
+
+MANIFEST = image_manifest(b"config", b"layer")
+PINNED = Reference.parse("prod.test/app").pin(Probe(manifest=MANIFEST, provenance=Provenance(attempts=())).digest)
+DIGEST = PINNED.digest
+ROUTER = Router(
+    Configuration(
+        registries=(
+            Registry(
+                prefix="prod.test",
+                location="prod.test",
+                mirrors=(Mirror(location="a.test/x"), Mirror(location="b.test/y")),
+            ),
+        )
+    )
+)
+A, B, O = ROUTER.route(PINNED).candidates  # noqa: E741 - the origin, beside the mirrors A and B
+"""Two mirrors and the origin, as they are configured."""
+ABSENT = Probe(manifest=b"", provenance=run_of(failed(origin("d.test/m/app:v1"), Reason.NOT_FOUND)))
+DOUBT = "skopeo's log does not show which candidate served"
+
+
+def doubted(by: PullSource) -> Provenance:
+    """A run that skopeo calls a success, and whose log names a server without proving it."""
+    return Provenance(attempts=(served(by),), server=by, doubt=DOUBT)
+
+
+NOBODY = Provenance(attempts=(), doubt=DOUBT)
+"""A run that skopeo calls a success, and whose log shows no server at all."""
+
+
+def nothing_came(why: str, reason: Reason = Reason.DESTINATION, *, unreachable: bool = False) -> Provenance:
+    """A run that failed on no candidate's side."""
+    return Provenance(attempts=(), fault=Fault(reason=reason, detail=why, unreachable=unreachable))
+
+
+def no_manifest(provenance: Provenance) -> Probe:
+    return Probe(manifest=b"", provenance=provenance)
+
+
+def manifest(by: PullSource, content: bytes = MANIFEST) -> Probe:
+    return Probe(manifest=content, provenance=run_of(served(by)))
+
+
+@dataclass(kw_only=True)
+class Prepared:
+    """Where skopeo is asked: gives prepared answers, in order, and remembers who was to be asked for what.
+
+    `probes` are the sources' answers, `there` are the destination's; when the latter are used up, nothing is there.
+    """
+
+    copies: list[Provenance] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    there: list[Probe] = field(default_factory=list)
+    settings: Settings = field(default_factory=Settings)
+    copied_from: list[tuple[PullSource, ...]] = field(default_factory=list)
+    probed: list[tuple[PullSource, ...]] = field(default_factory=list)
+    looked: list[PullSource] = field(default_factory=list)
+    skopeo: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(runs=Runs({}), environment={}, version="1.9.3")
+    )
+    on_copy: Callable[[], None] = lambda: None
+
+    def probe(self, image: Reference, candidates: Sequence[PullSource], **_: object) -> Probe:
+        if image.domain == "d.test":
+            self.looked += candidates
+            return self.there.pop(0) if self.there else ABSENT
+        self.probed.append(tuple(candidates))
+        return self.probes.pop(0)
+
+    def copy(self, _image: Reference, candidates: Sequence[PullSource], _target: Target, **_: object) -> Provenance:
+        self.copied_from.append(tuple(candidates))
+        self.on_copy()
+        return self.copies.pop(0)
+
+    def stop(self) -> None:
+        self.skopeo.runs.stopping.set()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shelf(RegistryDestination):
+    """A registry's names, and what was published under them; `troubles` are raised instead, one after the other.
+
+    `told` is what publishing was told each time: the blobs that were pulled, and whether the run is being stopped.
+    """
+
+    whole: bool | None = None
+    complaint: str | None = None
+    published: list[Place] = field(default_factory=list)
+    troubles: list[Exception] = field(default_factory=list)
+    told: list[tuple[Collection[str] | None, bool]] = field(default_factory=list)
+
+    def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
+        return self.whole
+
+    def cannot_hold(self, media_types: object) -> str | None:  # noqa: ARG002 - the interface's
+        return self.complaint
+
+    @contextmanager
+    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
+        def publish(pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
+            self.told.append((pulled, stopped()))
+            if self.troubles:
+                raise self.troubles.pop(0)
+            self.published.append(place)
+
+        yield Writing(target=Target(name=place.name, repository=place.repository), publish=publish)
+
+
+def shelf(
+    *,
+    whole: bool | None = None,
+    complaint: str | None = None,
+    troubles: Sequence[Exception] = (),
+    tls_verify: bool | None = None,
+) -> Shelf:
+    return Shelf(
+        host="d.test",
+        path="m",
+        router=ROUTER,
+        access=Access(),
+        given_tls_verify=tls_verify,
+        rules=NamingRules(),
+        whole=whole,
+        complaint=complaint,
+        troubles=list(troubles),
+    )
+
+
+@dataclass(kw_only=True)
+class PreparedPool:
+    """Where the skopeos that stay are asked: they gave `reading`, or there are none."""
+
+    reading: ManifestReading | None = None
+
+    def read(self, *_: object, **__: object) -> ManifestReading | None:
+        return self.reading
+
+
+def presence_of(skopeo: Prepared, destination: Shelf | None = None, reading: ManifestReading | None = None) -> Presence:
+    return Presence(
+        scoped=cast("ScopedSkopeo", skopeo),
+        proxies=cast("ProxyPool", PreparedPool(reading=reading)),
+        destination=destination or shelf(),
+    )
+
+
+def wanted(image: str) -> Wanted:
+    return Wanted(image=Reference.parse(image))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rig:
+    """A pipeline and what it was given."""
+
+    pipeline: Pipeline
+    skopeo: Prepared
+    destination: Shelf
+
+    def begin(self, image: Reference = PINNED, own: str | None = None, number: int = 0) -> Journey:
+        place = self.destination.place(image, own)
+        return self.pipeline.begin(Job(number=number, wanted=Wanted(image=image, destination=own), place=place))
+
+    def go(self, image: Reference = PINNED) -> Step:
+        """Look, and copy where that comes next: the last step."""
+        journey = self.begin(image)
+        step = self.pipeline.look(journey)
+        return self.pipeline.copy(journey) if isinstance(step, Planned) else step
+
+    def result(self, image: Reference = PINNED) -> ImageResult:
+        """What became of an image that is at its end after that."""
+        step = self.go(image)
+        assert isinstance(step, Finished), step
+        return step.result
+
+
+def rig(
+    *copies: Provenance,
+    probes: Sequence[Probe] = (),
+    there: Sequence[Probe] = (),
+    destination: Shelf | None = None,
+    retries: int = 0,
+    plans: bool = False,
+    dry_run: bool = False,
+    mirrors_only: bool = False,
+    sourcing: Sourcing | None = None,
+) -> Rig:
+    """A pipeline for which skopeo's copies and probes turn out like this."""
+    skopeo = Prepared(copies=list(copies), probes=list(probes), there=list(there))
+    destination = destination or shelf()
+    reader = ManifestReader(scoped=cast("ScopedSkopeo", skopeo), circuits=Circuits(), retries=retries)
+    presence = presence_of(skopeo, destination)
+    return Rig(
+        pipeline=Pipeline(
+            reader=reader,
+            sourcing=sourcing or Sourcing(router=ROUTER, mirrors_only=mirrors_only),
+            destination=destination,
+            presence=presence,
+            signatures=SignatureComparison(reader=reader, presence=presence),
+            retries=retries,
+            plans=plans,
+            dry_run=dry_run,
+        ),
+        skopeo=skopeo,
+        destination=destination,
+    )
