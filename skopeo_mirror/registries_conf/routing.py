@@ -16,27 +16,33 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a candidate is: a `[[registry.mirror]]`, the `[[registry]]` location itself, or a local layout."""
+    """What registries.conf has a pull source for: a `[[registry.mirror]]`, or the `[[registry]]` location itself."""
 
     MIRROR = "mirror"
     ORIGIN = "origin"
-    LAYOUT = "layout"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PullSource:
-    """One place to pull from. `location` is as configured (empty: a wildcard entry without rewrite)."""
+    """One place to pull from: a registry's, unless a kind of its own says otherwise."""
 
     reference: Reference
     location: str
+    """As configured (empty: a wildcard entry without rewrite)."""
     insecure: bool
     blocked: bool
-    kind: Kind
+    kind: str
+    """A `Kind`, or a word of its own for what registries.conf does not know."""
+
+    @property
+    def host(self) -> str | None:
+        """The registry that is asked; None where none is."""
+        return self.reference.domain
 
     @property
     def place(self) -> str:
-        """Where it is, for people: a repository, or a layout."""
-        return self.location if self.kind is Kind.LAYOUT else self.reference.name
+        """Where it is, for people."""
+        return self.reference.name
 
     def at(self, digest: Digest) -> Self:
         """The same place, asked for a digest: a scoped configuration has no mirrors for tags or digests only."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES
-from skopeo_mirror.registries_conf.routing import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Refe
 
     The last candidate stands as the entry's location, so leaving the origin out needs no `blocked`. `writes_to` is the
     destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
-    A layout is no registry: of an image that comes from one, nothing but the destination is left.
+    Without candidates, for an image that comes from no registry, that entry is all there is.
     """
     return _document(_tables(image, candidates, writes_to).values())
 
@@ -70,20 +69,15 @@ def credentials_from(helpers: Sequence[str]) -> str:
 
 def physical_repositories(candidates: Iterable[PullSource], writes_to: Reference | None) -> list[str]:
     """The repositories that skopeo really talks to, once each, in order."""
-    names = [candidate.reference.name for candidate in _registries(candidates)]
+    names = [candidate.reference.name for candidate in candidates]
     if writes_to is not None:
         names.append(writes_to.name)
     return list(dict.fromkeys(names))
 
 
-def scoped_prefixes(image: Reference, candidates: Iterable[PullSource], writes_to: Reference | None) -> list[str]:
+def scoped_prefixes(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> list[str]:
     """The prefixes of all entries that `scope` writes."""
-    candidates = _registries(candidates)
     return [*([image.name] if candidates else []), *physical_repositories(candidates, writes_to)]
-
-
-def _registries(candidates: Iterable[PullSource]) -> list[PullSource]:
-    return [candidate for candidate in candidates if candidate.kind is not Kind.LAYOUT]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +92,6 @@ class _Table:
 
 def _tables(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, _Table]:
     """The tables for one image by their prefixes, its own first."""
-    candidates = _registries(candidates)
     if not candidates:
         names = [] if writes_to is None else [writes_to.name]
         return {name: _Table(prefix=name, location=name, insecure=False) for name in names}

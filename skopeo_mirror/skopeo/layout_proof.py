@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.skopeo.layout import LayoutSource
+    from skopeo_mirror.skopeo.layout_source import LayoutSource
     from skopeo_mirror.skopeo.provenance import Ending
 
 

@@ -7,16 +7,15 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
-from skopeo_mirror.skopeo.debuglog import Died, Tried
+from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
-from skopeo_mirror.skopeo.layout import LayoutSource, read_manifest, refuse_irregular, stage
-from skopeo_mirror.skopeo.layout_proof import trace_layout
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Outcome, Provenance, trace
 from skopeo_mirror.skopeo.proxies import proxy_variables
@@ -56,6 +55,13 @@ class Target:
     options: tuple[str, ...] = ()
 
 
+class Trace(Protocol):
+    """Tells from the log of a run, and from how it ended, what it proves."""
+
+    def __call__(self, events: Sequence[Event], tail: Sequence[str], *, ending: Ending) -> Provenance:
+        """`tail` are the last lines that are no event."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
     """A manifest that was read: its exact bytes (empty where no candidate gave it) and what that proves."""
@@ -92,13 +98,17 @@ class ScopedSkopeo:
         With `yields` the run is ended at the first rate limit, because other candidates are left. `keeps_log`: whether
         a failure is one that `--log-dir` is for.
         """
-        if isinstance(candidates[0], LayoutSource):
-            return _read_from_layout(image, candidates[0])
-        arguments = ["inspect", "--raw", *access.options(), f"docker://{image}"]
-        run, provenance = self._run(image, candidates, arguments, yields=yields, keeps_log=keeps_log)
+        run, provenance = self._run(
+            image,
+            ["inspect", "--raw", *access.options(), f"docker://{image}"],
+            registries=scope(image, candidates),
+            trace=partial(trace, candidates=candidates, digest=image.digest),
+            yields=yields,
+            keeps_log=keeps_log,
+        )
         if provenance.server is None or provenance.doubt is not None:
             return Probe(manifest=b"", provenance=provenance)
-        return _checked(run.output, image, provenance)
+        return checked(run.output, image, provenance)
 
     def copy(
         self,
@@ -117,11 +127,22 @@ class ScopedSkopeo:
         URLs beside the candidates from which skopeo may fetch content of it.
         """
         asked = asked or image.without_tag()
-        if isinstance(candidates[0], LayoutSource):
-            return self._copy_from_layout(image, candidates[0], target, on_event)
-        source = [*self.settings.source.options("src-"), f"docker://{asked}"]
-        return self._copy(
-            image, asked, candidates, source, target, yields=yields, on_event=on_event, elsewhere=elsewhere
+        return self.copy_from(
+            [*self.settings.source.options("src-"), f"docker://{asked}"],
+            image,
+            target,
+            asked=asked,
+            registries=scope(asked, candidates, writes_to=target.repository),
+            trace=partial(
+                trace,
+                candidates=candidates,
+                digest=asked.digest,
+                destination=target.repository,
+                elsewhere=elsewhere,
+            ),
+            yields=yields,
+            on_event=on_event,
+            elsewhere=elsewhere,
         )
 
     def look_for_signatures(
@@ -139,49 +160,32 @@ class ScopedSkopeo:
             settings = replace(self.settings, policy=str(policy), insecure_policy=False)
             _, provenance = replace(self, settings=settings)._run(  # noqa: SLF001 - it is one of us
                 image,
-                candidates,
                 ["copy", "--all", *access.options("src-"), f"docker://{image}", f"dir:{nowhere}"],
+                registries=scope(image, candidates),
+                trace=partial(trace, candidates=candidates, digest=image.digest),
                 keeps_log=False,
                 on_event=events.append,
                 done_with=WERE_READ,
             )
         return events, None if provenance.doubt is not None else provenance.server
 
-    def _copy_from_layout(
+    def copy_from(
         self,
-        image: PinnedReference,
-        candidate: LayoutSource,
-        target: Target,
-        on_event: Callable[[Event], None] | None,
-    ) -> Provenance:
-        """Copy from a layout, once its manifest has the digest: with `oci:` skopeo does not compare that (observed)."""
-        probe = _read_from_layout(image, candidate)
-        if not probe.manifest:
-            return probe.provenance
-        try:
-            refuse_irregular(candidate.directory, probe.manifest)
-        except OSError as error:
-            return Provenance(attempts=(_unreadable(candidate, Stage.BLOB, error),))
-        if on_event is not None:
-            on_event(Tried(at=time.monotonic(), reference=candidate.location))
-        with tempfile.TemporaryDirectory(dir=self.directory) as staged:
-            stage(Path(staged), probe.manifest, image.digest)
-            source = ["--src-shared-blob-dir", str(candidate.blobs), f"oci:{staged}"]
-            return self._copy(image, image.without_tag(), (candidate,), source, target, on_event=on_event)
-
-    def _copy(
-        self,
-        image: PinnedReference,
-        asked: Reference,
-        candidates: Sequence[PullSource],
         source: Sequence[str],
+        image: PinnedReference,
         target: Target,
         *,
+        asked: Reference,
+        registries: str,
+        trace: Trace,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
         elsewhere: Sequence[str] = (),
     ) -> Provenance:
-        """`source` is what skopeo reads, with the options that belong to it."""
+        """Copy from `source`, what skopeo is to read with the options that belong to it, and hold it to the digest.
+
+        `registries` are the `[[registry]]` tables of the scoped file.
+        """
         *source_options, source_name = source
         with self._private_file("pushed-") as digest_file:
             arguments = [
@@ -195,9 +199,9 @@ class ScopedSkopeo:
             ]
             _, provenance = self._run(
                 asked,
-                candidates,
                 arguments,
-                writes_to=target.repository,
+                registries=registries,
+                trace=trace,
                 yields=yields,
                 on_event=on_event,
                 elsewhere=elsewhere,
@@ -214,10 +218,10 @@ class ScopedSkopeo:
     def _run(
         self,
         image: Reference,
-        candidates: Sequence[PullSource],
         arguments: Sequence[str],
         *,
-        writes_to: Reference | None = None,
+        registries: str,
+        trace: Trace,
         yields: bool = False,
         keeps_log: bool = True,
         on_event: Callable[[Event], None] | None = None,
@@ -227,7 +231,7 @@ class ScopedSkopeo:
         """`done_with`: last words of skopeo's with which it has done what it was asked for."""
         log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
-        document = credentials_from(self.settings.credential_helpers) + scope(image, candidates, writes_to=writes_to)
+        document = credentials_from(self.settings.credential_helpers) + registries
         with self._private_file("registries-", document) as configuration:
             run = self.skopeo.run(
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
@@ -240,19 +244,7 @@ class ScopedSkopeo:
         last = events[-1] if events else None
         if done_with is not None and isinstance(last, Died) and done_with.match(last.error):
             ending = Ending(at=ending.at, status=0)
-        if isinstance(candidates[0], LayoutSource):
-            provenance = trace_layout(events, tail, candidate=candidates[0], ending=ending, destination=writes_to)
-        else:
-            provenance = trace(
-                events,
-                tail,
-                candidates=candidates,
-                ending=ending,
-                digest=image.digest,
-                destination=writes_to,
-                elsewhere=elsewhere,
-            )
-        provenance = provenance.blaming(Reason.CONNECTION, self._was_proxys)
+        provenance = trace(events, tail, ending=ending).blaming(Reason.CONNECTION, self._was_proxys)
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
@@ -300,27 +292,7 @@ def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, timeouts: T
     )
 
 
-def _read_from_layout(image: Reference, candidate: LayoutSource) -> Probe:
-    try:
-        manifest = read_manifest(candidate)
-    except OSError as error:
-        failed = _unreadable(candidate, Stage.MANIFEST, error)
-        return Probe(manifest=b"", provenance=Provenance(attempts=(failed,)))
-    served = Attempt(candidate=candidate, outcome=Outcome.SERVED)
-    return _checked(manifest, image, Provenance(attempts=(served,), server=candidate))
-
-
-def _unreadable(candidate: LayoutSource, stage_: Stage, error: OSError) -> Attempt:
-    return Attempt(
-        candidate=candidate,
-        outcome=Outcome.FAILED,
-        stage=stage_,
-        reason=Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.OTHER,
-        detail=f"{error.filename}: {error.strerror}",
-    )
-
-
-def _checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
+def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
     """The probe that gave these bytes, or that failed because they are not to be used."""
     if is_schema1(manifest, image.digest):
         return Probe(manifest=b"", provenance=_unserved(provenance, NOT_COPIED))

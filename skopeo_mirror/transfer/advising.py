@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import can_be_entered
-from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.credential_files import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Outcome
@@ -41,14 +40,13 @@ def nobody_served(
     advice: dict[str, None] = {}
     last = {attempt.candidate: attempt for attempt in attempts if attempt.outcome is Outcome.FAILED}
     for candidate, attempt in last.items():
-        if candidate.kind is Kind.LAYOUT:
-            continue
-        advice[registry_advice(attempt.reason, candidate.reference.domain, scoped.settings.source, scoped)] = None
+        if candidate.host is not None:
+            advice[registry_advice(attempt.reason, candidate.host, scoped.settings.source, scoped)] = None
     if resolved is not None and any(_lacks_manifest(attempt, resolved) for attempt in last.values()):
         advice[explaining.served_by_tag_only(image, resolved)] = None
     elif router is not None and {attempt.reason for attempt in last.values()} == {Reason.NOT_FOUND}:
         advice[explaining.how_routed(image, router.lookup(image.name))] = None
-    from_layout = any(attempt.candidate.kind is Kind.LAYOUT for attempt in attempts)
+    from_layout = any(attempt.candidate.host is None for attempt in attempts)
     left_out = () if router is None or from_layout else router.route(image).skipped
     return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only, left_out=left_out), *advice]))
 

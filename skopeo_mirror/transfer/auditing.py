@@ -43,7 +43,7 @@ def audit_sources(
 def _prefixes(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
     image = job.wanted.image
     try:
-        candidates = sourcing.sources(image, job.place).candidates
+        candidates = sourcing.sources(image, job.place).registries
     except Unroutable:
         candidates = ()
     yield from scoped_prefixes(image, candidates, job.place.repository)
@@ -51,6 +51,6 @@ def _prefixes(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
 
 def _source_prefixes(image: Reference, sourcing: Sourcing) -> list[str]:
     try:
-        return [image.name, *physical_repositories(sourcing.sources(image).candidates, None)]
+        return [image.name, *physical_repositories(sourcing.sources(image).registries, None)]
     except Unroutable:
         return []

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.manifest import InvalidManifest, parse_manifest
-from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.registries_d import RegistriesD
 from skopeo_mirror.skopeo.signatures import Signatures, read_signatures, signatures_in
 
@@ -75,7 +74,7 @@ class SignatureComparison:
     def _sought(self, candidates: Sequence[PullSource]) -> bool:
         """Whether skopeo may find signatures at any of them, which it is to copy."""
         return not self.reader.scoped.settings.remove_signatures and any(
-            candidate.kind is not Kind.LAYOUT and self.registries_d.may_speak_of(candidate.reference)
+            candidate.host is not None and self.registries_d.may_speak_of(candidate.reference)
             for candidate in candidates
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, Unroutable
-from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.credential_files import auth_files, credential_trouble
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def check_credentials(
         except Unroutable:
             first = ()
         for candidate in first:
-            if candidate.kind is not Kind.LAYOUT:
-                asked[candidate.reference.domain, settings.source] = None
+            if candidate.host is not None:
+                asked[candidate.host, settings.source] = None
         if place is not None and place.repository is not None:
             asked[place.repository.domain, settings.destination] = None
     found = [credential_trouble(host, auth_files(access.authfile, environment), environment) for host, access in asked]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.secrets import told_url
 from skopeo_mirror.transfer.results import LivesElsewhere
@@ -27,7 +26,7 @@ def to_be_fetched(plan: Plan | None, *, brings_layers: bool) -> tuple[Elsewhere,
 
 def why_not(fetched: Iterable[Elsewhere], source: PullSource | None, *, mirrors_only: bool) -> str | None:
     """Why an image of which this would be fetched from its URLs is not to be copied, in words for people."""
-    from_layout = source is not None and source.kind is Kind.LAYOUT
+    from_layout = source is not None and source.host is None
     if not (mirrors_only or from_layout):
         return None
     found = list(fetched)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
 from skopeo_mirror.reference import Digest, Reference, shown
-from skopeo_mirror.skopeo.layout import LayoutSource
+from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_index, ref_name
 from skopeo_mirror.transfer.sourcing import Sources
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.transfer.failover import Tries
+from skopeo_mirror.transfer.sourcing import layout_of
 
 if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
@@ -47,14 +48,19 @@ class ManifestReader:
     def read_child(self, index: PinnedReference, digest: Digest, tries: Tries) -> Probe:
         """The manifest of an image of an index, from the candidates that are left; what fails here costs none."""
         candidates = tuple(candidate.at(digest) for candidate in tries.next(time.monotonic()))
-        child = index.without_tag().pin(digest)
-        return self.scoped.probe(child, candidates, access=self.scoped.settings.source)
+        return self._ask(index.without_tag().pin(digest), candidates)
 
     def _probe(self, image: Reference, candidates: tuple[PullSource, ...], *, yields: bool) -> Probe:
         quick = None if self.plain is None else self.plain.read(image, candidates, yields=yields)
         if quick is not None:
             return quick
-        probe = self.scoped.probe(image, candidates, access=self.scoped.settings.source, yields=yields)
+        probe = self._ask(image, candidates, yields=yields)
         if probe.manifest and self.plain is not None:
             self.plain.learn(probe.manifest)
         return probe
+
+    def _ask(self, image: Reference, candidates: tuple[PullSource, ...], *, yields: bool = False) -> Probe:
+        layout = layout_of(candidates)
+        if layout is not None:
+            return layout.probe(image)
+        return self.scoped.probe(image, candidates, access=self.scoped.settings.source, yields=yields)

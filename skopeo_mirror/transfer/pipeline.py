@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import DestinationRefused, Unroutable
-from skopeo_mirror.registries_conf.routing import Kind, as_pulled
+from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.skopeo.debuglog import Requested
 from skopeo_mirror.skopeo.faults import (
     PASSING,
@@ -48,6 +48,7 @@ from skopeo_mirror.transfer.failover import backoff
 from skopeo_mirror.transfer.limits import what_skopeo_cannot
 from skopeo_mirror.transfer.plan import MOST_FILES, MOST_IMAGES, Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
+from skopeo_mirror.transfer.sourcing import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,15 +248,19 @@ class Pipeline:
         pinned = _known(journey.pinned)
         yields = _known(journey.tries).yields(candidates)
         with self.destination.writing(journey.job.place, pinned.digest) as writing:
-            provenance = self.scoped.copy(
-                pinned,
-                candidates,
-                writing.target,
-                asked=self._asked(journey),
-                yields=yields,
-                on_event=on_event,
-                elsewhere=self._urls(journey),
-            )
+            layout = layout_of(candidates)
+            if layout is not None:
+                provenance = layout.copy(self.scoped, pinned, writing.target, on_event)
+            else:
+                provenance = self.scoped.copy(
+                    pinned,
+                    candidates,
+                    writing.target,
+                    asked=self._asked(journey),
+                    yields=yields,
+                    on_event=on_event,
+                    elsewhere=self._urls(journey),
+                )
             if provenance.server is not None and provenance.doubt is None and not journey.there:
                 try:
                     writing.publish(provenance.pulled, self._stopping)
@@ -564,7 +569,7 @@ class Pipeline:
 
 
 def _is_from_layout(tries: Tries) -> bool:
-    return all(candidate.kind is Kind.LAYOUT for candidate in tries.candidates)
+    return layout_of(tries.candidates) is not None
 
 
 def _of_destination(trouble: str) -> Fault:

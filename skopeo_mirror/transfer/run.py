@@ -171,4 +171,4 @@ def _routes(
     for job in jobs:
         image = job.wanted.image
         with suppress(Unroutable):
-            yield image, sourcing.sources(image, job.place).candidates
+            yield image, sourcing.sources(image, job.place).registries

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.layout import LayoutSource
+from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from skopeo_mirror.transfer.destination.naming import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from skopeo_mirror.reference import Digest, Reference
@@ -28,6 +28,16 @@ class Sources:
     reference: Reference
     candidates: tuple[PullSource, ...]
     skipped: tuple[Attempt, ...] = ()
+
+    @property
+    def registries(self) -> tuple[PullSource, ...]:
+        """The candidates that a registry is asked for, and so a registries.conf is needed for."""
+        return tuple(candidate for candidate in self.candidates if candidate.host is not None)
+
+
+def layout_of(candidates: Sequence[PullSource]) -> LayoutSource | None:
+    """The layout that is read and copied from, instead of asking any registry; None where there is none."""
+    return next((candidate for candidate in candidates if isinstance(candidate, LayoutSource)), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

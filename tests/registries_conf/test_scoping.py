@@ -103,13 +103,12 @@ def test_has_no_prefix_twice_where_two_mirrors_yield_one_reference() -> None:
 
 
 def test_what_comes_from_a_layout_names_nothing_but_the_destination() -> None:
-    layout = candidate(str(IMAGE), kind=Kind.LAYOUT)
     destination = Reference.parse("d.test/m/app:v1")
-    assert scope(IMAGE, [layout], writes_to=destination) == (
+    assert scope(IMAGE, [], writes_to=destination) == (
         '[[registry]]\nprefix = "d.test/m/app"\nlocation = "d.test/m/app"\n'
     )
-    assert scope(IMAGE, [layout]) == ""
-    assert scoped_prefixes(IMAGE, [layout], destination) == ["d.test/m/app"]
+    assert scope(IMAGE, []) == ""
+    assert scoped_prefixes(IMAGE, [], destination) == ["d.test/m/app"]
     assert scoped_prefixes(IMAGE, [A], destination) == [IMAGE.name, "a.test/x/app", "d.test/m/app"]
 
 

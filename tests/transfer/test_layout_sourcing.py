@@ -9,7 +9,6 @@ import pytest
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, UsageError
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -58,7 +57,7 @@ def test_an_image_is_found_by_its_name_alone(tmp_path: Path, image: str, referen
     sources = layout(tmp_path, named(PINNED), named(TAGGED, str(D2))).sources(Reference.parse(image))
     [candidate] = sources.candidates
     assert (str(sources.reference), str(candidate.reference)) == (image, reference)
-    assert (candidate.kind, candidate.location, candidate.place) == (Kind.LAYOUT, f"oci:{tmp_path}", f"oci:{tmp_path}")
+    assert (candidate.kind, candidate.location, candidate.place) == ("layout", f"oci:{tmp_path}", f"oci:{tmp_path}")
 
 
 @pytest.mark.parametrize(

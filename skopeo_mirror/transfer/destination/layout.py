@@ -26,7 +26,7 @@ from skopeo_mirror.files import (
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.reference import Digest
-from skopeo_mirror.skopeo.layout import MARKER, blob_file
+from skopeo_mirror.skopeo.layout_source import MARKER, blob_file
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged, Place, Writing
 from skopeo_mirror.transfer.destination.staging import Staging

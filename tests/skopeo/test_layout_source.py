@@ -17,8 +17,8 @@ from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.layout import LayoutSource, blob_file, read_manifest, refuse_irregular, stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
+from skopeo_mirror.skopeo.layout_source import LayoutSource, blob_file, refuse_irregular, stage
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 from skopeo_mirror.skopeo.settings import Access, Settings
@@ -58,14 +58,14 @@ def died(error: str) -> list[Event]:
 
 
 def test_a_manifest_is_a_file(tmp_path: Path) -> None:
-    assert read_manifest(candidate_in(tmp_path)) == MANIFEST
+    assert candidate_in(tmp_path).read() == MANIFEST
 
 
 def test_a_manifest_of_more_than_registries_take_is_not_read(tmp_path: Path) -> None:
     candidate = candidate_in(tmp_path)
     os.truncate(blob_file(tmp_path, DIGEST), (4 << 20) + 1)
     with pytest.raises(OSError, match="Is larger than 4 MiB"):
-        read_manifest(candidate)
+        candidate.read()
 
 
 @pytest.mark.parametrize("content", [MANIFEST, b"config", b"layer"], ids=["image-of-an-index", "config", "layer"])
@@ -87,7 +87,7 @@ def test_what_is_no_file_is_found_before_skopeo_reads_it(tmp_path: Path, content
 
 def test_what_is_not_in_the_index_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no image of that name"):
-        read_manifest(candidate_in(tmp_path, None))
+        candidate_in(tmp_path, None).read()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_skopeo_is_shown_a_staged_layout_and_no_registry_but_the_destination(
     source = candidate_in(tmp_path / "layout")
     heard: list[Event] = []
     target = Target(name="docker://d.test:5000/m/app:v1", repository=DESTINATION)
-    found = scoped.copy(IMAGE, [source], target, on_event=heard.append)
+    found = source.copy(scoped, IMAGE, target, heard.append)
     assert (found.server, found.doubt) == (source, None)
     [arguments], [configuration, index] = skopeo.told, skopeo.shown
     assert arguments[arguments.index("--src-shared-blob-dir") + 1] == str(tmp_path / "layout" / "blobs")
@@ -299,8 +299,8 @@ def test_a_manifest_that_is_not_the_pinned_one_is_not_shown_to_skopeo(
     file.unlink()
     if content is not None:
         file.write_bytes(content)
-    probe = scoped.probe(IMAGE, [source], access=Access())
-    for found in (probe.provenance, scoped.copy(IMAGE, [source], Target(name="dir:x"))):
+    probe = source.probe(IMAGE)
+    for found in (probe.provenance, source.copy(scoped, IMAGE, Target(name="dir:x"))):
         [attempt] = found.attempts
         assert (found.server, attempt.stage, attempt.reason) == (None, Stage.MANIFEST, reason)
     assert (probe.manifest, skopeo.told) == (b"", [])

@@ -1,0 +1,159 @@
+"""A layout as a source: manifests are read as files, and skopeo is shown a staged layout of the one image.
+
+The staged layout has an index of one entry and shares the real one's blobs. So names that skopeo's `oci:` transport
+cannot address (`a__b`) are no matter, no copy reads an index of ten thousand, and the real one may be read-only.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from skopeo_mirror.files import IrregularFile, open_regular, read_regular
+from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, parse_manifest
+from skopeo_mirror.reference import Digest
+from skopeo_mirror.registries_conf.routing import PullSource
+from skopeo_mirror.registries_conf.scoping import scope
+from skopeo_mirror.skopeo.debuglog import Tried
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.layout_proof import trace_layout
+from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
+from skopeo_mirror.skopeo.scoped import Probe, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skopeo_mirror.reference import PinnedReference, Reference
+    from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
+
+MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayoutSource(PullSource):
+    """An image of the layout in `directory`; `location` is `oci:DIR`.
+
+    `reference` has the digest that the layout's index gives the image, and none where the image is not in it.
+    """
+
+    directory: Path
+    insecure: bool = False
+    blocked: bool = False
+    kind: str = "layout"
+
+    @property
+    def host(self) -> None:
+        """No registry is asked."""
+
+    @property
+    def place(self) -> str:
+        """The layout."""
+        return self.location
+
+    @property
+    def blobs(self) -> Path:
+        """The directory of its manifests, configurations and layers."""
+        return self.directory / "blobs"
+
+    def read(self) -> bytes:
+        """The manifest's bytes, not compared with the digest. Raises OSError."""
+        digest = self.reference.digest
+        if digest is None:
+            raise FileNotFoundError(errno.ENOENT, "has no image of that name", self.location)
+        return read_regular(blob_file(self.directory, digest), at_most=LARGEST_MANIFEST)
+
+    def probe(self, image: Reference) -> Probe:
+        """The manifest of `image`, as ScopedSkopeo's probe of a registry gives it."""
+        try:
+            manifest = self.read()
+        except OSError as error:
+            return Probe(manifest=b"", provenance=self._failed(Stage.MANIFEST, error))
+        served = Attempt(candidate=self, outcome=Outcome.SERVED)
+        return checked(manifest, image, Provenance(attempts=(served,), server=self))
+
+    def copy(
+        self,
+        scoped: ScopedSkopeo,
+        image: PinnedReference,
+        target: Target,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Provenance:
+        """Copy `image`, once its manifest has the digest: with `oci:` skopeo does not compare that (observed)."""
+        probe = self.probe(image)
+        if not probe.manifest:
+            return probe.provenance
+        try:
+            refuse_irregular(self.directory, probe.manifest)
+        except OSError as error:
+            return self._failed(Stage.BLOB, error)
+        if on_event is not None:
+            on_event(Tried(at=time.monotonic(), reference=self.location))
+        with tempfile.TemporaryDirectory(dir=scoped.directory) as staged:
+            stage(Path(staged), probe.manifest, image.digest)
+            return scoped.copy_from(
+                ["--src-shared-blob-dir", str(self.blobs), f"oci:{staged}"],
+                image,
+                target,
+                asked=image.without_tag(),
+                registries=scope(image, (), writes_to=target.repository),
+                trace=partial(trace_layout, candidate=self, destination=target.repository),
+                on_event=on_event,
+            )
+
+    def _failed(self, stage: Stage, error: OSError) -> Provenance:
+        reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.OTHER
+        detail = f"{error.filename}: {error.strerror}"
+        failed = Attempt(candidate=self, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=detail)
+        return Provenance(attempts=(failed,))
+
+
+def refuse_irregular(layout: Path, manifest: bytes) -> None:
+    """Raise IrregularFile where something below a manifest is a FIFO or a device: skopeo would read on for ever.
+
+    What is missing or wrong otherwise is skopeo's to tell.
+    """
+    contents, seen = [manifest], set[Digest]()
+    while contents:
+        try:
+            parsed = parse_manifest(contents.pop())
+        except InvalidManifest:
+            continue
+        for descriptor in (*parsed.blobs, *parsed.children):
+            if descriptor.digest in seen:
+                continue
+            seen.add(descriptor.digest)
+            try:
+                if descriptor in parsed.children:
+                    contents.append(read_regular(blob_file(layout, descriptor.digest), at_most=LARGEST_MANIFEST))
+                else:
+                    open_regular(blob_file(layout, descriptor.digest)).close()
+            except IrregularFile:
+                raise
+            except OSError:
+                continue
+
+
+def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
+    """Write a layout that has one image and no blobs (`--src-shared-blob-dir`) into `directory`."""
+    parsed = parse_manifest(manifest)
+    entry = {
+        "mediaType": parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX),
+        "digest": str(digest),
+        "size": len(manifest),
+    }
+    (directory / "oci-layout").write_bytes(MARKER)
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii")
+
+
+def blob_file(layout: Path, digest: Digest) -> Path:
+    """Where a layout keeps a blob."""
+    return layout / "blobs" / digest.algorithm / digest.hex
