@@ -14,8 +14,7 @@ from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.reference import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from collections.abc import Callable, Iterator
 
 LARGEST_MANIFEST: Final = 4 << 20
 """Bytes of a manifest, an index or a configuration: the limit of containers/image (internal/iolimits)."""
@@ -100,6 +99,18 @@ def parse_manifest(content: bytes) -> Manifest:
         blobs=(config, *(layer for layer in layers if not layer.urls)),
         elsewhere=tuple(layer for layer in layers if layer.urls),
     )
+
+
+def descend(top: Descriptor, read: Callable[[Descriptor], Manifest | None]) -> Iterator[Manifest]:
+    """The manifest `top` and all that it leads to, each once, as `read` gives them (None: go no further there)."""
+    todo, seen = [top], {top}
+    while todo:
+        manifest = read(todo.pop())
+        if manifest is not None:
+            yield manifest
+            new = [child for child in dict.fromkeys(manifest.children) if child not in seen]
+            todo += new
+            seen.update(new)
 
 
 def _descriptors(document: dict[str, Any], key: str) -> Iterator[Descriptor]:

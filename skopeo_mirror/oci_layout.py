@@ -1,143 +1,129 @@
-"""Find one image in an OCI image layout: its manifest, its configuration, its layers.
+"""OCI image layouts: the one reader and writer of their index, its entries, their blobs' files and their marker.
 
-The rules are those of the OCI image-spec (image-layout.md, image-index.md, manifest.md). Every blob is held against its
-digest before it is used.
+The rules are those of the OCI image-spec (image-layout.md, image-index.md). Nothing is read but regular files, and of
+these no more than anything of their kind has.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.files import LARGEST_DOCUMENT, hash_regular, read_regular
+from skopeo_mirror.files import LARGEST_DOCUMENT, IrregularFile, open_regular, read_regular, write_atomically
 from skopeo_mirror.json_text import InvalidJson, parse_json
-from skopeo_mirror.manifest import LARGEST_MANIFEST
-from skopeo_mirror.reference import Digest, shown
+from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, descend, parse_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-_DEEPEST_INDEX = 4
-_MOST_LAYERS = 500  # tools that run images stop at 127
-_REF_NAME = "org.opencontainers.image.ref.name"
+    from skopeo_mirror.manifest import Descriptor, Manifest
+    from skopeo_mirror.reference import Digest
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+"""The annotation with an entry's name."""
+
+_MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_EMPTY_INDEX: Final[dict[str, Any]] = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+    "manifests": [],
+}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayoutImage:
-    """One image of a layout: its labels and the files that hold its layers, lowest first, all with the right digest."""
-
-    labels: Mapping[str, str]
-    layers: tuple[Path, ...]
+class InvalidLayout(ValueError):  # noqa: N818 - reads better where it is caught
+    """A directory that is no layout, or one whose index cannot be used; the message names it."""
 
 
-def open_image(layout: Path, name: str | None = None) -> LayoutImage:
-    """Find the image called `name` (a digest, or the layout's own name for it) in the directory `layout`.
+def blob_file(layout: Path, digest: Digest) -> Path:
+    """Where a layout keeps a blob."""
+    return layout / "blobs" / digest.algorithm / digest.hex
 
-    Without `name` it is the only one. Of an index, linux/amd64 is taken, else the first: a catalog's files are the same
-    for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose bytes miss their digest.
+
+def read_manifest(layout: Path, digest: Digest) -> bytes:
+    """The bytes of a manifest, not compared with its digest. Raises OSError."""
+    return read_regular(blob_file(layout, digest), at_most=LARGEST_MANIFEST)
+
+
+def parse_index(layout: Path) -> Any:
+    """What stands in index.json, whatever that is. Raises OSError, InvalidJson."""
+    return parse_json(read_regular(layout / "index.json", at_most=LARGEST_DOCUMENT))
+
+
+def read_index(layout: Path) -> dict[str, Any] | None:
+    """The index, which has a list of manifests; None where nothing is there yet. Raises InvalidLayout."""
+    try:
+        present = [path.name for path in layout.iterdir()]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidLayout(f"oci:{layout}: {error.strerror}") from error
+    if "index.json" not in present:
+        foreign = [name for name in present if name not in {"blobs", "oci-layout"} and not name.startswith(".")]
+        if foreign:
+            raise InvalidLayout(
+                f"oci:{layout}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"
+            )
+        return None
+    unreadable = f"oci:{layout}: its index.json cannot be read; mend or move it"
+    try:
+        index = parse_index(layout)
+    except (OSError, InvalidJson) as error:
+        raise InvalidLayout(f"{unreadable} ({error.strerror if isinstance(error, OSError) else error})") from error
+    if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
+        raise InvalidLayout(f"{unreadable} (it has no list of manifests)")
+    return index
+
+
+def ref_name(entry: object) -> str | None:
+    """The name of an index entry."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def write_layout(layout: Path, entry: dict[str, Any]) -> None:
+    """Make a directory that nobody else looks at a layout of one image."""
+    (layout / "oci-layout").write_bytes(_MARKER)
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii")
+
+
+def merge(layout: Path, entries: Sequence[dict[str, Any]], *, via: Path) -> None:
+    """Put named entries into the index, in place of those of the same names; what else is there stays.
+
+    Readers see the old index or the new one; writers must be kept apart by the caller. `via` is a directory on the same
+    file system, for unfinished files. Raises InvalidLayout, OSError.
     """
-    index = _json_object(layout, layout / "index.json")
-    manifest = _manifest(layout, _choose(layout, _descriptors(layout, index), name))
-    config = _json_object(layout, _blob(layout, manifest.get("config")))
-    settings = config.get("config")
-    labels = settings.get("Labels") if isinstance(settings, dict) else None
-    layers = _list(layout, manifest, "layers")
-    if len(layers) > _MOST_LAYERS:
-        raise InvalidInput([f"{layout}: the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
-    return LayoutImage(
-        labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
-        layers=tuple(_blob(layout, layer) for layer in layers),
-    )
-
-
-def image_digest(layout: Path, name: str | None = None) -> Digest:
-    """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does."""
-    index = _json_object(layout, layout / "index.json")
-    return _digest(layout, _choose(layout, _descriptors(layout, index), name))
-
-
-def _choose(layout: Path, images: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:
-    if name is not None:
-        wanted = [image for image in images if name in (image.get("digest"), _ref_name(image))]
-    elif all("platform" in image for image in images):
-        return _one_platform(layout, images)
-    else:
-        wanted = list(images)
-    digests = {str(image.get("digest")) for image in wanted}
-    if len(digests) == 1:
-        return wanted[0]
-    names = ", ".join(shown(str(_ref_name(image) or image.get("digest"))) for image in images) or "nothing"
-    if name is None:
-        raise InvalidInput([f"{layout}: name one of the images in this layout ({names})"])
-    raise InvalidInput([f"{layout}: {len(digests) or 'no'} images are called {shown(name)} (there is {names})"])
-
-
-def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(_DEEPEST_INDEX):
-        document = _json_object(layout, _blob(layout, descriptor))
-        if "manifests" not in document:
-            return document
-        descriptor = _one_platform(layout, _descriptors(layout, document))
-    raise InvalidInput([f"{layout}: an index within an index, more than {_DEEPEST_INDEX} deep"])
-
-
-def _one_platform(layout: Path, images: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if not images:
-        raise InvalidInput([f"{layout}: the image index is empty"])
-    for image in images:
-        platform = image.get("platform")
-        if isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
-            return image
-    return images[0]
-
-
-def _ref_name(image: dict[str, Any]) -> Any:
-    annotations = image.get("annotations")
-    return annotations.get(_REF_NAME) if isinstance(annotations, dict) else None
-
-
-def _descriptors(layout: Path, index: dict[str, Any]) -> list[dict[str, Any]]:
-    return [item for item in _list(layout, index, "manifests") if isinstance(item, dict)]
-
-
-def _list(layout: Path, document: dict[str, Any], key: str) -> list[Any]:
-    items = document.get(key)
-    if not isinstance(items, list):
-        raise InvalidInput([f"{layout}: no image: `{key}` is missing or no list"])
-    return items
-
-
-def _blob(layout: Path, descriptor: Any) -> Path:
-    """Find the file that holds a blob, and hold its bytes against its digest."""
-    digest = _digest(layout, descriptor)
-    path = layout / "blobs" / digest.algorithm / digest.hex
+    index = read_index(layout) or _EMPTY_INDEX
+    names = {ref_name(entry) for entry in entries}
+    kept = [entry for entry in index["manifests"] if ref_name(entry) not in names]
     try:
-        found = hash_regular(path, digest.algorithm)
-    except OSError as error:
-        raise InvalidInput([f"{layout}: blob {digest} cannot be read: {error.strerror}"]) from error
-    if found != digest.hex:
-        raise InvalidInput([f"{layout}: blob {digest} is damaged: its bytes have {digest.algorithm}:{found}"])
-    return path
+        written = json.dumps({**index, "manifests": [*kept, *entries]}, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise InvalidLayout("its index.json holds what cannot be written again; mend or move it") from error
+    write_atomically(layout / "oci-layout", _MARKER, via=via)
+    write_atomically(layout / "index.json", written.encode(), via=via)
 
 
-def _digest(layout: Path, descriptor: Any) -> Digest:
-    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
-    try:
-        return Digest.parse(str(text))
-    except InvalidReference as error:
-        raise InvalidInput([f"{layout}: {error}"]) from error
+def refuse_irregular(layout: Path, top: Descriptor) -> None:
+    """Raise IrregularFile where a manifest, or something below it, is a FIFO or a device: skopeo would read for ever.
 
+    What is missing or wrong otherwise is skopeo's to tell.
+    """
 
-def _json_object(layout: Path, path: Path) -> dict[str, Any]:
-    at_most = LARGEST_DOCUMENT if path.name == "index.json" else LARGEST_MANIFEST
-    try:
-        document = parse_json(read_regular(path, at_most=at_most))
-    except OSError as error:
-        raise InvalidInput([f"{layout}: no OCI layout: {path.name} cannot be read: {error.strerror}"]) from error
-    except InvalidJson as error:
-        raise InvalidInput([f"{layout}: {path.name} is no JSON: {error}"]) from error
-    if not isinstance(document, dict):
-        raise InvalidInput([f"{layout}: {path.name} holds no JSON object"])
-    return document
+    def read(one: Descriptor) -> Manifest | None:
+        try:
+            return parse_manifest(read_manifest(layout, one.digest))
+        except IrregularFile:
+            raise
+        except (OSError, InvalidManifest):
+            return None
+
+    for manifest in descend(top, read):
+        for blob in manifest.blobs:
+            try:
+                open_regular(blob_file(layout, blob.digest)).close()
+            except IrregularFile:
+                raise
+            except OSError:
+                continue

@@ -134,7 +134,7 @@ def catalogs(
     skopeo and registries.conf are needed only where one is pulled.
     Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
     """
-    from skopeo_mirror.oci_layout import image_digest  # noqa: PLC0415 - as above
+    from skopeo_mirror.layout_image import image_digest  # noqa: PLC0415 - as above
     from skopeo_mirror.olm.file_based_catalog import read_catalog  # noqa: PLC0415 - as above
     from skopeo_mirror.olm.set_images import catalog_reference  # noqa: PLC0415 - as above
 

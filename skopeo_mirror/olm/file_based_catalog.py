@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.oci_layout import open_image
+from skopeo_mirror.layout_image import open_image
 from skopeo_mirror.olm.documents import read_documents
 from skopeo_mirror.olm.layers import stream_tree
 from skopeo_mirror.reference import shown

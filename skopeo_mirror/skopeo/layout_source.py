@@ -7,7 +7,6 @@ cannot address (`a__b`) are no matter, no copy reads an index of ten thousand, a
 from __future__ import annotations
 
 import errno
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.files import IrregularFile, open_regular, read_regular
-from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, parse_manifest
-from skopeo_mirror.reference import Digest
+from skopeo_mirror.manifest import Descriptor, parse_manifest
+from skopeo_mirror.oci_layout import read_manifest, refuse_irregular, write_layout
 from skopeo_mirror.registries_conf.routing import PullSource
 from skopeo_mirror.registries_conf.scoping import scope
 from skopeo_mirror.skopeo.debuglog import Tried
@@ -29,11 +27,10 @@ from skopeo_mirror.skopeo.scoped import Probe, checked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skopeo_mirror.reference import PinnedReference, Reference
+    from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 
-MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
@@ -69,7 +66,7 @@ class LayoutSource(PullSource):
         digest = self.reference.digest
         if digest is None:
             raise FileNotFoundError(errno.ENOENT, "has no image of that name", self.location)
-        return read_regular(blob_file(self.directory, digest), at_most=LARGEST_MANIFEST)
+        return read_manifest(self.directory, digest)
 
     def probe(self, image: Reference) -> Probe:
         """The manifest of `image`, as ScopedSkopeo's probe of a registry gives it."""
@@ -92,7 +89,7 @@ class LayoutSource(PullSource):
         if not probe.manifest:
             return probe.provenance
         try:
-            refuse_irregular(self.directory, probe.manifest)
+            refuse_irregular(self.directory, Descriptor(digest=image.digest, size=len(probe.manifest)))
         except OSError as error:
             return self._failed(Stage.BLOB, error)
         if on_event is not None:
@@ -116,44 +113,8 @@ class LayoutSource(PullSource):
         return Provenance(attempts=(failed,))
 
 
-def refuse_irregular(layout: Path, manifest: bytes) -> None:
-    """Raise IrregularFile where something below a manifest is a FIFO or a device: skopeo would read on for ever.
-
-    What is missing or wrong otherwise is skopeo's to tell.
-    """
-    contents, seen = [manifest], set[Digest]()
-    while contents:
-        try:
-            parsed = parse_manifest(contents.pop())
-        except InvalidManifest:
-            continue
-        for descriptor in (*parsed.blobs, *parsed.children):
-            if descriptor.digest in seen:
-                continue
-            seen.add(descriptor.digest)
-            try:
-                if descriptor in parsed.children:
-                    contents.append(read_regular(blob_file(layout, descriptor.digest), at_most=LARGEST_MANIFEST))
-                else:
-                    open_regular(blob_file(layout, descriptor.digest)).close()
-            except IrregularFile:
-                raise
-            except OSError:
-                continue
-
-
 def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
     """Write a layout that has one image and no blobs (`--src-shared-blob-dir`) into `directory`."""
     parsed = parse_manifest(manifest)
-    entry = {
-        "mediaType": parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX),
-        "digest": str(digest),
-        "size": len(manifest),
-    }
-    (directory / "oci-layout").write_bytes(MARKER)
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii")
-
-
-def blob_file(layout: Path, digest: Digest) -> Path:
-    """Where a layout keeps a blob."""
-    return layout / "blobs" / digest.algorithm / digest.hex
+    media_type = parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX)
+    write_layout(directory, {"mediaType": media_type, "digest": str(digest), "size": len(manifest)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import CatalogUnavailable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.oci_layout import blob_file, write_layout
+from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from skopeo_mirror.reference import Digest, PinnedReference, Reference
+    from skopeo_mirror.reference import PinnedReference, Reference
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.settings import Settings
@@ -120,11 +121,9 @@ def _as_layout(pulled: Path, layout: Path, digest: Digest) -> Path:
     """
     for file in [path for path in pulled.iterdir() if path.name not in {"version", SOURCE}]:
         algorithm, _, hex_ = file.name.removesuffix(".manifest.json").rpartition("-")
-        if file.name == "manifest.json":
-            algorithm, hex_ = digest.algorithm, digest.hex
-        blobs = layout / "blobs" / (algorithm or "sha256")
-        blobs.mkdir(parents=True, exist_ok=True)
-        file.rename(blobs / hex_)
-    index = {"schemaVersion": 2, "manifests": [{"digest": str(digest)}]}
-    (layout / "index.json").write_text(json.dumps(index), encoding="ascii")
+        whose = digest if file.name == "manifest.json" else Digest(algorithm=algorithm or "sha256", hex=hex_)
+        blob = blob_file(layout, whose)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(blob)
+    write_layout(layout, {"digest": str(digest)})
     return layout

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.oci_layout import InvalidLayout, read_index, ref_name
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout_source import LayoutSource
-from skopeo_mirror.transfer.destination.layout import LayoutDestination, read_index, ref_name
+from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.sourcing import Sources
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class LayoutSourcing:
     def _read(self) -> list[dict[str, Any]]:
         try:
             index = read_index(self.directory)
-        except DestinationRefused as error:
+        except InvalidLayout as error:
             raise InvalidInput([str(error)]) from error
         if index is None:
             raise InvalidInput([f"{self._location}: there is no OCI image layout"])

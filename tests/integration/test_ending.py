@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema
 import pytest
 
+from skopeo_mirror.oci_layout import read_index, ref_name
 from skopeo_mirror.output.report import report_schema
-from skopeo_mirror.transfer.destination.layout import read_index, ref_name
 from tests.rig.background import started, until
 from tests.rig.copying import (
     PLAIN,

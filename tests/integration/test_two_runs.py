@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.transfer.destination.layout import REF_NAME, read_index, ref_name
+from skopeo_mirror.oci_layout import REF_NAME, read_index, ref_name
 from tests.integration.test_ending import Where
 from tests.rig.background import started, until
 from tests.rig.copying import PLAIN, configure, copy, entry, statuses

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.files import IrregularFile
-from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.manifest import Descriptor, digest_of
+from skopeo_mirror.oci_layout import blob_file, refuse_irregular
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout_proof import trace_layout
-from skopeo_mirror.skopeo.layout_source import LayoutSource, blob_file, refuse_irregular, stage
+from skopeo_mirror.skopeo.layout_source import LayoutSource, stage
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 from skopeo_mirror.skopeo.settings import Access, Settings
@@ -75,13 +76,14 @@ def test_what_is_no_file_is_found_before_skopeo_reads_it(tmp_path: Path, content
         file = blob_file(tmp_path, digest_of(one))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(one)
-    refuse_irregular(tmp_path, index)
+    top = Descriptor(digest=digest_of(index), size=len(index))
+    refuse_irregular(tmp_path, top)
     file = blob_file(tmp_path, digest_of(content))
     file.unlink()
-    refuse_irregular(tmp_path, index)  # what is missing is skopeo's to tell
+    refuse_irregular(tmp_path, top)  # what is missing is skopeo's to tell
     os.mkfifo(file)
     with pytest.raises(IrregularFile) as raised:
-        refuse_irregular(tmp_path, index)
+        refuse_irregular(tmp_path, top)
     assert raised.value.filename == str(file)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, UsageError
+from skopeo_mirror.oci_layout import REF_NAME
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
@@ -15,7 +16,7 @@ from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.skopeo.settings import Settings
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
-from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination
+from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 from tests.values import D1, D2, failed

@@ -9,23 +9,22 @@ from __future__ import annotations
 import errno
 import re
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import read_regular, size_of_regular
-from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
 from skopeo_mirror.transfer.destination.place import Contradicted, Place, Writing
-from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
+from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from skopeo_mirror.manifest import Descriptor
+    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Digest, Reference
 
 # What skopeo writes into an image's directory: blobs, manifests of an index's images, signatures.
@@ -41,26 +40,15 @@ skopeo's `dir:` heeds it as little as any other file; where skopeo itself writes
 """
 
 
-class DirectoryDestination:
+class DirectoryDestination(StagedDestination):
     """Image directories below `directory`."""
 
-    tls_verify = True
-    shares_blobs = False
+    transport = "dir"
     brings_layers = True
 
     def __init__(self, directory: Path, rules: NamingRules) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self._rules = rules
-        self._staging = Staging(directory)
-
-    @property
-    def name(self) -> str:
-        """The destination as it was given."""
-        return f"dir:{self.directory}"
-
-    def verifies(self, repository: Reference) -> bool:  # noqa: ARG002 - the interface's
-        """There is no connection to verify."""
-        return True
 
     def place(self, image: Reference, own: str | None = None) -> Place:
         """`DIR/<source path>/<tag>`."""
@@ -77,8 +65,8 @@ class DirectoryDestination:
         that path and tag.
         """
         assert place.path is not None  # noqa: S101 - `place` made it
-        for above in [self.directory, *reversed(place.path.relative_to(self.directory).parents[:-1])]:
-            inside = above if above == self.directory else self.directory / above
+        above = reversed(place.path.relative_to(self.directory).parents[:-1])
+        for inside in [self.directory, *(self.directory / part for part in above)]:
             if inside.exists() and not inside.is_dir():
                 raise DestinationRefused(f"{place.name}: {inside} is no directory")
             if (inside / "manifest.json").is_file() and inside != self.directory:
@@ -104,42 +92,19 @@ class DirectoryDestination:
                     "the source host in the path, or move it or name another directory"
                 )
 
-    def open(self) -> None:
-        """Make the staging area."""
-        self._staging.open()
-
-    def close(self) -> None:
-        """Remove the staging area."""
-        self._staging.close()
-
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the manifest has that digest and every file that it refers to is there, with its size."""
         assert place.path is not None  # noqa: S101 - `place` made it
         return _is_whole(place.path, digest)
-
-    def has_blob(self, digest: str, size: int) -> bool:  # noqa: ARG002 - the interface's
-        """Not known, or not shared between images."""
-        return False
-
-    def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
-        """Every kind of image can be kept here."""
-        return None
 
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
         """Give skopeo a staged directory, which is then put in place."""
         with self._staging.area() as area:
             staged = area / "image"
-            yield Writing(target=Target(name=f"dir:{staged}"), publish=partial(self._publish, staged, place, digest))
+            yield Writing(target=Target(name=f"dir:{staged}"), publish=lambda *_: self._publish(staged, place, digest))
 
-    def _publish(
-        self,
-        staged: Path,
-        place: Place,
-        digest: Digest,
-        pulled: Collection[str] | None = None,  # noqa: ARG002 - the interface's
-        stopped: Callable[[], bool] = lambda: False,  # noqa: ARG002 - the interface's
-    ) -> None:
+    def _publish(self, staged: Path, place: Place, digest: Digest) -> None:
         """Put the image in place; all of it was written just now, and so compared with its digests by skopeo."""
         assert place.path is not None  # noqa: S101 - `place` made it
         if is_schema1(_manifest_of(staged), None):
@@ -197,17 +162,16 @@ def _is_whole(directory: Path, digest: Digest) -> bool:
 
 def _blobs_below(directory: Path, digest: Digest) -> Iterator[Descriptor]:
     """All blobs of an image. Raises OSError where a manifest of it is not there, InvalidManifest where one is none."""
-    todo, seen = [(directory / "manifest.json", digest)], {digest}
-    while todo:
-        file, expected = todo.pop()
+
+    def read(one: Descriptor) -> Manifest:
+        file = directory / ("manifest.json" if one.digest == digest else f"{one.digest.hex}.manifest.json")
         content = read_regular(file, at_most=LARGEST_MANIFEST)
-        if digest_of(content, expected.algorithm) != expected:
-            raise OSError(errno.EIO, f"Is not {expected}", str(file))
-        manifest = parse_manifest(content)
+        if digest_of(content, one.digest.algorithm) != one.digest:
+            raise OSError(errno.EIO, f"Is not {one.digest}", str(file))
+        return parse_manifest(content)
+
+    for manifest in descend(Descriptor(digest=digest, size=0), read):
         yield from (*manifest.blobs, *manifest.elsewhere)  # skopeo brings what lives elsewhere here, too
-        new = {child.digest: None for child in manifest.children if child.digest not in seen}
-        todo += [(directory / f"{child.hex}.manifest.json", child) for child in new]
-        seen.update(new)
 
 
 def _size(directory: Path, digest: Digest) -> int | None:

@@ -14,67 +14,44 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import DestinationRefused
-from skopeo_mirror.files import (
-    LARGEST_DOCUMENT,
-    IrregularFile,
-    TooLarge,
-    hash_regular,
-    read_regular,
-    size_of_regular,
-    write_atomically,
-)
-from skopeo_mirror.json_text import InvalidJson, parse_json
-from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.files import IrregularFile, TooLarge, hash_regular, size_of_regular
+from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, digest_of, parse_manifest
+from skopeo_mirror.oci_layout import REF_NAME, InvalidLayout, blob_file, merge, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest
-from skopeo_mirror.skopeo.layout_source import MARKER, blob_file
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged, Place, Writing
-from skopeo_mirror.transfer.destination.staging import Staging
+from skopeo_mirror.transfer.destination.staging import StagedDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
+    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Reference
 
-REF_NAME: Final = "org.opencontainers.image.ref.name"
 _DOCKER: Final = "application/vnd.docker."
-_EMPTY_INDEX: Final = {
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.oci.image.index.v1+json",
-    "manifests": [],
-}
 # What skopeo's oci: transport takes for a name (containers/image oci/internal, refRegexp).
 _ADDRESSABLE: Final = re.compile(r"[A-Za-z0-9]+(?:(?:[-._:@+]|--|/)[A-Za-z0-9]+)*")
 
 
-class LayoutDestination:
+class LayoutDestination(StagedDestination):
     """An OCI image layout in `directory`."""
 
-    tls_verify = True
+    transport = "oci"
     shares_blobs = True
-    brings_layers = False
 
     def __init__(self, directory: Path) -> None:
         if ":" in str(directory):
             raise DestinationRefused(f"oci:{directory}: skopeo cannot address a path with a colon in it")
-        self.directory = directory
-        self._staging = Staging(directory)
+        super().__init__(directory)
         self._entries: dict[str, dict[str, Any]] | None = None
         self._whole: set[Descriptor] = set()
+        """Manifests that were found whole, with all that they lead to."""
         self._right: set[str] = set()
+        """Digests of blobs whose bytes were compared with them."""
         self._comparing: dict[str, threading.Lock] = {}
         self._waiting: list[dict[str, Any]] = []
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """The destination as it was given."""
-        return f"oci:{self.directory}"
-
-    def verifies(self, repository: Reference) -> bool:  # noqa: ARG002 - the interface's
-        """There is no connection to verify."""
-        return True
 
     def place(self, image: Reference, own: str | None = None) -> Place:
         """The image's normalized reference is its name in the layout."""
@@ -88,14 +65,6 @@ class LayoutDestination:
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
         """Refuse a directory that holds something else than a layout."""
         self._load()
-
-    def open(self) -> None:
-        """Make the staging area."""
-        self._staging.open()
-
-    def close(self) -> None:
-        """Remove the staging area."""
-        self._staging.close()
 
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether an entry of that name has that digest and everything it refers to is there, with its size."""
@@ -161,28 +130,26 @@ class LayoutDestination:
             if size != descriptor.size:
                 contradictions.append(f"its manifest gives {descriptor.digest} {descriptor.size} bytes; it has {size}")
 
-        todo, seen = [top], {top}
-        while todo:
-            one = todo.pop()
+        def read(one: Descriptor) -> Manifest | None:
             if not self._is_right(one.digest, stopped):
                 damaged.append(one.digest)
-                continue
+                return None
             try:
-                content = read_regular(self._blob(one.digest), at_most=LARGEST_MANIFEST)
+                content = read_manifest(self.directory, one.digest)
                 manifest = parse_manifest(content)
             except (TooLarge, InvalidManifest) as error:
                 contradictions.append(f"its manifest calls {one.digest} an image, but that {error}")
-                continue
+                return None
             take_note(one, len(content))
+            return manifest
+
+        for manifest in descend(top, read):
             for blob in manifest.blobs:
                 size = size_of_regular(self._blob(blob.digest))
                 if size is None or not self._is_right(blob.digest, stopped):
                     damaged.append(blob.digest)
                 else:
                     take_note(blob, size)
-            new = [child for child in manifest.children if child not in seen]
-            todo += new
-            seen.update(new)
         return damaged, next(iter(contradictions), None)
 
     def _is_right(self, digest: Digest, stopped: Callable[[], bool]) -> bool:
@@ -204,31 +171,30 @@ class LayoutDestination:
     def _load(self) -> dict[str, dict[str, Any]]:
         """The entries by name, read once; later ones of other runs are found when the index is merged."""
         if self._entries is None:
-            index = read_index(self.directory)
-            self._entries = (
-                {} if index is None else {name: entry for entry in index["manifests"] if (name := ref_name(entry))}
-            )
+            with _refusing():
+                entries = (read_index(self.directory) or {"manifests": []})["manifests"]
+            self._entries = {name: entry for entry in entries if (name := ref_name(entry))}
         return self._entries
 
     def _is_whole(self, top: Descriptor) -> bool:
         """Whether a manifest and all that it refers to is there. Manifests are compared by digest, blobs by size."""
-        todo, seen = [top], {top}
-        while todo:
-            one = todo.pop()
+        seen: set[Descriptor] = set()
+
+        def read(one: Descriptor) -> Manifest | None:
             if one in self._whole:
-                continue
-            try:
-                content = read_regular(self._blob(one.digest), at_most=LARGEST_MANIFEST)
-                manifest = parse_manifest(content)
-            except (OSError, InvalidManifest):
-                return False
+                return None
+            seen.add(one)
+            content = read_manifest(self.directory, one.digest)
             if len(content) != one.size or digest_of(content, one.digest.algorithm) != one.digest:
-                return False
-            if not all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in manifest.blobs):
-                return False
-            new = [child for child in manifest.children if child not in seen]
-            todo += new
-            seen.update(new)
+                raise InvalidManifest
+            return parse_manifest(content)
+
+        try:
+            for manifest in descend(top, read):
+                if not all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in manifest.blobs):
+                    return False
+        except (OSError, InvalidManifest):
+            return False
         self._whole |= seen
         return True
 
@@ -252,54 +218,18 @@ class LayoutDestination:
     def _merge(self, batch: list[dict[str, Any]]) -> None:
         if not batch:
             return
-        index = read_index(self.directory) or dict(_EMPTY_INDEX)
-        names = {ref_name(entry) for entry in batch}
-        index["manifests"] = [*(entry for entry in index["manifests"] if ref_name(entry) not in names), *batch]
-        with self._staging.area() as area:
-            write_atomically(self.directory / "oci-layout", MARKER, via=area)
-            write_atomically(self.directory / "index.json", _written(index), via=area)
+        with self._staging.area() as area, _refusing():
+            merge(self.directory, batch, via=area)
         if self._entries is not None:
             self._entries.update({str(ref_name(entry)): entry for entry in batch})
 
 
-def read_index(directory: Path) -> dict[str, Any] | None:
-    """The index of a layout; None where nothing is there yet. Raises DestinationRefused for anything else."""
+@contextmanager
+def _refusing() -> Iterator[None]:
     try:
-        present = [path.name for path in directory.iterdir()]
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DestinationRefused(f"oci:{directory}: {error.strerror}") from error
-    if "index.json" not in present:
-        foreign = [name for name in present if name not in {"blobs", "oci-layout"} and not name.startswith(".")]
-        if foreign:
-            raise DestinationRefused(
-                f"oci:{directory}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"
-            )
-        return None
-    unreadable = f"oci:{directory}: its index.json cannot be read; mend or move it"
-    try:
-        index = parse_json(read_regular(directory / "index.json", at_most=LARGEST_DOCUMENT))
-    except (OSError, InvalidJson) as error:
-        raise DestinationRefused(f"{unreadable} ({error.strerror if isinstance(error, OSError) else error})") from error
-    if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
-        raise DestinationRefused(f"{unreadable} (it has no list of manifests)")
-    return index
-
-
-def _written(index: dict[str, Any]) -> bytes:
-    """An index as it is written. Raises DestinationRefused where others have put into it what cannot be."""
-    try:
-        return json.dumps(index, separators=(",", ":"), allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise DestinationRefused("its index.json holds what cannot be written again; mend or move it") from error
-
-
-def ref_name(entry: object) -> str | None:
-    """The name of an index entry."""
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None
+        yield
+    except InvalidLayout as error:
+        raise DestinationRefused(str(error)) from error
 
 
 def is_addressable(name: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -34,7 +35,7 @@ class Place:
 class Publish(Protocol):
     """Makes of what skopeo has written what is at a place from then on."""
 
-    def __call__(self, pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
+    def __call__(self, pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False, /) -> None:
         """`pulled` are the blobs that skopeo has brought, and so has compared with their digests (None: not known).
 
         Raises Damaged, Contradicted, DestinationRefused, OSError, and InterruptedError once `stopped` says so.
@@ -49,31 +50,33 @@ class Writing:
     publish: Publish
 
 
-class Destination(Protocol):
+class Destination(ABC):
     """What the pipeline asks of a destination. Everything here raises DestinationRefused, in words for people."""
 
+    shares_blobs: ClassVar[bool] = False
+    """Whether a blob that one image brought is there for the others."""
+    brings_layers: ClassVar[bool] = False
+    """Whether skopeo brings a layer here that has a URL of its own, instead of leaving it there."""
+
     @property
+    @abstractmethod
     def name(self) -> str:
         """The destination as it was given."""
 
     @property
-    def shares_blobs(self) -> bool:
-        """Whether a blob that one image brought is there for the others."""
-
-    @property
-    def brings_layers(self) -> bool:
-        """Whether skopeo brings a layer here that has a URL of its own, instead of leaving it there."""
-
-    @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there (True where there are none)."""
+        return True
 
     def verifies(self, repository: Reference) -> bool:
         """Whether certificates are verified for one repository there."""
+        return self.tls_verify
 
+    @abstractmethod
     def place(self, image: Reference, own: str | None = None) -> Place:
         """Where `image` goes; `own` is a destination that it names itself."""
 
+    @abstractmethod
     def check(self, place: Place) -> None:
         """Refuse a place where something would be lost, looking only."""
 
@@ -85,13 +88,17 @@ class Destination(Protocol):
 
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the image is there, whole, at this digest; None where only the registry can tell."""
+        return None
 
     def has_blob(self, digest: str, size: int) -> bool:
-        """Whether a blob is known to be there (False where only the registry can tell)."""
+        """Whether a blob that other images may share is known to be there."""
+        return False
 
     def cannot_hold(self, media_types: Collection[str]) -> str | None:
-        """Why an image with manifests of these types cannot be kept here, in words for people."""
+        """Why an image with manifests of these types cannot be kept here, in words for people; None: it can."""
+        return None
 
+    @abstractmethod
     def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Writing]:
         """Give skopeo something to write to; what was not published when the block ends is gone."""
 

@@ -10,10 +10,10 @@ from skopeo_mirror.errors import DestinationRefused, InvalidReference
 from skopeo_mirror.reference import Reference, is_domain, shown
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import Place, Writing
+from skopeo_mirror.transfer.destination.place import Destination, Place, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.routing import Router
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegistryDestination:
+class RegistryDestination(Destination):
     """A registry, or a path in it. `given_tls_verify` is the user's word; without it registries.conf's counts."""
+
+    shares_blobs = True  # a blob is mounted from one repository into another
 
     host: str
     path: str
@@ -60,16 +62,6 @@ class RegistryDestination:
         return f"docker://{self.host}/{self.path}".rstrip("/")
 
     @property
-    def brings_layers(self) -> bool:
-        """A registry takes a manifest whose layers have URLs without these layers."""
-        return False
-
-    @property
-    def shares_blobs(self) -> bool:
-        """A blob is mounted from one repository into another."""
-        return True
-
-    @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there."""
         return self._verifies(f"{self.host}/{self.path}".rstrip("/"))
@@ -100,24 +92,6 @@ class RegistryDestination:
             where = "" if entry.origin is None else f" ({entry.origin.file}, registry[{entry.origin.index}])"
             raise DestinationRefused(f"{place.name}: {entry.prefix} is blocked in registries.conf{where}")
 
-    def open(self) -> None:
-        """Nothing to prepare."""
-
-    def close(self) -> None:
-        """Nothing to leave behind."""
-
-    def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
-        """Only the registry can tell."""
-        return None
-
-    def has_blob(self, digest: str, size: int) -> bool:  # noqa: ARG002 - the interface's
-        """Not known, or not shared between images."""
-        return False
-
-    def cannot_hold(self, media_types: Collection[str]) -> str | None:  # noqa: ARG002 - the interface's
-        """Every kind of image can be kept here."""
-        return None
-
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
         """Let skopeo push there. `--dest-tls-verify` is always explicit, so that no ambient file decides it."""
@@ -128,7 +102,7 @@ class RegistryDestination:
             repository=place.repository,
             options=(f"--dest-tls-verify={verify}", *self.access.options("dest-")),
         )
-        yield Writing(target=target, publish=lambda pulled=None, stopped=None: None)  # noqa: ARG005 - the interface's
+        yield Writing(target=target, publish=lambda *_: None)
 
     def verifies(self, repository: Reference) -> bool:
         """What the user said, else what registries.conf says of that repository."""

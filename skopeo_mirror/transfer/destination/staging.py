@@ -12,10 +12,11 @@ import os
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import private_directory
+from skopeo_mirror.transfer.destination.place import Destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,29 @@ class Staging:
             yield
         finally:
             os.close(handle)
+
+
+class StagedDestination(Destination):
+    """A destination below a directory of this host, where images are staged."""
+
+    transport: ClassVar[str]
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._staging = Staging(directory)
+
+    @property
+    def name(self) -> str:
+        """The destination as it was given."""
+        return f"{self.transport}:{self.directory}"
+
+    def open(self) -> None:
+        """Make the staging area."""
+        self._staging.open()
+
+    def close(self) -> None:
+        """Remove the staging area."""
+        self._staging.close()
 
 
 def publish_directory(staged: Path, place: Path) -> None:

@@ -15,9 +15,10 @@ from skopeo_mirror import files
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.oci_layout import REF_NAME, read_index
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination import layout as layout_module
-from skopeo_mirror.transfer.destination.layout import REF_NAME, LayoutDestination, is_addressable, read_index
+from skopeo_mirror.transfer.destination.layout import LayoutDestination, is_addressable
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from tests.values import D1, described, hex_of, image_index, image_manifest
 
