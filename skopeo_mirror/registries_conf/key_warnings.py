@@ -97,7 +97,7 @@ def _why_of_mirror(key: str, mirror: Mapping[str, Any], registry: Mapping[str, A
     if name == "prefix":
         advice = "remove it"
         other = cleaned(value) if isinstance(value, str) else ""
-        if other and other not in {registry.get("prefix"), registry.get("location")}:
+        if other and other not in (registry.get("prefix"), registry.get("location")):
             advice = (
                 f'for images of {other} write another [[registry]] with location = "{other}", and this mirror there'
             )

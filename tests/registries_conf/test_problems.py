@@ -237,6 +237,11 @@ def test_one_lost_header_is_a_warning_for_each_key() -> None:
     assert "nothing is redirected" in str(found[3])
 
 
+def test_a_key_of_a_wrong_type_is_no_hindrance_to_what_is_said_of_the_mirrors() -> None:
+    found = problems('[[registry]]\nlocation = ["a.test"]\n' + MIRROR + 'prefix = "b.test"\n')
+    assert [(problem.severity, problem.line) for problem in found] == [(Severity.ERROR, 2), (Severity.WARNING, 5)]
+
+
 def test_every_problem_at_once_over_all_files() -> None:
     found = problems(QUAY + 'insecure = "no"\nblocked = 1\n', "x = [", '[[registry]]\nlocation = "http://a"\nfoo = 1\n')
     assert [(problem.file, problem.severity) for problem in found] == [
