@@ -6,7 +6,6 @@ not confirm is never covered by a wider entry either.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,6 +15,8 @@ from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.output.catalog_sources import catalog_sources
 from skopeo_mirror.output.report import SCHEMA
 from skopeo_mirror.reference import Digest, Reference
+from skopeo_mirror.registries_conf.model import Mirror, Registry
+from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _OPERATOR: Final = "operator"
 _GENERIC: Final = "generic"
+_HEAD: Final = "# Pulls of what has been mirrored come from the mirror. Written by `skopeo-mirror redirect`."
 _THERE: Final = frozenset({"copied", "present"})
 _DOCKER: Final = "docker://"
 _KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
@@ -67,23 +69,6 @@ class Mirrored:
         return self.image.digest is None and there == (self.image.tag or "latest")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mirror:
-    """A location to pull from instead: a repository or a namespace in a registry."""
-
-    location: str
-    insecure: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """What is named `prefix`, or below it, is at each of `mirrors`; `tags`: also under its tags."""
-
-    prefix: str
-    mirrors: tuple[Mirror, ...]
-    tags: bool
-
-
 def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
     """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput."""
     try:
@@ -123,7 +108,7 @@ def redirect(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
     images = [image for image in confirmed if image.has_origin]
     match format_:
         case Format.REGISTRIES_CONF:
-            return _registries_conf(_entries(images, _unconfirmed(reports, images)))
+            return document([_HEAD, *map(registry_text, _entries(images, reports))])
         case Format.IDMS:
             return _mirror_sets("ImageDigestMirrorSet", "imageDigestMirrors", "idms", reports, images)
         case Format.ITMS:
@@ -178,14 +163,13 @@ def _field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> 
     return value
 
 
-def _unconfirmed(reports: Iterable[Iterable[Mirrored]], confirmed: Iterable[Mirrored]) -> set[str]:
-    """The repositories with an image that no report confirms."""
-    there = {image.image for image in confirmed}
-    return {image.image.name for report in reports for image in report if image.image not in there}
+def _entries(images: Sequence[Mirrored], reports: Iterable[Iterable[Mirrored]]) -> list[Registry]:
+    """One entry a namespace where that says the same as one a repository, else one a repository.
 
-
-def _entries(images: Sequence[Mirrored], unconfirmed: set[str]) -> list[Entry]:
-    """One entry a namespace where that says the same as one a repository, else one a repository."""
+    Mirrors are for digests alone, unless something was copied by a tag.
+    """
+    confirmed = {image.image for image in images}
+    unconfirmed = {image.image.name for report in reports for image in report if image.image not in confirmed}
     repositories: dict[str, dict[Mirror, None]] = {}
     verified = {image.destination.domain for image in images if image.destination is not None and not image.insecure}
     for image in images:
@@ -195,11 +179,16 @@ def _entries(images: Sequence[Mirrored], unconfirmed: set[str]) -> list[Entry]:
             mirror = Mirror(location=image.destination.name, insecure=insecure)
             repositories.setdefault(image.image.name, {})[mirror] = None
     tagged = {image.image.name for image in images if image.image.tag is not None}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, Registry] = {}
     for name, mirrors in sorted(repositories.items()):
         prefix = _exact_namespace(name, repositories, unconfirmed) or name
-        tags = name in tagged or (prefix in entries and entries[prefix].tags)
-        entries[prefix] = Entry(prefix=prefix, mirrors=_moved_up(name, prefix, mirrors), tags=tags)
+        entries[prefix] = Registry(
+            prefix=prefix,
+            location=prefix,
+            mirror_by_digest_only=name not in tagged
+            and (prefix not in entries or entries[prefix].mirror_by_digest_only),
+            mirrors=_moved_up(name, prefix, mirrors),
+        )
     return sorted(entries.values(), key=lambda entry: entry.prefix)
 
 
@@ -228,20 +217,6 @@ def _moved_up(name: str, prefix: str, mirrors: Iterable[Mirror]) -> tuple[Mirror
     return moved if exact else ()
 
 
-def _registries_conf(entries: Iterable[Entry]) -> str:
-    """A drop-in for registries.conf.d. Mirrors are for digests alone, unless something was copied by a tag."""
-    lines = ["# Pulls of what has been mirrored come from the mirror. Written by `skopeo-mirror redirect`."]
-    for entry in entries:
-        lines += ["", "[[registry]]", f"prefix = {_quoted(entry.prefix)}", f"location = {_quoted(entry.prefix)}"]
-        if not entry.tags:
-            lines.append("mirror-by-digest-only = true")
-        for mirror in entry.mirrors:
-            lines += ["", "[[registry.mirror]]", f"location = {_quoted(mirror.location)}"]
-            if mirror.insecure:
-                lines.append("insecure = true")
-    return "\n".join([*lines, ""])
-
-
 def _mirror_sets(
     kind: str, field: str, short: str, reports: Iterable[Iterable[Mirrored]], images: Sequence[Mirrored]
 ) -> str:
@@ -249,7 +224,7 @@ def _mirror_sets(
 
     Named as oc-mirror v2 names them. As there, catalogs are in none: CatalogSources name them where they are now.
     """
-    entries = _entries(images, _unconfirmed(reports, images))
+    entries = _entries(images, reports)
     wanted = {_GENERIC: set[str](), _OPERATOR: set[str]()}
     for image in images:
         if image.catalog is None:
@@ -259,7 +234,7 @@ def _mirror_sets(
     return "---\n".join(_mirror_set(kind, field, f"{short}-{name}-0", found) for name, found in sets.items())
 
 
-def _covering(name: str, entries: Iterable[Entry]) -> Entry:
+def _covering(name: str, entries: Iterable[Registry]) -> Registry:
     """The entry that counts for a repository: the longest prefix."""
     return max(
         (entry for entry in entries if name == entry.prefix or name.startswith(f"{entry.prefix}/")),
@@ -267,15 +242,10 @@ def _covering(name: str, entries: Iterable[Entry]) -> Entry:
     )
 
 
-def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Entry]) -> str:
+def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Registry]) -> str:
     lines = ["apiVersion: config.openshift.io/v1", f"kind: {kind}", "metadata:", f"  name: {name}", "spec:"]
     lines.append(f"  {field}:" if entries else f"  {field}: []")
     for entry in entries:
-        lines += [f"  - source: {_quoted(entry.prefix)}", "    mirrors:"]
-        lines += [f"    - {_quoted(location)}" for location in dict.fromkeys(one.location for one in entry.mirrors)]
+        lines += [f"  - source: {value_text(entry.prefix)}", "    mirrors:"]
+        lines += [f"    - {value_text(location)}" for location in dict.fromkeys(one.location for one in entry.mirrors)]
     return "\n".join([*lines, ""])
-
-
-def _quoted(name: str) -> str:
-    """A string as TOML and YAML both read it; names are ASCII without control characters, for which JSON's form is."""
-    return json.dumps(name)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 AUTH_FILES: Final = ("containers-auth.json",)
 """The credential helpers where none are named (containers/image's `AuthenticationFileHelper`)."""
@@ -74,17 +77,29 @@ class Configuration:
     registries: tuple[Registry, ...] = ()
     files: tuple[str, ...] = ()
     sha256: str = ""
-    others: dict[str, object] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
     @property
     def credential_helpers(self) -> tuple[str, ...]:
         """The programs that are asked for credentials, in order; `AUTH_FILES` stands for the auth files."""
-        named = self.others.get("credential-helpers")
-        return tuple(map(str, named)) if isinstance(named, list) and named else AUTH_FILES
+        return tuple(self.others.get("credential-helpers") or AUTH_FILES)
 
     def with_all_mirrors(self) -> Configuration:
         """The same, with every mirror for tags and digests alike; one that stands there for each of them, once."""
         return replace(self, registries=tuple(map(_with_all_mirrors, self.registries)))
+
+
+def contradictions(registries: Iterable[Registry]) -> Iterator[tuple[Registry, Registry, str]]:
+    """Yield each entry that contradicts the first one of its location, that one, and the key that they differ in.
+
+    In one file containers/image refuses them, even where no image uses them.
+    """
+    first: dict[str, Registry] = {}
+    for registry in registries:
+        other = first.setdefault(registry.location or registry.prefix, registry)
+        for key in ("insecure", "blocked"):
+            if getattr(registry, key) != getattr(other, key):
+                yield registry, other, key
 
 
 def _with_all_mirrors(registry: Registry) -> Registry:

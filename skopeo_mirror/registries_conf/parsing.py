@@ -16,7 +16,7 @@ from skopeo_mirror.registries_conf import aliases, keys
 from skopeo_mirror.registries_conf.foreign import foreign, listed, mirror_advice
 from skopeo_mirror.registries_conf.keys import Type
 from skopeo_mirror.registries_conf.locations import cleaned
-from skopeo_mirror.registries_conf.model import Configuration, Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, Origin, PullFromMirror, Registry, contradictions
 from skopeo_mirror.registries_conf.normalizing import normalize
 from skopeo_mirror.registries_conf.positions import Position
 from skopeo_mirror.registries_conf.problem import Severity
@@ -230,18 +230,15 @@ def _location(text: str, key: str, place: Position, problems: list[Problem]) -> 
 
 
 def _conflicts(registries: list[Registry], top: Position) -> list[Problem]:
-    """Entries of one location must agree in `insecure` and in `blocked`, even where no image uses them."""
-    problems: list[Problem] = []
-    first: dict[str, Registry] = {}
-    for registry in registries:
-        where = registry.location or registry.prefix
-        other = first.setdefault(where, registry)
-        for key in ("insecure", "blocked"):
-            if getattr(other, key) != getattr(registry, key):
-                text = f"differs from registry[{_index(other)}], which has the same location {shown(where)}"
-                place = top.registry(_index(registry), registry.prefix)
-                problems.append(place.error(key, text, f"give both the same {key}"))
-    return problems
+    return [
+        top.registry(_index(registry), registry.prefix).error(
+            key,
+            f"differs from registry[{_index(other)}], which has the same location "
+            f"{shown(registry.location or registry.prefix)}",
+            f"give both the same {key}",
+        )
+        for registry, other, key in contradictions(registries)
+    ]
 
 
 def _index(registry: Registry) -> int:

@@ -7,11 +7,11 @@ repository of each candidate and of the destination, which ambient `blocked` and
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.registries_conf.model import AUTH_FILES
+from skopeo_mirror.registries_conf.model import AUTH_FILES, Mirror, Registry
+from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Refe
     destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
     Without candidates, for an image that comes from no registry, that entry is all there is.
     """
-    return _document(_tables(image, candidates, writes_to).values())
+    return document(map(registry_text, _tables(image, candidates, writes_to).values()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,14 +44,14 @@ class Together:
 
 def scope_together(routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Together:
     """Render one TOML for many images, leaving out those that would need another entry than one before them."""
-    tables: dict[str, _Table] = {}
+    tables: dict[str, Registry] = {}
     covered: dict[str, tuple[str, ...]] = {}
     for image, candidates in routes:
         own = _tables(image, candidates, None)
         if own and all(tables.get(prefix, table) == table for prefix, table in own.items()):
             tables |= own
             covered[image.name] = _names(candidates)
-    return Together(text=_document(tables.values()), routes=covered)
+    return Together(text=document(map(registry_text, tables.values())), routes=covered)
 
 
 def scope_destinations(insecure: Mapping[str, bool]) -> str:
@@ -59,12 +59,13 @@ def scope_destinations(insecure: Mapping[str, bool]) -> str:
 
     `insecure` says of each repository whether its certificates go unverified.
     """
-    return _document(_Table(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items())
+    registries = [Registry(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items()]
+    return document(map(registry_text, registries))
 
 
 def credentials_from(helpers: Sequence[str]) -> str:
     """The setting that stands before any of these documents; without it skopeo asks the auth files alone."""
-    return f"credential-helpers = [{', '.join(map(_quoted, helpers))}]\n\n" if tuple(helpers) != AUTH_FILES else ""
+    return f"credential-helpers = {value_text(list(helpers))}\n\n" if tuple(helpers) != AUTH_FILES else ""
 
 
 def physical_repositories(candidates: Iterable[PullSource], writes_to: Reference | None) -> list[str]:
@@ -80,52 +81,26 @@ def scoped_prefixes(image: Reference, candidates: Sequence[PullSource], writes_t
     return [*([image.name] if candidates else []), *physical_repositories(candidates, writes_to)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Table:
-    """A `[[registry]]`; `mirrors` are names, and whether their certificates go unverified."""
-
-    prefix: str
-    location: str
-    insecure: bool
-    mirrors: tuple[tuple[str, bool], ...] = ()
-
-
-def _tables(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, _Table]:
+def _tables(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, Registry]:
     """The tables for one image by their prefixes, its own first."""
     if not candidates:
         names = [] if writes_to is None else [writes_to.name]
-        return {name: _Table(prefix=name, location=name, insecure=False) for name in names}
+        return {name: Registry(prefix=name, location=name) for name in names}
     *mirrors, last = candidates
-    own = _Table(
+    own = Registry(
         prefix=image.name,
         location=last.reference.name,
         insecure=last.insecure,
-        mirrors=tuple((mirror.reference.name, mirror.insecure) for mirror in mirrors),
+        mirrors=tuple(Mirror(location=mirror.reference.name, insecure=mirror.insecure) for mirror in mirrors),
     )
     # Two tables with one location must agree on `insecure`; a mirror's own is read from its mirror entry only.
     insecure_of = {last.reference.name: last.insecure}
     physical = {
-        name: _Table(prefix=name, location=name, insecure=insecure_of.get(name, False))
+        name: Registry(prefix=name, location=name, insecure=insecure_of.get(name, False))
         for name in physical_repositories(candidates, writes_to)
     }
     return {image.name: own, **{name: table for name, table in physical.items() if name != image.name}}
 
 
-def _document(tables: Iterable[_Table]) -> str:
-    blocks = []
-    for table in tables:
-        lines = ["[[registry]]", f"prefix = {_quoted(table.prefix)}", f"location = {_quoted(table.location)}"]
-        lines += ["insecure = true"] * table.insecure
-        for name, insecure in table.mirrors:
-            lines += ["", "[[registry.mirror]]", f"location = {_quoted(name)}", *["insecure = true"] * insecure]
-        blocks.append("\n".join([*lines, ""]))
-    return "\n".join(blocks)
-
-
 def _names(candidates: Sequence[PullSource]) -> tuple[str, ...]:
     return tuple(candidate.reference.name for candidate in candidates)
-
-
-def _quoted(name: str) -> str:
-    """A TOML basic string, as JSON writes it: ASCII only."""
-    return json.dumps(name)
