@@ -179,7 +179,9 @@ def _surprises(
     versions = bundle_versions(package) if bounds else {}
     entries = [entry.name for entry in channel.entries if entry.name in versions]
     left_out = [
-        name for name in entries if name not in selected and versions[name].pre and bounds.spans(versions[name])
+        name
+        for name in entries
+        if name not in selected and not versions[name].is_release and bounds.spans(versions[name])
     ]
     return left_out, [name for name in selected if name in versions and not bounds.spans(versions[name])]
 

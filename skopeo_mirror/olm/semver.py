@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -13,9 +12,9 @@ if TYPE_CHECKING:
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,18})"
 _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
-_SUFFIX = rf"(?:-(?P<pre>{_IDENTIFIERS}))?(?:\+(?P<build>{_IDENTIFIERS}))?"
-_STRICT = re.compile(rf"(?P<major>{_NUMBER})\.(?P<minor>{_NUMBER})\.(?P<patch>{_NUMBER}){_SUFFIX}")
-_TOLERANT = re.compile(rf"v?(?P<major>{_NUMBER})(?:\.(?P<minor>{_NUMBER})(?:\.(?P<patch>{_NUMBER}))?)?{_SUFFIX}")
+_SUFFIX = rf"(?:-(?P<pre>{_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?"
+_STRICT = re.compile(rf"(?P<numbers>{_NUMBER}\.{_NUMBER}\.{_NUMBER}){_SUFFIX}")
+_TOLERANT = re.compile(rf"v?(?P<numbers>{_NUMBER}(?:\.{_NUMBER}){{0,2}}){_SUFFIX}")
 _LONGEST = 256  # characters; a hostile catalog may hold numbers that are slow to read
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "": operator.eq,
@@ -31,45 +30,39 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _COMPARISON = re.compile(r"(?P<operator>[<>=!]*)(?P<version>[^<>=!].*)")
 
 
-@total_ordering
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Version:
-    """A semantic version, ordered as semver.org 2.0.0 says: a pre-release before its release, no build metadata."""
+    """A semantic version, ordered by its fields as semver.org 2.0.0 says; build metadata does not count."""
 
-    release: tuple[int, int, int]
-    pre: tuple[str, ...] = ()
+    numbers: tuple[int, ...]
+    """Major, minor and patch."""
+    is_release: bool = True
+    """Whether it is no pre-release, which comes before its release."""
+    identifiers: tuple[tuple[bool, int, str], ...] = ()
+    """Those of a pre-release, each as whether it is a word, the number, the word: numbers come before words."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `MAJOR.MINOR.PATCH[-PRE][+BUILD]`; raise ValueError for anything else."""
-        match = _STRICT.fullmatch(text[:_LONGEST])
-        if match is None or len(text) > _LONGEST:
+        match = _STRICT.fullmatch(text) if len(text) <= _LONGEST else None
+        if match is None:
             raise ValueError(f"{text!r} is no semantic version (MAJOR.MINOR.PATCH)")
         return cls.from_match(match)
 
     @classmethod
     def from_match(cls, match: re.Match[str]) -> Self:
-        """Build the version from a match with the groups `major`, `minor`, `patch` and `pre`."""
-        release = (int(match["major"]), int(match["minor"] or 0), int(match["patch"] or 0))
-        return cls(release=release, pre=tuple(match["pre"].split(".")) if match["pre"] else ())
-
-    @property
-    def precedence(self) -> tuple[tuple[int, int, int], bool, tuple[tuple[int, int, str], ...]]:
-        """What versions are compared by; numeric identifiers come before words, no pre-release after all of them."""
-        identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
-        return (self.release, not self.pre, identifiers)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Version) and self.precedence == other.precedence
-
-    def __lt__(self, other: Version) -> bool:
-        return self.precedence < other.precedence
-
-    def __hash__(self) -> int:
-        return hash(self.precedence)
+        """Build the version from a match with the groups `numbers` and `pre`; numbers that are missing are 0."""
+        numbers = [int(number) for number in match["numbers"].split(".")]
+        pre = match["pre"].split(".") if match["pre"] else []
+        return cls(
+            numbers=(*numbers, 0, 0)[:3],
+            is_release=not pre,
+            identifiers=tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in pre),
+        )
 
     def __str__(self) -> str:
-        return ".".join(map(str, self.release)) + ("-" + ".".join(self.pre) if self.pre else "")
+        pre = ".".join(word or str(number) for _, number, word in self.identifiers)
+        return ".".join(map(str, self.numbers)) + (f"-{pre}" if pre else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +72,7 @@ class VersionBounds:
     minimum: Version | None = None
     maximum: Version | None = None
     maximum_places: int = 3
+    """How many numbers `maxVersion` gives."""
     text: str = ""
 
     @classmethod
@@ -88,7 +82,7 @@ class VersionBounds:
         return cls(
             minimum=None if low is None else Version.from_match(low),
             maximum=None if high is None else Version.from_match(high),
-            maximum_places=3 if high is None else sum(high[part] is not None for part in ("major", "minor", "patch")),
+            maximum_places=3 if high is None else 1 + high["numbers"].count("."),
             text=" ".join([*([f">={minimum}"] if minimum else []), *([f"<={maximum}"] if maximum else [])]),
         )
 
@@ -108,19 +102,13 @@ class VersionBounds:
         """The one version that the bounds leave, where both are the same."""
         return self.minimum if self.minimum == self.maximum else None
 
-    @property
-    def admits_pre_releases(self) -> bool:
-        """Whether pre-releases are compared at all: only where a bound is one itself.
-
-        That is how Masterminds/semver, which oc-mirror v2 selects with, reads a range.
-        """
-        return any(bound is not None and bool(bound.pre) for bound in (self.minimum, self.maximum))
-
     def contains(self, version: Version) -> bool:
-        """Whether `version` lies within the bounds, both included; `maxVersion: 1.2` includes every 1.2.x."""
-        if version.pre and not self.admits_pre_releases:
-            return False
-        return self.spans(version)
+        """Whether `version` lies within the bounds, both included; `maxVersion: 1.2` includes every 1.2.x.
+
+        Pre-releases are compared only where a bound is one, as by Masterminds/semver, which oc-mirror v2 selects with.
+        """
+        bounds = (bound for bound in (self.minimum, self.maximum) if bound is not None)
+        return (version.is_release or not all(bound.is_release for bound in bounds)) and self.spans(version)
 
     def spans(self, version: Version) -> bool:
         """Whether `version` lies within the bounds when pre-releases are compared like any version."""
@@ -128,8 +116,8 @@ class VersionBounds:
             return False
         if self.maximum is None:
             return True
-        if self.maximum_places < len(self.maximum.release):
-            return version.release[: self.maximum_places] <= self.maximum.release[: self.maximum_places]
+        if (places := self.maximum_places) < len(self.maximum.numbers):
+            return version.numbers[:places] <= self.maximum.numbers[:places]
         return version <= self.maximum
 
 
@@ -151,8 +139,8 @@ def skip_range_contains(skip_range: str, version: Version) -> bool:
 def _bound(field: str, text: str | None) -> re.Match[str] | None:
     if text is None:
         return None
-    match = _TOLERANT.fullmatch(text[:_LONGEST])
-    if match is None or len(text) > _LONGEST:
+    match = _TOLERANT.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
         raise ValueError(f"{field} {text!r} is no semantic version")
     return match
 
@@ -161,10 +149,10 @@ def _all_hold(conditions: str, version: Version) -> bool:
     comparisons = re.sub(r"([<>=!])\s+", r"\1", conditions).split()
     if not comparisons:
         raise ValueError("an empty range")
-    held = [
+    held = {
         _holds(comparison, version) for comparison in comparisons
-    ]  # all are read: one that is wrong voids the range
-    return all(held)
+    }  # all are read: one that is wrong voids the range
+    return held == {True}
 
 
 def _holds(comparison: str, version: Version) -> bool:
@@ -174,5 +162,5 @@ def _holds(comparison: str, version: Version) -> bool:
     compare = _OPERATORS[match["operator"]]
     *given, last = match["version"].split(".")
     if last in {"x", "X", "*"}:  # 1.2.x: the numbers that are given are compared, the rest is free
-        return compare(version.release[: len(given)], tuple(int(number) for number in given))
+        return compare(version.numbers[: len(given)], tuple(int(number) for number in given))
     return compare(version, Version.parse(match["version"]))
