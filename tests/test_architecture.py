@@ -13,8 +13,8 @@ PACKAGE = Path(skopeo_mirror.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each room with those that it may import:
 # `cli -> output -> transfer -> skopeo -> registries_conf -> request, oci_layout, manifest -> reference -> errors`;
-# `olm` and `lists` know neither skopeo nor registries_conf. `files` and `json_text` stand beside `reference`, `signals`
-# and `streams` beside the program.
+# `olm` and `lists` know neither skopeo nor registries_conf. `files`, `json_text` and `yaml_text` (YAML, loaded where
+# a file of it is read alone) stand beside `reference`, `signals` and `streams` beside the program.
 GROUND = {"errors", "reference", "manifest", "files", "json_text"}
 ARROWS = {
     "errors": set[str](),
@@ -26,7 +26,10 @@ ARROWS = {
     "layout_image": GROUND | {"oci_layout"},
     "request": {"reference"},
     "lists": {"errors", "reference", "request"},
-    "olm": GROUND | {"lists", "layout_image", "request"},
+    "spelling": set[str](),
+    "yaml_text": {"errors", "reference"},
+    "yaml_fields": {"reference", "spelling", "yaml_text"},
+    "olm": GROUND | {"lists", "layout_image", "request", "spelling", "yaml_text", "yaml_fields"},
     "registries_conf": GROUND,
     "skopeo": GROUND | {"oci_layout", "registries_conf"},
     "transfer": GROUND | {"oci_layout", "registries_conf", "skopeo", "request"},

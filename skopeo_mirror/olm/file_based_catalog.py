@@ -76,7 +76,7 @@ def read_catalog(layout: Path, name: str | None = None) -> Catalog:
     reading = _Reading()
     try:
         for file in stream_tree(image.layers, image.labels.get(CONFIGS_LABEL, _DEFAULT_CONFIGS)):
-            for document in read_documents(file):
+            for document in read_documents(file, file.path):
                 reading.add(file.path, document)
     except OSError as error:
         raise InvalidInput([f"{layout} cannot be read: {error}"]) from error

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.olm.fields import Fields, Problems, in_order, note_repeated
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
-from skopeo_mirror.olm.yaml_reader import read_yaml_document
 from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.yaml_fields import Fields, Problems, in_order, note_repeated
+from skopeo_mirror.yaml_text import read_yaml_document
 
 _KIND = "ImageSetConfiguration"
 _VERSIONS = ("mirror.openshift.io/v1alpha2", "mirror.openshift.io/v2alpha1")

@@ -8,6 +8,7 @@ can cost time, not memory: every limit stands below.
 from __future__ import annotations
 
 import gzip
+import io
 import tarfile
 import zlib
 from collections import deque
@@ -23,6 +24,8 @@ from skopeo_mirror.reference import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
 _LARGEST_READ = 1 << 18  # bytes at once; extended tar headers, which tarfile reads whole, are never longer
 _LARGEST_TREE = 2 << 30  # bytes of all files below the directory
@@ -107,7 +110,7 @@ class LayerStream:
         return self._position
 
 
-class TreeFile:
+class TreeFile(io.RawIOBase):
     """One file of the tree, to be read before the next one is asked for; `path` is its path in the image."""
 
     def __init__(self, path: str, stream: LayerStream, size: int) -> None:
@@ -115,11 +118,17 @@ class TreeFile:
         self._stream = stream
         self._left = size
 
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end; that the layer goes on so far, the first pass has told."""
-        chunk = self._stream.read(min(size, self._left, _LARGEST_READ))
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read into the buffer, nothing at the end; that the layer goes on so far, the first pass has told."""
+        view = memoryview(buffer)
+        chunk = self._stream.read(min(len(view), self._left, _LARGEST_READ))
         self._left -= len(chunk)
-        return chunk
+        view[: len(chunk)] = chunk
+        return len(chunk)
 
 
 def stream_tree(layers: Sequence[Path], directory: str) -> Iterator[TreeFile]:

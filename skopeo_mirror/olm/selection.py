@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.channels import BrokenChannel, bundles_in_range, update_graph
-from skopeo_mirror.olm.nearest import nearest
 from skopeo_mirror.olm.semver import NO_BOUNDS, Version
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import WantedBy
+from skopeo_mirror.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,7 +82,7 @@ def _packages(
         if selection.name in catalog.packages:
             yield catalog.packages[selection.name], selection
         else:
-            hint = nearest(selection.name, catalog.packages)
+            hint = did_you_mean(selection.name, catalog.packages)
             problems.append(f"{wanted.catalog}: no package is called {shown(selection.name)}{hint}")
 
 
@@ -135,14 +135,14 @@ def _ranges(package: Package, selection: PackageSelection | None, *, full: bool)
         names = ", ".join(channel.name for channel in channel_ranges)
         problems.append(f"a range for the package and one for a channel ({names}) contradict each other")
     problems += [
-        f"no channel is called {shown(channel.name)}{nearest(channel.name, package.channels)}"
+        f"no channel is called {shown(channel.name)}{did_you_mean(channel.name, package.channels)}"
         for channel in selection.channels
         if channel.name not in package.channels
     ]
     ranges = {channel.name: channel.bounds or selection.bounds for channel in selection.channels}
     ranges = ranges or dict.fromkeys(package.channels, selection.bounds)
     if selection.default_channel is not None and selection.default_channel not in ranges:
-        hint = nearest(selection.default_channel, ranges)
+        hint = did_you_mean(selection.default_channel, ranges)
         problems.append(f"the defaultChannel {shown(selection.default_channel)} is none of the selected channels{hint}")
     elif selection.default_channel is None and package.default_channel not in (None, *ranges):
         problems.append(

@@ -15,6 +15,8 @@ from tests.olm.catalogs import as_json, as_yaml, sample
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed import WriteableBuffer
+
 BUNDLE = {
     "schema": "olm.bundle",
     "name": "a.v1.0.0",
@@ -43,21 +45,23 @@ KEPT = {
 }
 
 
-class File:
+class File(io.RawIOBase):
     """A file that hands out at most `step` bytes at once."""
-
-    path = "/configs/x"
 
     def __init__(self, content: bytes, step: int = 1 << 18) -> None:
         self.content = io.BytesIO(content)
         self._step = step
 
-    def read(self, size: int) -> bytes:
-        return self.content.read(min(size, self._step))
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return self.content.readinto(memoryview(buffer)[: self._step])
 
 
 def read(content: bytes | str, step: int = 1 << 18) -> list[dict[str, Any]]:
-    return list(read_documents(File(content if isinstance(content, bytes) else content.encode(), step)))
+    file = File(content if isinstance(content, bytes) else content.encode(), step)
+    return list(read_documents(file, "/configs/x"))
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 18])
@@ -174,7 +178,7 @@ def test_a_document_too_large_is_refused(start: str, monkeypatch: pytest.MonkeyP
     filler = {'{"a": [': b"1,", "a:\n": b" "}.get(start, b"x" * 50 + b" ")
     file = File(start.encode() + filler * (8 << 20 >> len(filler).bit_length() - 1))
     with pytest.raises(InvalidInput, match=r"larger than 1 MiB"):
-        list(read_documents(file))
+        list(read_documents(file, "/configs/x"))
     assert file.content.tell() < 4 << 20
 
 
@@ -189,7 +193,7 @@ def test_a_large_file_takes_the_memory_of_a_window(
     file = File(content)
     tracemalloc.start()
     try:
-        assert sum(1 for _ in read_documents(file)) == 100
+        assert sum(1 for _ in read_documents(file, "/configs/x")) == 100
         assert tracemalloc.get_traced_memory()[1] < 3 << 20
     finally:
         tracemalloc.stop()

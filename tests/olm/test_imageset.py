@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from skopeo_mirror import yaml_text
 from skopeo_mirror.errors import InvalidInput, UsageError
-from skopeo_mirror.olm import yaml_reader
 from skopeo_mirror.olm.imageset import ChannelSelection, ImageSet, PackageSelection, parse_imageset
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference
@@ -254,6 +254,6 @@ def test_blocked_images(tmp_path: Path, references: list[str], *, expected: bool
 
 
 def test_the_missing_library_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_reader, "yaml", None)
+    monkeypatch.setattr(yaml_text, "yaml", None)
     with pytest.raises(UsageError, match=r"need PyYAML: install it with pip install 'skopeo-mirror\[olm\]'"):
         parse(tmp_path, HEAD)

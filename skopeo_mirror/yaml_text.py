@@ -7,7 +7,7 @@ is passed over without being built and no alias is ever expanded; ruamel.yaml do
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from skopeo_mirror.errors import InvalidInput, UsageError
 from skopeo_mirror.reference import shown
@@ -25,23 +25,15 @@ _MOST_ALIASES = 100
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-class Readable(Protocol):
-    """What YAML is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes, none at the end."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A value of a document and the line, from 1, that it stands on.
-
-    `value` is a text, None, the items of a list, or the fields of a mapping; `quoted` tells "true" from true.
-    """
+    """A value of a document and the line, from 1, that it stands on."""
 
     value: str | tuple[Node, ...] | dict[str, Field] | None
+    """A text, the items of a list, the fields of a mapping, or nothing."""
     line: int
     quoted: bool = False
+    """Whether it is "true" and not true."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +44,9 @@ class Field:
     line: int
 
 
-def read_yaml(source: Readable, name: str, shape: dict[str, Any], *, largest_document: int) -> Iterator[dict[str, Any]]:
+def read_yaml(
+    source: IO[bytes], name: str, shape: dict[str, Any], *, largest_document: int
+) -> Iterator[dict[str, Any]]:
     """Yield what `shape` keeps of each document, a mapping; the rest is passed over without being built.
 
     A shape is `str` (a text), a list of one shape, or a mapping from keys to shapes; a value of another form is None.
@@ -61,7 +55,7 @@ def read_yaml(source: Readable, name: str, shape: dict[str, Any], *, largest_doc
     `largest_document` bytes; UsageError where the library is missing.
     """
     bounded = _BoundedSource(source, name, largest_document)
-    events = _events(bounded, name)
+    events = _events(cast("IO[bytes]", bounded), name)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             bounded.begin_document()
@@ -87,7 +81,7 @@ def read_yaml_document(text: bytes, name: str) -> Node:
 class _BoundedSource:
     """A stream that no document may take more than `limit` bytes of."""
 
-    def __init__(self, source: Readable, name: str, limit: int) -> None:
+    def __init__(self, source: IO[bytes], name: str, limit: int) -> None:
         self._source, self._name, self._limit = source, name, limit
         self._taken = 0
 
@@ -102,13 +96,13 @@ class _BoundedSource:
         self._taken = 0
 
 
-def _events(source: Readable | bytes, name: str, *, most_aliases: int = 0) -> Iterator[yaml.Event]:
-    """Parse, and refuse what would cost more than its size."""
+def _events(source: IO[bytes] | bytes, name: str, *, most_aliases: int = 0) -> Iterator[yaml.Event]:
+    """The events of a text that costs no more than its size: what would is refused."""
     if yaml is None:
         raise UsageError("image sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'")
     depth = aliases = 0
     try:
-        for event in yaml.parse(cast("IO[bytes]", source), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for event in yaml.parse(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             if isinstance(event, yaml.ScalarEvent):  # most of them
                 yield event
                 continue

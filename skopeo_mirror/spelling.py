@@ -12,7 +12,7 @@ _MOST = 3
 _LIKENESS = 0.75  # of 1; minVersoin is 0.9 like minVersion, 0.7 like maxVersion
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ` (did you mean …?)` with the names closest to `name`, or all where there are few, or nothing."""
     names = sorted(names)
     close = get_close_matches(name, names, n=_MOST, cutoff=_LIKENESS)

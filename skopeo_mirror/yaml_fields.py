@@ -1,33 +1,30 @@
-"""Read a mapping's fields from YAML and collect what is wrong with them, each problem with its line and path."""
+"""The fields of YAML's mappings, and all that is wrong with them at once, each problem with its line and path."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from skopeo_mirror.olm.nearest import nearest
 from skopeo_mirror.reference import shown
+from skopeo_mirror.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from skopeo_mirror.olm.yaml_reader import Field, Node
+    from skopeo_mirror.yaml_text import Field, Node
 
+_T = TypeVar("_T")
 _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 @dataclass(kw_only=True, slots=True)
 class Problems:
-    """What is wrong with a file, as it is found: a line number and a text each."""
+    """The problems of a file as they are found, each with the line that it is sorted by."""
 
     file: str
     errors: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
-
-    def worded(self, line: int, path: str, text: str) -> tuple[int, str]:
-        """Say what is wrong with the field at `path`, which stands on `line`."""
-        return line, f"{self.file}:{line}: {path}{': ' if path else ''}{text}"
 
 
 def in_order(problems: Iterable[tuple[int, str]]) -> tuple[str, ...]:
@@ -37,38 +34,33 @@ def in_order(problems: Iterable[tuple[int, str]]) -> tuple[str, ...]:
 
 @dataclass(kw_only=True, slots=True)
 class Fields:
-    """The fields of one mapping; a value of the wrong form counts as missing once its problem is noted.
-
-    `broken` is what should be a mapping and is none: nothing more is said of it.
-    """
+    """The fields of one mapping; a value of the wrong form counts as missing once its problem is noted."""
 
     path: str
     line: int
     fields: dict[str, Field]
     problems: Problems
     broken: bool = False
+    """Whether it should be a mapping and is none: nothing more is said of it."""
 
     @classmethod
     def of(cls, node: Node, path: str, problems: Problems) -> Fields:
         """Read `node` as a mapping."""
         if isinstance(node.value, dict):
             return cls(path=path, line=node.line, fields=node.value, problems=problems)
-        problems.errors.append(problems.worded(node.line, path, "expected a mapping"))
-        return cls(path=path, line=node.line, fields={}, problems=problems, broken=True)
+        broken = cls(path=path, line=node.line, fields={}, problems=problems, broken=True)
+        broken.problem("", "expected a mapping")
+        return broken
 
     def only(self, *known: str) -> None:
         """Note every field that is not `known`."""
         for name in self.fields:
             if name not in known:
-                self.problem(name, f"unknown field{nearest(name, known)}")
+                self.problem(name, f"unknown field{did_you_mean(name, known)}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not empty."""
         return name in self.fields and self.fields[name].node.value not in (None, "", (), {})
-
-    def at(self, name: str) -> str:
-        """Return the path of a field of this mapping."""
-        return f"{self.path}.{name}" if self.path else name
 
     def problem(self, name: str, text: str) -> None:
         """Note what is wrong with the field `name`, or with this mapping where it has no such field."""
@@ -80,8 +72,7 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """Return a text; numbers are texts too (a version 1.2), an empty one is none."""
-        value = self._value(name, str, "a text")
-        return value if isinstance(value, str) and value else None
+        return self._value(name, str, "a text") or None
 
     def required(self, name: str) -> str:
         """Return a text that must be there, empty where it is not."""
@@ -93,33 +84,34 @@ class Fields:
     def flag(self, name: str) -> bool:
         """Return true or false, false where the field is missing."""
         value = self._value(name, str, "true or false")
-        if not isinstance(value, str):
-            return False
-        if value not in _FLAGS or self.fields[name].node.quoted:
+        if value is not None and (value not in _FLAGS or self.fields[name].node.quoted):
             self.problem(name, f"expected true or false, not {shown(value)}")
-        return _FLAGS.get(value, False)
+        return _FLAGS.get(value or "", False)
 
     def mapping(self, name: str, *, required: bool = False) -> Fields:
         """Return the fields of a mapping, none where it is missing."""
+        value = self._value(name, dict, "a mapping")
+        if value is not None:
+            return Fields.of(self.fields[name].node, self._path(name), self.problems)
         if required and not self.broken and (name not in self.fields or self.fields[name].node.value is None):
             self.problem(name, "missing")
-        if self._value(name, dict, "a mapping") is None:
-            return Fields(
-                path=self.at(name), line=self.line, fields={}, problems=self.problems, broken=name in self.fields
-            )
-        return Fields.of(self.fields[name].node, self.at(name), self.problems)
+        broken = name in self.fields
+        return Fields(path=self._path(name), line=self.line, fields={}, problems=self.problems, broken=broken)
 
     def mappings(self, name: str) -> Iterator[Fields]:
         """Yield the fields of each mapping in a list."""
-        items = self._value(name, tuple, "a list")
-        for number, item in enumerate(items if isinstance(items, tuple) else ()):
-            yield Fields.of(item, f"{self.at(name)}[{number}]", self.problems)
+        for number, item in enumerate(self._value(name, tuple, "a list") or ()):
+            yield Fields.of(item, f"{self._path(name)}[{number}]", self.problems)
+
+    def _path(self, name: str) -> str:
+        return ".".join(part for part in (self.path, name) if part)
 
     def _worded(self, name: str, text: str) -> tuple[int, str]:
         line = self.fields[name].line if name in self.fields else self.line
-        return self.problems.worded(line, self.at(name), text)
+        path = self._path(name)
+        return line, f"{self.problems.file}:{line}: {path}{': ' if path else ''}{text}"
 
-    def _value(self, name: str, form: type, expected: str) -> object:
+    def _value(self, name: str, form: type[_T], expected: str) -> _T | None:
         value = self.fields[name].node.value if name in self.fields else None
         if value is None or isinstance(value, form):
             return value
