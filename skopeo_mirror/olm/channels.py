@@ -15,7 +15,7 @@ from skopeo_mirror.olm.semver import skip_range_contains
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from skopeo_mirror.olm.file_based_catalog import Channel, Entry
+    from skopeo_mirror.olm.file_based_catalog import Channel, ChannelEntry
     from skopeo_mirror.olm.semver import Version, VersionBounds
 
 
@@ -96,7 +96,7 @@ def _heads(names: Iterable[str], replaces: Mapping[str, str], skips: Mapping[str
     return [name for name in names if name not in older]
 
 
-def _in_skip_range(entry: Entry, names: Iterable[str], versions: Mapping[str, Version]) -> list[str]:
+def _in_skip_range(entry: ChannelEntry, names: Iterable[str], versions: Mapping[str, Version]) -> list[str]:
     if entry.skip_range is None:
         return []
     return [
@@ -106,7 +106,7 @@ def _in_skip_range(entry: Entry, names: Iterable[str], versions: Mapping[str, Ve
     ]
 
 
-def _cycle(entries: Iterable[Entry]) -> list[str]:
+def _cycle(entries: Iterable[ChannelEntry]) -> list[str]:
     """Find bundles that are their own successors, each the successor of the next; empty where there are none."""
     older = {entry.name: [name for name in (entry.replaces, *entry.skips) if name] for entry in entries}
     try:

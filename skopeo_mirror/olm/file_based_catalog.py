@@ -5,13 +5,17 @@ The format is that of File-Based Catalogs (https://olm.operatorframework.io/docs
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.layout_image import open_image
 from skopeo_mirror.olm.documents import read_documents
 from skopeo_mirror.olm.layers import stream_tree
+from skopeo_mirror.olm.semver import Version
 from skopeo_mirror.reference import shown
 
 if TYPE_CHECKING:
@@ -24,16 +28,17 @@ _DEFAULT_CONFIGS = "/configs"  # where opm puts them
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bundle:
-    """One version of an operator; `version` is as written, None where the bundle has no `olm.package` property."""
+    """One version of an operator."""
 
     name: str
     image: str
     version: str | None
+    """As written; None where the bundle has no `olm.package` property."""
     related_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class ChannelEntry:
     """A bundle's place in a channel: which bundles it is the successor of."""
 
     name: str
@@ -47,10 +52,10 @@ class Channel:
     """A line of updates within a package."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ChannelEntry, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Package:
     """An operator: its channels and bundles by name."""
 
@@ -58,6 +63,15 @@ class Package:
     default_channel: str | None
     channels: Mapping[str, Channel]
     bundles: Mapping[str, Bundle]
+
+    @cached_property
+    def versions(self) -> Mapping[str, Version]:
+        """The versions of the bundles by name; those without a semantic one are left out."""
+        versions = {}
+        for bundle in self.bundles.values():
+            with suppress(ValueError):
+                versions[bundle.name] = Version.parse(bundle.version or "")
+        return versions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,32 +102,25 @@ class _Reading:
     """What was read so far; documents come in any order, and over several files."""
 
     default_channels: dict[str, str | None] = field(default_factory=dict)
-    channels: dict[str, dict[str, Channel]] = field(default_factory=dict)
-    bundles: dict[str, dict[str, Bundle]] = field(default_factory=dict)
+    channels: dict[str, dict[str, Channel]] = field(default_factory=lambda: defaultdict(dict))
+    bundles: dict[str, dict[str, Bundle]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, path: str, document: Mapping[str, Any]) -> None:
         match document.get("schema"):
             case None:
                 raise InvalidInput([f"{path}: a document without `schema`: {_summary(document)}"])
             case "olm.package":
-                _put(
-                    self.default_channels,
-                    _named(path, document, "name"),
-                    document.get("defaultChannel"),
-                    path,
-                    "package",
-                )
+                name = _named(path, document, "name")
+                _put(self.default_channels, name, document.get("defaultChannel") or None, f"{path}: the package")
             case "olm.channel":
-                channels = self.channels.setdefault(_named(path, document, "package"), {})
-                channel = Channel(
-                    name=_named(path, document, "name"),
-                    entries=tuple(_entry(path, item) for item in _mappings(document, "entries")),
-                )
-                _put(channels, channel.name, channel, path, "channel")
+                channels = self.channels[_named(path, document, "package")]
+                name = _named(path, document, "name")
+                entries = tuple(_entry(path, item) for item in _mappings(document, "entries"))
+                _put(channels, name, Channel(name=name, entries=entries), f"{path}: the channel")
             case "olm.bundle":
-                bundles = self.bundles.setdefault(_named(path, document, "package"), {})
+                bundles = self.bundles[_named(path, document, "package")]
                 bundle = _bundle(path, document)
-                _put(bundles, bundle.name, bundle, path, "bundle")
+                _put(bundles, bundle.name, bundle, f"{path}: the bundle")
 
     def catalog(self) -> Catalog:
         """Put the packages together; raise InvalidInput for channels and bundles of packages that do not exist."""
@@ -122,43 +129,43 @@ class _Reading:
             raise InvalidInput(
                 [f"the catalog has channels or bundles of {shown(name)}, but no such package" for name in lost]
             )
-        packages = {
-            name: Package(
+        if not self.default_channels:
+            raise InvalidInput(["the catalog has no packages"])
+        packages = (
+            Package(
                 name=name,
-                default_channel=default_channel or None,
-                channels=dict(sorted(self.channels.get(name, {}).items())),
-                bundles=self.bundles.get(name, {}),
+                default_channel=default_channel,
+                channels=dict(sorted(self.channels[name].items())),
+                bundles=self.bundles[name],
             )
             for name, default_channel in sorted(self.default_channels.items())
-        }
-        if not packages:
-            raise InvalidInput(["the catalog has no packages"])
-        return Catalog(packages=packages)
+        )
+        return Catalog(packages={package.name: package for package in packages})
 
 
-def _put(values: dict[str, Any], name: str, value: Any, path: str, what: str) -> None:
+def _put(values: dict[str, Any], name: str, value: Any, what: str) -> None:
     if name in values:
-        raise InvalidInput([f"{path}: the {what} {shown(name)} is in the catalog twice"])
+        raise InvalidInput([f"{what} {shown(name)} is in the catalog twice"])
     values[name] = value
 
 
 def _bundle(path: str, document: Mapping[str, Any]) -> Bundle:
-    versions = [
-        value["version"]
+    versions = (
+        item["value"].get("version")
         for item in _mappings(document, "properties")
-        if item.get("type") == "olm.package" and isinstance(value := item.get("value"), dict) and value.get("version")
-    ]
+        if item.get("type") == "olm.package" and isinstance(item.get("value"), dict)
+    )
     images = (image for item in _mappings(document, "relatedImages") if (image := item.get("image")))
     return Bundle(
         name=_named(path, document, "name"),
         image=document.get("image") or "",
-        version=versions[0] if versions else None,
+        version=next(filter(None, versions), None),
         related_images=tuple(dict.fromkeys(images)),
     )
 
 
-def _entry(path: str, item: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _entry(path: str, item: Mapping[str, Any]) -> ChannelEntry:
+    return ChannelEntry(
         name=_named(path, item, "name"),
         replaces=item.get("replaces") or None,
         skips=tuple(name for name in item.get("skips") or () if name),

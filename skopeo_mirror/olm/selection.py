@@ -7,13 +7,12 @@ counts in each channel by itself.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.channels import BrokenChannel, bundles_in_range, update_graph
-from skopeo_mirror.olm.semver import NO_BOUNDS, Version
+from skopeo_mirror.olm.semver import NO_BOUNDS
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import WantedBy
 from skopeo_mirror.spelling import did_you_mean
@@ -156,17 +155,16 @@ def _ranges(package: Package, selection: PackageSelection | None, *, full: bool)
 
 def _bundles(package: Package, channel: Channel, bounds: VersionBounds, *, full: bool) -> list[str]:
     """Select the bundles of one channel; raise BrokenChannel for a channel whose head is not clear."""
-    versions = bundle_versions(package)
     entries = [entry.name for entry in channel.entries]
     if full:
         names = entries
     elif not bounds:
-        names = [update_graph(channel, versions).head]
+        names = [update_graph(channel, package.versions).head]
     else:
-        unversioned = [name for name in entries if name in package.bundles and name not in versions]
+        unversioned = [name for name in entries if name in package.bundles and name not in package.versions]
         if unversioned:
             raise BrokenChannel(f"no range can be told, for these have no semantic version: {', '.join(unversioned)}")
-        names = bundles_in_range(channel, bounds, versions)
+        names = bundles_in_range(channel, bounds, package.versions)
     if missing := [name for name in names if name not in package.bundles]:
         raise BrokenChannel(f"the catalog has no bundle for {', '.join(missing)}")
     return names
@@ -176,7 +174,7 @@ def _surprises(
     package: Package, channel: Channel, bounds: VersionBounds, selected: list[str]
 ) -> tuple[list[str], list[str]]:
     """Tell which pre-releases within `bounds` are left out, and what is taken although it lies outside."""
-    versions = bundle_versions(package) if bounds else {}
+    versions = package.versions if bounds else {}
     entries = [entry.name for entry in channel.entries if entry.name in versions]
     left_out = [
         name
@@ -184,15 +182,6 @@ def _surprises(
         if name not in selected and not versions[name].is_release and bounds.spans(versions[name])
     ]
     return left_out, [name for name in selected if name in versions and not bounds.spans(versions[name])]
-
-
-def bundle_versions(package: Package) -> dict[str, Version]:
-    """Read the versions of a package's bundles by name, those without a semantic one left out."""
-    versions = {}
-    for bundle in package.bundles.values():
-        with suppress(ValueError):
-            versions[bundle.name] = Version.parse(bundle.version or "")
-    return versions
 
 
 def _images(catalog: Catalog, bundles: Iterable[WantedBy], problems: list[str]) -> tuple[WantedImage, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.olm.file_based_catalog import Bundle, Channel, Entry, read_catalog
+from skopeo_mirror.olm.file_based_catalog import Bundle, Channel, ChannelEntry, read_catalog
 from tests.olm.catalogs import (
     Document,
     Member,
@@ -42,7 +42,7 @@ def test_the_sample(tmp_path: Path) -> None:
     assert sum(len(package.bundles) for package in catalog.packages.values()) == 22
     beta = catalog.packages["beta"]
     assert beta.default_channel == "stable"
-    assert beta.channels["stable"].entries[-1] == Entry(
+    assert beta.channels["stable"].entries[-1] == ChannelEntry(
         name="beta.v1.1.0",
         replaces="beta.v1.0.0",
         skips=("beta.v1.0.1", "beta.v1.0.2"),
@@ -57,7 +57,7 @@ def test_documents_come_in_any_order_over_many_files(tmp_path: Path) -> None:
     files = [bundle("a", "1.0.0"), channel("a", "x", *line("a", "1.0.0")), package("a", "x")]
     members = [Member(name=f"configs/{number}", content=as_json([file])) for number, file in enumerate(files)]
     catalog = read_catalog(write_catalog(tmp_path / "layout", *(layer(member) for member in members)))
-    assert catalog.packages["a"].channels == {"x": Channel(name="x", entries=(Entry(name="a.v1.0.0"),))}
+    assert catalog.packages["a"].channels == {"x": Channel(name="x", entries=(ChannelEntry(name="a.v1.0.0"),))}
 
 
 @pytest.mark.parametrize("labels", [{}, {"operators.operatorframework.io.index.configs.v1": "/else/where/"}])

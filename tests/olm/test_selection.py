@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.olm.file_based_catalog import Bundle, Catalog, Channel, Entry, Package, read_catalog
+from skopeo_mirror.olm.file_based_catalog import Bundle, Catalog, Channel, ChannelEntry, Package, read_catalog
 from skopeo_mirror.olm.imageset import ChannelSelection, OperatorCatalog, PackageSelection
 from skopeo_mirror.olm.selection import merge, select
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def line(*versions: str) -> tuple[Entry, ...]:
+def line(*versions: str) -> tuple[ChannelEntry, ...]:
     """Entries that each replace the one before."""
     return tuple(
-        Entry(name=version, replaces=before) for version, before in zip(versions, (None, *versions[:-1]), strict=True)
+        ChannelEntry(name=version, replaces=before)
+        for version, before in zip(versions, (None, *versions[:-1]), strict=True)
     )
 
 
 def package(
-    channels: Mapping[str, Sequence[Entry]], default: str | None = "stable", versions: Sequence[str] = ()
+    channels: Mapping[str, Sequence[ChannelEntry]], default: str | None = "stable", versions: Sequence[str] = ()
 ) -> Catalog:
     """Make a catalog of the package `op`, whose bundles are called by their versions."""
     names = dict.fromkeys([*(entry.name for entries in channels.values() for entry in entries), *versions])
@@ -66,11 +67,11 @@ TWO = package({"stable": line("1.0.0", "1.1.0", "1.2.0", "2.0.0"), "old": line("
 SKIPS = package(
     {
         "stable": (
-            Entry(name="1.0.0"),
-            Entry(name="1.1.0"),
-            Entry(name="1.1.1"),
-            Entry(name="1.2.0", replaces="1.0.0", skips=("1.1.0", "1.1.1")),
-            Entry(name="1.3.0", replaces="1.2.0"),
+            ChannelEntry(name="1.0.0"),
+            ChannelEntry(name="1.1.0"),
+            ChannelEntry(name="1.1.1"),
+            ChannelEntry(name="1.2.0", replaces="1.0.0", skips=("1.1.0", "1.1.1")),
+            ChannelEntry(name="1.3.0", replaces="1.2.0"),
         )
     }
 )
@@ -194,37 +195,51 @@ INVERTED = package({"stable": line("1.0.0", "3.0.0", "2.0.0")})
             id="one-pre-release",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="1.1.0", skip_range=">=0.1.0 <1.1.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="1.1.0", skip_range=">=0.1.0 <1.1.0"))}),
             wanted(),
             {"stable": ["1.1.0"]},
             id="skip-range-tells-the-head",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="1.1.0", skip_range=">=0.1.0 <1.1.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="1.1.0", skip_range=">=0.1.0 <1.1.0"))}),
             wanted(minimum="1.0.0"),
             {"stable": ["1.1.0", "1.0.0"]},
             id="skip-range-in-the-range",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="1.1.0", skip_range="<=1.1.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="1.1.0", skip_range="<=1.1.0"))}),
             wanted(),
             {"stable": ["1.1.0"]},
             id="skip-range-that-holds-its-own-entry",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0", skip_range="<9.0.0"), Entry(name="1.1.0", replaces="1.0.0"))}),
+            package(
+                {
+                    "stable": (
+                        ChannelEntry(name="1.0.0", skip_range="<9.0.0"),
+                        ChannelEntry(name="1.1.0", replaces="1.0.0"),
+                    )
+                }
+            ),
             wanted(),
             {"stable": ["1.1.0"]},
             id="skip-range-never-outranks-replaces",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0", skip_range="<9.0.0"), Entry(name="1.1.0", replaces="1.0.0"))}),
+            package(
+                {
+                    "stable": (
+                        ChannelEntry(name="1.0.0", skip_range="<9.0.0"),
+                        ChannelEntry(name="1.1.0", replaces="1.0.0"),
+                    )
+                }
+            ),
             wanted(minimum="1.0.0"),
             {"stable": ["1.1.0", "1.0.0"]},
             id="skip-range-never-outranks-replaces-in-a-range",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.1.0", replaces="1.0.0", skips=("0.9.0",)),)}, versions=["1.0.0"]),
+            package({"stable": (ChannelEntry(name="1.1.0", replaces="1.0.0", skips=("0.9.0",)),)}, versions=["1.0.0"]),
             wanted(minimum="0.1.0"),
             {"stable": ["1.1.0", "1.0.0"]},
             id="replaced-bundle-that-is-no-entry",
@@ -296,25 +311,34 @@ def test_selected(catalog: Catalog, wanted: OperatorCatalog, expected: dict[str,
             TWO, wanted(name="opp"), r"no package is called 'opp' \(did you mean op\?\)", id="unknown-package"
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="2.0.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="2.0.0"))}),
             wanted(),
             "more than one head.*1.0.0, 2.0.0",
             id="two-heads",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="2.0.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="2.0.0"))}),
             wanted(minimum="1.0.0"),
             "more than one head",
             id="two-heads-range",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0", skip_range="<3.0.0"), Entry(name="2.0.0", skip_range="<3.0.0"))}),
+            package(
+                {
+                    "stable": (
+                        ChannelEntry(name="1.0.0", skip_range="<3.0.0"),
+                        ChannelEntry(name="2.0.0", skip_range="<3.0.0"),
+                    )
+                }
+            ),
             wanted(),
             "more than one head.*1.0.0, 2.0.0",
             id="heads-that-skip-each-other",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0", replaces="2.0.0"), Entry(name="2.0.0", replaces="1.0.0"))}),
+            package(
+                {"stable": (ChannelEntry(name="1.0.0", replaces="2.0.0"), ChannelEntry(name="2.0.0", replaces="1.0.0"))}
+            ),
             wanted(),
             r"circle: (1.0.0 -> 2.0.0 -> 1.0.0|2.0.0 -> 1.0.0 -> 2.0.0)",
             id="cycle",
@@ -324,8 +348,8 @@ def test_selected(catalog: Catalog, wanted: OperatorCatalog, expected: dict[str,
                 {
                     "stable": (
                         *line("1.0.0", "2.0.0"),
-                        Entry(name="0.8.0", replaces="0.9.0"),
-                        Entry(name="0.9.0", skips=("0.8.0",)),
+                        ChannelEntry(name="0.8.0", replaces="0.9.0"),
+                        ChannelEntry(name="0.9.0", skips=("0.8.0",)),
                     )
                 }
             ),
@@ -334,13 +358,13 @@ def test_selected(catalog: Catalog, wanted: OperatorCatalog, expected: dict[str,
             id="cycle-apart-from-the-head",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0", replaces="1.0.0"),)}),
+            package({"stable": (ChannelEntry(name="1.0.0", replaces="1.0.0"),)}),
             wanted(),
             "circle: 1.0.0 -> 1.0.0",
             id="replaces-itself",
         ),
         pytest.param(
-            package({"stable": (Entry(name="1.0.0"), Entry(name="1.0.0"))}),
+            package({"stable": (ChannelEntry(name="1.0.0"), ChannelEntry(name="1.0.0"))}),
             wanted(),
             "there twice: 1.0.0",
             id="entry-twice",
@@ -361,7 +385,11 @@ def test_refused(catalog: Catalog, wanted: OperatorCatalog, message: str) -> Non
 
 
 def test_a_cycle_is_told_in_the_direction_of_updates() -> None:
-    entries = (Entry(name="c", replaces="b"), Entry(name="b", replaces="a"), Entry(name="a", replaces="c"))
+    entries = (
+        ChannelEntry(name="c", replaces="b"),
+        ChannelEntry(name="b", replaces="a"),
+        ChannelEntry(name="a", replaces="c"),
+    )
     with pytest.raises(InvalidInput) as caught:
         select(package({"stable": entries}), wanted())
     cycle = str(caught.value).partition("circle: ")[2].split(" -> ")

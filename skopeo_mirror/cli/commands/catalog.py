@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -12,8 +11,7 @@ from skopeo_mirror.cli.asked import catalogs, named_catalog
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, Json, Pull
-from skopeo_mirror.olm.listing import list_catalog
-from skopeo_mirror.output.catalogs import catalog_document, catalog_table
+from skopeo_mirror.olm.overview import catalog_document, catalog_table
 from skopeo_mirror.output.console import Console
 
 
@@ -33,5 +31,5 @@ def catalog(
     """
     console = Console()
     [(_, _, found)] = catalogs([named_catalog(reference)], Context(conf=conf, pull=pull, console=console))
-    document = catalog_document(reference, [asdict(package) for package in list_catalog(found)])
+    document = catalog_document(reference, found)
     console.result(json_text.dumps(document, indent=2) if json else catalog_table(document))

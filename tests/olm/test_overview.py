@@ -1,24 +1,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.olm.file_based_catalog import read_catalog
-from skopeo_mirror.olm.listing import list_catalog
-from skopeo_mirror.output.catalogs import catalog_document, catalog_table
+from skopeo_mirror.olm.overview import catalog_document, catalog_table
 from tests.olm.catalogs import Member, as_json, channel, entry, layer, package, write_catalog, write_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def listing(layout: Path) -> dict[str, Any]:
-    return catalog_document("quay.io/cat:1", map(asdict, list_catalog(read_catalog(layout))))
+def overview(layout: Path) -> dict[str, Any]:
+    return catalog_document("quay.io/cat:1", read_catalog(layout))
 
 
 def test_the_table(tmp_path: Path) -> None:
-    assert catalog_table(listing(write_sample(tmp_path / "layout"))).splitlines() == [
+    assert catalog_table(overview(write_sample(tmp_path / "layout"))).splitlines() == [
         "PACKAGE  CHANNEL    HEAD          VERSION  DEFAULT",
         "alpha    old        alpha.v1.3.0  1.3.0",
         "alpha    stable     alpha.v2.2.0  2.2.0    default",
@@ -32,7 +30,7 @@ def test_the_table(tmp_path: Path) -> None:
 def test_a_broken_channel_and_a_package_without_channels_are_listed(tmp_path: Path) -> None:
     documents = [package("a", ""), package("b", "x"), channel("b", "x", entry("one"), entry("two"))]
     content = layer(Member(name="configs/x.json", content=as_json(documents)))
-    document = listing(write_catalog(tmp_path / "layout", content))
+    document = overview(write_catalog(tmp_path / "layout", content))
     assert catalog_table(document).splitlines() == [
         "PACKAGE  CHANNEL  HEAD  VERSION  DEFAULT",
         "a        -        -     -",
@@ -62,7 +60,7 @@ def test_a_broken_channel_and_a_package_without_channels_are_listed(tmp_path: Pa
 
 
 def test_json_has_every_channel(tmp_path: Path) -> None:
-    value = json.loads(json.dumps(listing(write_sample(tmp_path / "layout"))))
+    value = json.loads(json.dumps(overview(write_sample(tmp_path / "layout"))))
     assert [len(package["channels"]) for package in value["packages"]] == [2, 3, 1]
     assert value["packages"][0]["channels"][1] == {
         "name": "stable",
