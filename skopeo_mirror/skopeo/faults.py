@@ -159,7 +159,7 @@ def cannot_nest(error: str) -> bool:
     return "Unexpectedly received a manifest list instead of a manifest" in own_words(error)
 
 
-def is_schema1(error: str) -> bool:
+def cannot_keep_schema1(error: str) -> bool:
     """Whether skopeo would have to change a schema 1 manifest."""
     return "Copying a schema1 image" in own_words(error)
 

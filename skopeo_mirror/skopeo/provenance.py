@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from skopeo_mirror.skopeo.debuglog import (
     Died,
@@ -26,20 +25,21 @@ from skopeo_mirror.skopeo.faults import (
     Stage,
     blames_destination,
     cannot_keep_index,
+    cannot_keep_schema1,
     connection_lost,
     is_ours,
-    is_schema1,
     reason_of,
     stage_of,
 )
-from skopeo_mirror.skopeo.purposes import Purposes, content_of, host_of, in_words, repository_of
+from skopeo_mirror.skopeo.purposes import Purposes, content_of, host_of, in_words, repository_of, split_url
 from skopeo_mirror.skopeo.secrets import without_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.skopeo.purposes import Content
 
 
 class Outcome(StrEnum):
@@ -52,70 +52,68 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One candidate, once. `stage` and `reason` are None where it served; `detail` is in skopeo's own words.
-
-    `log` is where skopeo's debug log of it was kept (`--log-dir`).
-    """
+    """One candidate, once."""
 
     candidate: PullSource
     outcome: Outcome
     stage: Stage | None = None
+    """How far it came; None, as `reason`, where it served."""
     reason: Reason | None = None
     detail: str = ""
+    """What went wrong, in skopeo's own words."""
     seconds: float = 0.0
     log: str | None = None
+    """Where skopeo's debug log of it was kept (`--log-dir`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What went wrong on no candidate's side: the destination's, or skopeo's own.
-
-    `unreachable`: it was the destination that was talked to last, and nothing answers there, whatever the image.
-    """
+    """What went wrong on no candidate's side: the destination's, or skopeo's own."""
 
     reason: Reason
     detail: str
     unreachable: bool = False
+    """Whether it was the destination that was talked to last, and nothing answers there, whatever the image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """How a run ended, as far as the proof needs it.
-
-    `complaint` is set where the run was ended from here (stalled, timeout, rate-limited …), in words.
-    """
+    """How a run ended, as far as the proof needs it."""
 
     at: float
     status: int
     reason: Reason | None = None
+    """Why the run was ended from here (stalled, timeout, rate-limited …), if it was; `complaint` says it in words."""
     complaint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """What one run proves.
-
-    `attempts` are the candidates that it came to, in order. `server` is the one that served, `doubt` why that is not
-    proven. `fault` is set where the run failed on no candidate's side. `uncertain` marks a run that was ended while it
-    was uploading: then the log cannot tell which side was waited for, and the candidate is blamed provisionally.
-    `yielded`: the run was ended at a rate limit, because other candidates were left. `retry_after` is what the last
-    server that limited us asked for, in seconds. `pulled` are the digests of the blobs that were asked of a candidate
-    (None: the log cannot tell). `fetched` are the URLs of its own that content was asked of, `left` the digests of
-    the layers that skopeo left at such a place. `moved`: what is doubted is that a tag still has the digest that it was
-    found to have.
-    """
+    """What one run proves."""
 
     attempts: tuple[Attempt, ...]
+    """The candidates that it came to, in order."""
     server: PullSource | None = None
+    """The candidate that served."""
     doubt: str | None = None
+    """Why that is not proven."""
     fault: Fault | None = None
+    """Where the run failed on no candidate's side."""
     uncertain: bool = False
+    """The run was ended while it was uploading: the log cannot tell which side was waited for, so the blame that the
+    candidate has is provisional."""
     yielded: bool = False
+    """The run was ended at a rate limit, because other candidates were left."""
     retry_after: float = 0.0
+    """Seconds that the last server that limited us asked for."""
     pulled: tuple[str, ...] | None = ()
+    """The digests of the blobs that were asked of a candidate (None: the log cannot tell)."""
     fetched: tuple[str, ...] = ()
+    """The URLs of its own that content was asked of."""
     left: tuple[str, ...] = ()
+    """The digests of the layers that skopeo left at such a place."""
     moved: bool = False
+    """What is doubted is that a tag still has the digest that it was found to have."""
 
     @property
     def failed(self) -> bool:
@@ -138,9 +136,12 @@ class Provenance:
         why = f"not confirmed: {self.doubt}"
         if self.server is None:
             return replace(self, doubt=None, fault=Fault(reason=Reason.OTHER, detail=why))
+        return self.disproved(Stage.BLOB if self.pulled else Stage.MANIFEST, Reason.OTHER, why)
+
+    def disproved(self, stage: Stage, reason: Reason, why: str) -> Provenance:
+        """The same run, its last attempt found to have failed."""
         *before, last = self.attempts
-        stage = Stage.BLOB if self.pulled else Stage.MANIFEST
-        failed = replace(last, outcome=Outcome.FAILED, stage=stage, reason=Reason.OTHER, detail=why)
+        failed = replace(last, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=why)
         return replace(self, attempts=(*before, failed), server=None, doubt=None)
 
     def blaming(self, reason: Reason, among: Callable[[Attempt], bool]) -> Provenance:
@@ -150,10 +151,9 @@ class Provenance:
 
     def blaming_destination(self, why: str) -> Provenance:
         """The same run, its failure found to be the destination's: the candidate is cleared."""
-        *before, last = self.attempts
-        cleared = replace(last, stage=Stage.WRITE, reason=Reason.DESTINATION, detail=f"{last.detail}; {why}")
+        cleared = self.disproved(Stage.WRITE, Reason.DESTINATION, f"{self.attempts[-1].detail}; {why}")
         fault = Fault(reason=Reason.DESTINATION, detail=why, unreachable=connection_lost(why))
-        return replace(self, attempts=(*before, cleared), fault=fault, uncertain=False)
+        return replace(cleared, fault=fault, uncertain=False)
 
 
 def trace(
@@ -172,217 +172,205 @@ def trace(
     `destination` the repository that was written to, where that is a registry; `elsewhere` the URLs that the image's
     manifests name for content of it, where that may be fetched.
     """
-    walk = _Walk(candidates, destination, elsewhere)
+    repositories = [one.reference for one in candidates] + ([] if destination is None else [destination])
+    purposes = Purposes(repositories=frozenset(map(repository_of, repositories)), elsewhere=tuple(elsewhere))
+    walk = _Walk(candidates=candidates, destination=destination, purposes=purposes)
     for event in events:
         walk.step(event)
-    return walk.conclude(ending, tail, digest)
+    if ending.status == 0 and ending.reason is None:
+        return walk.succeeded(ending, digest)
+    return walk.failed(ending, tail)
 
 
+@dataclass(kw_only=True, slots=True)
 class _Walk:
-    """Walks the events in order, keeping the candidate that skopeo is at."""
+    """A walk through the events in order: where skopeo is, and what became of the candidates before."""
 
-    def __init__(
-        self, candidates: Sequence[PullSource], destination: Reference | None, elsewhere: Sequence[str]
-    ) -> None:
-        self._candidates = candidates
-        repositories = [one.reference for one in candidates] + ([] if destination is None else [destination])
-        self._purposes = Purposes(repositories=frozenset(map(repository_of, repositories)), elsewhere=tuple(elsewhere))
-        self._lookasides: list[Lookaside] = []
-        self._left: list[str] = []
-        self._gaps = False
-        self._destination = destination
-        self._attempts: dict[int, Attempt] = {}
-        self._position = 0
-        self._current: int | None = None
-        self._stranger: str | None = None
-        self._since = 0.0
-        self._requests: list[Requested] = []
-        self._last: Event | None = None
-        self._died: Died | None = None
-        self._not_taken: NotTaken | None = None
-        self._ours: str | None = None
-        self._retry_after = 0.0
+    candidates: Sequence[PullSource]
+    destination: Reference | None
+    purposes: Purposes
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    """By the place of the candidate in the route."""
+    current: int | None = None
+    """The candidate that skopeo is at; None between two, and at one that is not in the route."""
+    stranger: str | None = None
+    """The reference that skopeo is at, if the route has no such candidate."""
+    position: int = 0
+    """Where in the route skopeo's next candidate is looked for first."""
+    since: float = 0.0
+    """When skopeo turned to the candidate that it is at."""
+    requests: list[Requested] = field(default_factory=list)
+    """Those since then."""
+    last: Event | None = None
+    """The last event on the way from candidate to candidate."""
+    gaps: bool = False
+    """Whether events are missing."""
+    lookasides: list[Lookaside] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    died: Died | None = None
+    not_taken: NotTaken | None = None
+    local: str | None = None
+    """An error that is this machine's."""
+    retry_after: float = 0.0
 
     def step(self, event: Event) -> None:
-        if isinstance(event, Signed | Lookaside | LeftElsewhere | NotTaken):
-            self._note(event)
-            return
-        self._gaps |= isinstance(event, Lost)
-        self._last = event
+        """Take the next event."""
+        match event:
+            case Signed():
+                return
+            case Lookaside():
+                self.lookasides.append(event)
+                return
+            case LeftElsewhere(digest=digest):
+                self.left.append(digest)
+                return
+            case NotTaken():
+                self.not_taken = event
+                return
+            case Tried() | Refused() | Retried():
+                self._turn(event)
+            case Requested():
+                self.requests.append(event)
+            case Waiting(seconds=seconds):
+                self.retry_after = seconds
+            case Died():
+                self.died = event
+            case Lost():
+                self.gaps = True
+        self.last = event
+
+    def _turn(self, event: Tried | Refused | Retried) -> None:
+        """Follow skopeo to a candidate, or away from one."""
         match event:
             case Tried(reference=reference):
-                self._current = self._find(reference)
-                self._stranger = reference if self._current is None else None
-                self._since = event.at
-                self._requests.clear()
+                self.current = self._find(reference)
+                self.stranger = reference if self.current is None else None
+                self.since = event.at
+                self.requests.clear()
+                return
             case Refused(error=error):
                 if is_ours(error):
-                    self._ours = error
-                elif self._current is not None:
-                    self._fail(self._current, Stage.MANIFEST, reason_of(error), error, event.at)
-                    self._position = self._current + 1
-                self._current = None
-            case Requested():
-                self._requests.append(event)
-            case Waiting(seconds=seconds):
-                self._retry_after = seconds
+                    self.local = error
+                elif self.current is not None:
+                    self._fail(self.current, Stage.MANIFEST, reason_of(error), error, event.at)
+                    self.position = self.current + 1
             case Retried():
-                self._position = 0
-                self._current = None
-            case Died():
-                self._died = event
+                self.position = 0
+        self.current = None
 
-    def _note(self, event: Signed | Lookaside | LeftElsewhere | NotTaken) -> None:
-        """Take what is said beside the way from candidate to candidate."""
-        match event:
-            case Lookaside():
-                self._lookasides.append(event)
-            case LeftElsewhere(digest=digest):
-                self._left.append(digest)
-            case NotTaken():
-                self._not_taken = event
-
-    def conclude(self, ending: Ending, tail: Sequence[str], digest: Digest | None) -> Provenance:
-        if ending.status == 0 and ending.reason is None:
-            return self._succeeded(ending, digest)
-        return self._failed(ending, tail)
-
-    def _succeeded(self, ending: Ending, digest: Digest | None) -> Provenance:
-        if self._current is None:
-            stranger = f": it names {self._stranger}, which is not in the route" if self._stranger else ""
-            return self._provenance(doubt=f"skopeo's log does not show which candidate served{stranger}")
-        server = self._candidates[self._current]
-        self._attempts[self._current] = Attempt(
-            candidate=server, outcome=Outcome.SERVED, seconds=ending.at - self._since
-        )
+    def succeeded(self, ending: Ending, digest: Digest | None) -> Provenance:
+        """What is proven of a run that was to read `digest` and that ended well."""
+        if self.current is None:
+            stranger = f": it names {self.stranger}, which is not in the route" if self.stranger else ""
+            return replace(self._so_far(), doubt=f"skopeo's log does not show which candidate served{stranger}")
+        server = self.candidates[self.current]
+        self.attempts[self.current] = Attempt(candidate=server, outcome=Outcome.SERVED, seconds=ending.at - self.since)
         return replace(
-            self._provenance(server=server, doubt=self._doubt(server, digest)),
-            pulled=tuple(dict.fromkeys(self._pulled())),
-            fetched=tuple(self._purposes.fetched(self._requests)),
-            left=tuple(dict.fromkeys(self._left)),
+            self._so_far(),
+            server=server,
+            doubt=self._doubt(server, digest),
+            pulled=self._pulled(),
+            fetched=self.purposes.fetched(self.requests),
+            left=tuple(dict.fromkeys(self.left)),
         )
+
+    def failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
+        """What is proven of a run that failed, or that was ended from here."""
+        error = last_words(ending, self.died, tail, self.purposes.elsewhere)
+        by_itself = ending.reason is None
+        limited = by_itself and cannot_keep_index(error)
+        if limited and self.not_taken is not None:
+            error, limited = self.not_taken.error, False
+        reason = ending.reason or reason_of(error)
+        if by_itself and (self.local is not None or is_ours(error) or cannot_keep_schema1(error)):
+            return replace(self._so_far(), fault=Fault(reason=Reason.OTHER, detail=self.local or error))
+        if self.current is None:
+            if self.attempts and self.died is not None:  # every candidate failed; its words are in the attempts
+                return self._so_far()
+            side = Reason.DESTINATION if by_itself and blames_destination(error) else reason
+            return replace(self._so_far(), fault=self._fault(side, error))
+        if not limited and (blames_destination(error) if by_itself else self._destination_owes_an_answer()):
+            self._fail(self.current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
+            return replace(self._so_far(), fault=self._fault(Reason.DESTINATION, error))
+        opened = any(content_of(event.url) for event in self.requests) and not self._waits_for_manifest()
+        cut_at = Stage.BLOB if opened else Stage.MANIFEST
+        stage = stage_of(error, opened=opened and not limited) if by_itself else cut_at
+        self._fail(self.current, stage, reason, error, ending.at)
+        fetched = self.purposes.fetched(self.requests)
+        return replace(
+            self._so_far(),
+            uncertain=not by_itself and self._was_uploading(),
+            yielded=ending.reason is Reason.RATE_LIMITED,
+            fetched=fetched,
+            pulled=self._pulled() if fetched else (),
+        )
+
+    def _so_far(self) -> Provenance:
+        attempts = tuple(self.attempts[index] for index in sorted(self.attempts))
+        return Provenance(attempts=attempts, retry_after=self.retry_after)
 
     def _doubt(self, server: PullSource, digest: Digest | None) -> str | None:
         """Why the requests do not prove that `server` served (later releases may read blobs from another candidate)."""
-        if self._gaps:
+        if self.gaps:
             return "skopeo made more requests than are kept in memory, so it is not known where all of them went"
-        strange = self._purposes.unexplained([*self._lookasides, *self._requests])
+        strange = self.purposes.unexplained([*self.lookasides, *self.requests])
         if strange is not None:
             return f"{in_words(strange)}, which is not in the route"
-        asked = [content for event in self._requests if event.method == "GET" and (content := content_of(event.url))]
         wanted = str(digest) if digest is not None else server.reference.tag
-        if (*repository_of(server.reference), "manifests", wanted) not in asked:
+        if (*repository_of(server.reference), "manifests", wanted) not in self._read():
             return f"skopeo's log shows no request for the manifest {wanted} to {server.reference.name}"
         return None
 
-    def _pulled(self) -> Iterator[str]:
-        """The blobs asked of a candidate; a GET of a blob never goes to the destination."""
-        for event in self._requests:
-            content = content_of(event.url) if event.method == "GET" else None
-            if content is not None and content[2] == "blobs" and content[:2] in self._purposes.repositories:
-                yield content[3]
+    def _read(self) -> list[Content]:
+        """The manifests and blobs that were asked for."""
+        return [content for event in self.requests if event.method == "GET" and (content := content_of(event.url))]
 
-    def _failed(self, ending: Ending, tail: Sequence[str]) -> Provenance:
-        error = last_words(ending, self._died, tail, self._purposes.elsewhere)
-        limited = ending.reason is None and cannot_keep_index(error)
-        if limited and self._not_taken is not None:
-            error, limited = self._not_taken.error, False
-        reason = ending.reason or reason_of(error)
-        if ending.reason is None and (self._ours is not None or is_ours(error) or is_schema1(error)):
-            return self._provenance(fault=Fault(reason=Reason.OTHER, detail=self._ours or error))
-        if self._current is None:
-            if self._attempts and self._died is not None:  # every candidate failed; its words are in the attempts
-                return self._provenance()
-            side = Reason.DESTINATION if ending.reason is None and blames_destination(error) else reason
-            return self._provenance(fault=self._fault(side, error))
-        if ending.reason is None and not limited and blames_destination(error):
-            self._attempts[self._current] = self._attempt(
-                self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at
-            )
-            return self._provenance(fault=self._fault(Reason.DESTINATION, error))
-        if ending.reason is not None and self._destination_owes_an_answer():
-            self._fail(self._current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
-            return self._provenance(fault=self._fault(Reason.DESTINATION, error))
-        opened = any(content_of(event.url) for event in self._requests) and not self._waits_for_manifest()
-        stage = (
-            stage_of(error, opened=opened and not limited)
-            if ending.reason is None
-            else Stage.BLOB
-            if opened
-            else Stage.MANIFEST
-        )
-        self._fail(self._current, stage, reason, error, ending.at)
-        failed = self._provenance(
-            uncertain=ending.reason is not None and self._was_uploading(),
-            yielded=ending.reason is Reason.RATE_LIMITED,
-        )
-        fetched = tuple(self._purposes.fetched(self._requests))
-        return replace(failed, fetched=fetched, pulled=tuple(dict.fromkeys(self._pulled()))) if fetched else failed
+    def _pulled(self) -> tuple[str, ...]:
+        """The blobs asked of a candidate; a GET of a blob never goes to the destination."""
+        blobs = (content for content in self._read() if content.kind == "blobs")
+        return tuple(dict.fromkeys(blob.name for blob in blobs if blob.place in self.purposes.repositories))
 
     def _fault(self, reason: Reason, error: str) -> Fault:
         """A fault on no candidate's side; the words alone do not make the destination unreachable."""
-        to_it = self._destination is not None and any(
-            _split(event.url).netloc == host_of(self._destination) for event in self._requests[-1:]
+        to_it = self.destination is not None and any(
+            split_url(event.url).netloc == host_of(self.destination) for event in self.requests[-1:]
         )
         return Fault(reason=reason, detail=error, unreachable=to_it and connection_lost(error))
 
     def _waits_for_manifest(self) -> bool:
-        return isinstance(self._last, Requested | Waiting) and "/manifests/" in self._last.url
+        return isinstance(self.last, Requested | Waiting) and "/manifests/" in self.last.url
 
     def _destination_owes_an_answer(self) -> bool:
         """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that."""
-        if self._destination is None:
+        if self.destination is None:
             return False
-        uploads = f"{host_of(self._destination)}/v2/{self._destination.path}/blobs/uploads/"
-        asked = [event for event in self._requests if uploads in event.url and "mount=" not in event.url]
+        uploads = f"{host_of(self.destination)}/v2/{self.destination.path}/blobs/uploads/"
+        asked = [event for event in self.requests if uploads in event.url and "mount=" not in event.url]
         announced = sum(event.method == "POST" for event in asked)
         return announced > sum(event.method == "PATCH" for event in asked)
 
     def _was_uploading(self) -> bool:
         """Whether the last thing that skopeo did was to talk to the destination."""
-        if self._destination is None or not isinstance(self._last, Requested):
+        if self.destination is None or not isinstance(self.last, Requested):
             return False
-        url = _split(self._last.url)
-        if url.netloc != host_of(self._destination):
+        url = split_url(self.last.url)
+        if url.netloc != host_of(self.destination):
             return False
-        return self._last.method != "GET" or url.path.startswith(f"/v2/{self._destination.path}/") or url.path == "/v2/"
+        return self.last.method != "GET" or url.path.startswith(f"/v2/{self.destination.path}/") or url.path == "/v2/"
 
     def _find(self, reference: str) -> int | None:
         """The candidate that the log names; two mirrors can yield one reference, so the order decides."""
-        order = [*range(self._position, len(self._candidates)), *range(self._position)]
-        return next((index for index in order if str(self._candidates[index].reference) == reference), None)
+        order = [*range(self.position, len(self.candidates)), *range(self.position)]
+        return next((index for index in order if str(self.candidates[index].reference) == reference), None)
 
     def _fail(self, index: int, stage: Stage, reason: Reason, error: str, at: float) -> None:
-        self._attempts[index] = self._attempt(index, stage, reason, error, at)
-
-    def _attempt(self, index: int, stage: Stage, reason: Reason, error: str, at: float) -> Attempt:
-        return Attempt(
-            candidate=self._candidates[index],
+        self.attempts[index] = Attempt(
+            candidate=self.candidates[index],
             outcome=Outcome.FAILED,
             stage=stage,
             reason=reason,
             detail=error,
-            seconds=at - self._since,
-        )
-
-    def _provenance(
-        self,
-        *,
-        server: PullSource | None = None,
-        doubt: str | None = None,
-        fault: Fault | None = None,
-        uncertain: bool = False,
-        yielded: bool = False,
-    ) -> Provenance:
-        attempts = tuple(self._attempts[index] for index in sorted(self._attempts))
-        return Provenance(
-            attempts=attempts,
-            server=server,
-            doubt=doubt,
-            fault=fault,
-            uncertain=uncertain,
-            yielded=yielded,
-            retry_after=self._retry_after,
+            seconds=at - self.since,
         )
 
 
@@ -403,11 +391,3 @@ def last_words(ending: Ending, died: Died | None, tail: Sequence[str], elsewhere
         return without_queries(died.error.encode(errors="replace"), elsewhere).decode(errors="replace")
     how = f"signal {-ending.status}" if ending.status < 0 else f"exit status {ending.status}"
     return "\n".join([f"skopeo ended with {how} and did not say why", *tail[-5:]])
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of a URL; of none of it where it is no URL."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")

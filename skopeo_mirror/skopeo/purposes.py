@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from skopeo_mirror.skopeo.debuglog import Lookaside, Requested
 from skopeo_mirror.skopeo.secrets import told_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.debuglog import Event
@@ -23,7 +23,7 @@ DOCKER_HUB: Final = {"docker.io": "registry-1.docker.io"}
 """containers/image talks to another host than the one that it names."""
 
 _CONTENT: Final = re.compile(
-    r"https?://(?P<host>[^/?#]+)/v2/(?P<repository>[^?#]+)/(?P<kind>manifests|blobs)/(?P<what>(?!uploads)[^/?#]+)(?:[?#].*)?"
+    r"https?://(?P<host>[^/?#]+)/v2/(?P<repository>[^?#]+)/(?P<kind>manifests|blobs)/(?P<name>(?!uploads)[^/?#]+)(?:[?#].*)?"
 )
 _PINGS: Final = frozenset({"/v2/", "/v1/_ping"})
 # Of a repository, beside its manifests and blobs; the last is the signatures of OpenShift's own registry.
@@ -33,12 +33,30 @@ _OF_A_REPOSITORY: Final = re.compile(
 _SIGNATURE: Final = re.compile(r"/(?P<repository>.+)@[a-z0-9]+=[0-9a-f]+/signature-\d+")
 
 
+class Content(NamedTuple):
+    """What a request is for that asks for content of a repository."""
+
+    host: str
+    repository: str
+    kind: str
+    """`manifests` or `blobs`."""
+    name: str
+    """A digest, or a tag."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The host and the repository."""
+        return self[:2]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purposes:
-    """What a run may read: `repositories`, each a host and a path, and the URLs of content that lives `elsewhere`."""
+    """What a run may read."""
 
     repositories: frozenset[tuple[str, str]]
+    """Each a host and a path."""
     elsewhere: tuple[str, ...] = ()
+    """The URLs of content that is in no registry."""
 
     def unexplained(self, events: Iterable[Event]) -> Requested | None:
         """The first request to a place that nothing explains.
@@ -54,18 +72,18 @@ class Purposes:
                 return event
         return None
 
-    def fetched(self, events: Iterable[Event]) -> Iterator[str]:
+    def fetched(self, requests: Iterable[Requested]) -> tuple[str, ...]:
         """The URLs of `elsewhere` that were read."""
-        read = {_place(event.url) for event in events if isinstance(event, Requested) and event.method == "GET"}
-        return (url for url in self.elsewhere if _place(url) in read)
+        read = {_place(request.url) for request in requests if request.method == "GET"}
+        return tuple(url for url in self.elsewhere if _place(url) in read)
 
     def _explains(self, url: str, lookasides: Sequence[str]) -> bool:
         if _place(url) in {_place(known) for known in self.elsewhere}:
             return True
         content = content_of(url)
         if content is not None:
-            return content[:2] in self.repositories
-        parts = _split(url)
+            return content.place in self.repositories
+        parts = split_url(url)
         if parts.path in _PINGS and any(parts.netloc == host for host, _ in self.repositories):
             return True
         found = _OF_A_REPOSITORY.fullmatch(parts.path)
@@ -93,7 +111,7 @@ def in_words(request: Requested) -> str:
     content = content_of(request.url)
     if content is None:
         return f"skopeo read {told_url(request.url)}"
-    return f"skopeo read {content[3]} from {content[0].rpartition('@')[2]}/{content[1]}"
+    return f"skopeo read {content.name} from {content.host.rpartition('@')[2]}/{content.repository}"
 
 
 def host_of(reference: Reference) -> str:
@@ -106,19 +124,19 @@ def repository_of(reference: Reference) -> tuple[str, str]:
     return host_of(reference), reference.path
 
 
-def content_of(url: str) -> tuple[str, str, str, str] | None:
-    """Host, repository, `manifests` or `blobs`, and what of it: only of requests for content."""
+def content_of(url: str) -> Content | None:
+    """What is asked for at a URL, where that is content."""
     found = _CONTENT.fullmatch(url)
-    return None if found is None else (found["host"], found["repository"], found["kind"], found["what"])
+    return None if found is None else Content(**found.groupdict())
 
 
 def _place(url: str) -> tuple[str, str]:
     """Where a URL leads, however it is spelled: skopeo logs it in its own spelling, and without the password."""
-    parts = _split(url)
+    parts = split_url(url)
     return parts.netloc.rpartition("@")[2].lower(), unquote(parts.path)
 
 
-def _split(url: str) -> SplitResult:
+def split_url(url: str) -> SplitResult:
     """The parts of a URL; of none of it where it is no URL."""
     try:
         return urlsplit(url)

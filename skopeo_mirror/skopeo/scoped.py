@@ -298,7 +298,7 @@ def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
         return Probe(manifest=b"", provenance=_unserved(provenance, NOT_COPIED))
     wrong = _what_is_wrong(manifest, image.digest)
     if wrong is not None:
-        return Probe(manifest=b"", provenance=distrust(provenance, wrong))
+        return Probe(manifest=b"", provenance=provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))
     return Probe(manifest=manifest, provenance=provenance)
 
 
@@ -319,10 +319,3 @@ def _unserved(provenance: Provenance, why: str) -> Provenance:
     """Clear the one that served: what it gave is right, and of no use."""
     fault = Fault(reason=Reason.OTHER, detail=why)
     return replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
-
-
-def distrust(provenance: Provenance, why: str) -> Provenance:
-    """Turn the attempt that served into one that failed."""
-    *before, last = provenance.attempts
-    failed = replace(last, outcome=Outcome.FAILED, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=why)
-    return replace(provenance, attempts=(*before, failed), server=None)

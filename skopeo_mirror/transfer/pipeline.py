@@ -20,10 +20,10 @@ from skopeo_mirror.skopeo.faults import (
     Reason,
     Stage,
     cannot_keep_index,
+    cannot_keep_schema1,
     cannot_nest,
     connection_lost,
     is_ours,
-    is_schema1,
     reason_of,
     refuses_credentials,
     refuses_name,
@@ -32,7 +32,6 @@ from skopeo_mirror.skopeo.policy import Policy
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
-from skopeo_mirror.skopeo.scoped import distrust
 from skopeo_mirror.transfer.advising import nobody_served, registry_advice
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.elsewhere import as_told, blamed, to_be_fetched, why_not
@@ -237,9 +236,9 @@ class Pipeline:
         if plan is None or repository is None or not isinstance(event, Requested) or event.method != "HEAD":
             return frozenset()
         asked = content_of(event.url)
-        if asked is None or asked[:2] != repository_of(repository):
+        if asked is None or asked.place != repository_of(repository):
             return frozenset()
-        return plan.layers.get(asked[3], frozenset())
+        return plan.layers.get(asked.name, frozenset())
 
     def _copy_from(
         self, candidates: tuple[PullSource, ...], journey: Journey, on_event: Callable[[Event], None] | None
@@ -265,7 +264,7 @@ class Pipeline:
                 try:
                     writing.publish(provenance.pulled, self._stopping)
                 except Contradicted as error:
-                    return distrust(provenance, str(error))
+                    return provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, str(error))
         return provenance
 
     def _resolve(self, journey: Journey) -> Step | None:
@@ -460,7 +459,7 @@ class Pipeline:
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""
         fault = _known(provenance.fault)
-        if is_schema1(fault.detail):
+        if cannot_keep_schema1(fault.detail):
             return self._fail(journey, NOT_COPIED, provenance)
         if is_ours(fault.detail):
             return self._fail(journey, ours(fault.detail), provenance)
