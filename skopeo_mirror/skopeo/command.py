@@ -12,12 +12,11 @@ import signal
 import socket
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.supervision import supervise
@@ -25,7 +24,8 @@ from skopeo_mirror.skopeo.supervision import supervise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from skopeo_mirror.skopeo.supervision import Ended, Timeouts, Watcher
+    from skopeo_mirror.skopeo.settings import Timeouts
+    from skopeo_mirror.skopeo.supervision import Ended, Watcher
 
 COLLECTOR: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured)."""
@@ -36,15 +36,13 @@ ENOUGH_DESCRIPTORS: Final = 65_536
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What is left of a finished skopeo.
-
-    `status` is the exit status, negative for the signal that ended it; `seconds` the wall time.
-    """
+    """What is left of a finished skopeo."""
 
     status: int
+    """The exit status, negative for the signal that ended it."""
     output: bytes
-    seconds: float
     ended: Ended | None
+    """Why it was ended from here, if it was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +65,6 @@ class Skopeo:
         Standard output is returned whole (a manifest: at most a few megabytes); standard error goes to `watcher` as it
         comes and is not kept. The whole process group is ended, TERM first, KILL a second later.
         """
-        started = time.monotonic()
         output_read, output_write = os.pipe()
         log_read, log_write = os.pipe()
         try:
@@ -82,7 +79,7 @@ class Skopeo:
         output, ended = supervise(
             process, output_read, log_read, watcher=watcher, timeouts=timeouts, stopping=self.runs.stopping
         )
-        return Run(status=process.wait(), output=output, seconds=time.monotonic() - started, ended=ended)
+        return Run(status=process.wait(), output=output, ended=ended)
 
 
 class Process:
@@ -91,18 +88,18 @@ class Process:
     def __init__(self, pid: int, send_signal: Callable[[int], None]) -> None:
         self.pid = pid
         self.send_signal = send_signal
-        self._ended = threading.Event()
+        self._exited = threading.Event()
         self._status = 0
 
     def wait(self) -> int:
         """The exit status, negative for the signal that ended it."""
-        self._ended.wait()
+        self._exited.wait()
         return self._status
 
-    def has_ended(self, status: int) -> None:
+    def has_exited(self, status: int) -> None:
         """Take the exit status."""
         self._status = status
-        self._ended.set()
+        self._exited.set()
 
 
 class Runs:
@@ -112,7 +109,7 @@ class Runs:
         self.stopping = threading.Event()
         self._environment = environment
         self._processes: dict[int, Process] = {}
-        self._answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._answers: SimpleQueue[Process | str] = SimpleQueue()
         self._starting = threading.Lock()
         self._sending = threading.Lock()
         self._control: socket.socket | None = None
@@ -132,12 +129,11 @@ class Runs:
                 sent = socket.send_fds(self._control, [line], descriptors)
                 self._control.sendall(line[sent:])
             answer = self._answers.get()
-        if "process" not in answer:
-            raise OSError(0, str(answer["error"]))
-        process: Process = answer["process"]
+        if isinstance(answer, str):
+            raise OSError(0, answer)
         if self.stopping.is_set():
-            process.send_signal(signal.SIGTERM)
-        return process
+            answer.send_signal(signal.SIGTERM)
+        return answer
 
     def stop(self) -> None:
         """End every process group: TERM now, KILL by the thread that attends it, `GRACE` seconds later."""
@@ -191,16 +187,16 @@ class Runs:
                 if "started" in said:
                     pid = said["started"]
                     process = self._processes[pid] = Process(pid, partial(self._send_signal, control, pid))
-                    self._answers.put({"process": process})
-                elif "ended" in said:
-                    self._processes.pop(said["ended"]).has_ended(said["status"])
+                    self._answers.put(process)
+                elif "exited" in said:
+                    self._processes.pop(said["exited"]).has_exited(said["status"])
                 else:
-                    self._answers.put(said)
+                    self._answers.put(str(said["error"]))
         for process in self._processes.values():
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.has_ended(-signal.SIGKILL)
-        self._answers.put({"error": "the launcher of skopeo processes has ended"})
+            process.has_exited(-signal.SIGKILL)
+        self._answers.put("the launcher of skopeo processes has ended")
 
     def _send_signal(self, control: socket.socket, group: int, number: int) -> None:
         with self._sending, contextlib.suppress(OSError):

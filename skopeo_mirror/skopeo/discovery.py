@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.command import Runs, Skopeo, numbers_of
-from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
+from skopeo_mirror.skopeo.settings import Timeouts
+from skopeo_mirror.skopeo.supervision import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

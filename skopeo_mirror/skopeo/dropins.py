@@ -14,7 +14,8 @@ from skopeo_mirror.errors import SkopeoMirrorError
 from skopeo_mirror.files import home_directory, private_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
-from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
+from skopeo_mirror.skopeo.settings import Timeouts
+from skopeo_mirror.skopeo.supervision import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,12 +17,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.skopeo.supervision import Ended, Supervision, Timeouts
+from skopeo_mirror.skopeo.supervision import Ended, Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skopeo_mirror.skopeo.command import Skopeo
+    from skopeo_mirror.skopeo.settings import Timeouts
     from skopeo_mirror.skopeo.supervision import Watcher
 
 LARGEST_ANSWER: Final = 64 * 1024

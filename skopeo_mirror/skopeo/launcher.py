@@ -7,7 +7,7 @@ imports nothing of the package, and speaks over the socket that is its standard 
     {"argv": [PROGRAM, …], "input": BOOLEAN}, with descriptors for output and log, and for standard input if so said
                                                                   -> {"started": PID} or {"error": WORDS}
     {"signal": NUMBER, "group": PID}                              (no answer)
-    (when a process has ended)                                    -> {"ended": PID, "status": NUMBER}
+    (when a process has exited)                                   -> {"exited": PID, "status": NUMBER}
 
 A process group is a skopeo's own. When the socket closes, because the tool has ended or was killed, every group is.
 """
@@ -104,16 +104,16 @@ def start(argv: list[str], descriptors: tuple[int, int, int]) -> int:
 
 
 def reap(control: socket.socket, running: dict[int, bool]) -> None:
-    """Tell of every process that has ended; what it leaves of its group, when it was told to end, is ended too."""
+    """Tell of every process that has exited; what it leaves of its group, when it was told to end, is ended too."""
     while running:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
+        exited = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if exited is None:
             return
-        pid = ended.si_pid
+        pid = exited.si_pid
         if running.pop(pid):
             os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-        answer(control, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+        answer(control, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
 def answer(control: socket.socket, words: dict[str, object]) -> None:

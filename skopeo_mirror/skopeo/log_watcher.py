@@ -1,4 +1,4 @@
-"""Watches a running skopeo through its log: who is tried, whether it waits, whether to give up waiting."""
+"""The watcher of a running skopeo: by its log, who is tried, whether it waits, whether to give up waiting."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from skopeo_mirror.skopeo.debuglog import Event, LogReader, Refused, Requested, Tried, Waiting
+from skopeo_mirror.skopeo.supervision import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class LogWatcher:
+class LogWatcher(Watcher):
     """The watcher of a run whose log is a debug log.
 
     With `yields`, the first rate limit ends the run. `on_event` hears each event on the thread that attends the run;
@@ -25,8 +26,6 @@ class LogWatcher:
         self._yields = yields
         self._on_event = on_event
         self._copy = copy
-        self._waits_until = 0.0
-        self._gives_up = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
@@ -35,18 +34,10 @@ class LogWatcher:
         now = time.monotonic()
         for event in self.reader.feed(chunk, now):
             if isinstance(event, Waiting):
-                self._waits_until = now + event.seconds
-                self._gives_up = self._yields
+                self.waits_until = now + event.seconds
+                self.gives_up = self._yields
             if self._on_event is not None:
                 self._on_event(event)
-
-    def waits_until(self) -> float:
-        """Until when skopeo has said that it will wait (time.monotonic)."""
-        return self._waits_until
-
-    def gives_up(self) -> bool:
-        """Whether a rate limit was met and other candidates are left."""
-        return self._gives_up
 
     def close(self) -> None:
         """Take what is left of an unfinished last line."""

@@ -1,16 +1,15 @@
-"""What skopeo is told beside images, as values: apart from what runs it, for the command line loads this always."""
+"""Settings of skopeo beside the images, as values: apart from what runs it, for the command line loads this always."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES
-from skopeo_mirror.skopeo.supervision import Timeouts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """How skopeo gets in on one side: its auth file and its certificate directory."""
+    """Access to one side: its auth file and its certificate directory."""
 
     authfile: str | None = None
     cert_dir: str | None = None
@@ -26,11 +25,18 @@ class Access:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """What skopeo is told beside the images: access, policy, options of the user's own, and how long it may take.
+class Timeouts:
+    """How long a run may take, in seconds; None: for ever."""
 
-    `credential_helpers` are those of the configuration in force.
-    """
+    timeout: float | None = None
+    """In all."""
+    stall: float | None = 60.0
+    """Without any sign of life."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What skopeo is told beside the images."""
 
     source: Access = field(default_factory=Access)
     destination: Access = field(default_factory=Access)
@@ -38,7 +44,9 @@ class Settings:
     insecure_policy: bool = False
     remove_signatures: bool = False
     extra: tuple[str, ...] = ()
+    """Options of the user's own."""
     credential_helpers: tuple[str, ...] = AUTH_FILES
+    """Those of the configuration in force."""
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     def global_options(self) -> list[str]:

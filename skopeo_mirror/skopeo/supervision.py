@@ -6,13 +6,14 @@ import os
 import selectors
 import signal
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import threading
+
+    from skopeo_mirror.skopeo.settings import Timeouts
 
 GRACE: Final = 1.0
 """Seconds between TERM and KILL; twice that is what an interrupted run may take to end its children."""
@@ -30,28 +31,19 @@ class Ended(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timeouts:
-    """How long a run may take: `timeout` seconds in all, `stall` seconds without any sign of life (None: for ever)."""
-
-    timeout: float | None = None
-    stall: float | None = 60.0
-
-
 class Watcher(Protocol):
-    """Reads the log of a run while it is written."""
+    """The reader of a run's log while it is written."""
+
+    waits_until: float = 0.0
+    """Until when (time.monotonic) skopeo has said that it will wait."""
+    gives_up: bool = False
+    """Whether the run is to be ended because a rate limit would make it wait."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of standard error."""
 
-    def waits_until(self) -> float:
-        """Until when (time.monotonic) skopeo has said that it will wait."""
 
-    def gives_up(self) -> bool:
-        """Whether the run is to be ended because a rate limit would make it wait."""
-
-
-class Transcript:
+class Transcript(Watcher):
     """The watcher of a short run: keeps the last `limit` characters of what it says."""
 
     def __init__(self, *, limit: int) -> None:
@@ -61,14 +53,6 @@ class Transcript:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.text = (self.text + chunk.decode(errors="replace"))[-self._limit :].lstrip()
-
-    def waits_until(self) -> float:
-        """It never says that it waits."""
-        return 0.0
-
-    def gives_up(self) -> bool:
-        """Nothing makes it give up."""
-        return False
 
 
 class Supervised(Protocol):
@@ -110,11 +94,11 @@ class Supervision:
         """Why it is to be ended now, if it is."""
         if self._stopping.is_set():
             return Ended.STOPPED
-        if self._watcher.gives_up():
+        if self._watcher.gives_up:
             return Ended.RATE_LIMITED
         if self._timeouts.timeout is not None and now - self._started > self._timeouts.timeout:
             return Ended.TIMEOUT
-        alive_at = max(self._alive_at, self._watcher.waits_until())
+        alive_at = max(self._alive_at, self._watcher.waits_until)
         if self._timeouts.stall is not None and CAN_SEE_BYTES and now - alive_at > self._timeouts.stall:
             return Ended.STALLED
         return None

@@ -28,7 +28,8 @@ from tests.values import D1, image_index, image_manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
+    from skopeo_mirror.skopeo.settings import Timeouts
+    from skopeo_mirror.skopeo.supervision import Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 DIGEST = digest_of(MANIFEST)
@@ -252,7 +253,7 @@ class Recorded(Skopeo):
         self.told.append(arguments)
         self.shown.extend([Path(value["--registries-conf"]).read_text(), (staged / "index.json").read_text()])
         Path(value["--digestfile"]).write_text(str(DIGEST))
-        return Run(status=0, output=b"", seconds=1.0, ended=None)
+        return Run(status=0, output=b"", ended=None)
 
 
 @pytest.fixture

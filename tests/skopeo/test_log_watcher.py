@@ -18,17 +18,17 @@ LIMITED = (
 @pytest.mark.parametrize("yields", [pytest.param(True, id="others-left"), pytest.param(False, id="the-last")])
 def test_gives_up_at_a_rate_limit_if_others_are_left(yields: bool) -> None:
     watcher = LogWatcher(yields=yields)
-    assert not watcher.gives_up()
+    assert not watcher.gives_up
     watcher.feed(LIMITED)
-    assert watcher.gives_up() is yields
+    assert watcher.gives_up is yields
 
 
 def test_knows_until_when_skopeo_waits() -> None:
     watcher = LogWatcher()
-    assert watcher.waits_until() == 0.0
+    assert watcher.waits_until == 0.0
     before = time.monotonic()
     watcher.feed(LIMITED)
-    assert before + 16.0 <= watcher.waits_until() <= time.monotonic() + 16.0
+    assert before + 16.0 <= watcher.waits_until <= time.monotonic() + 16.0
 
 
 def test_hands_the_log_on_as_it_comes() -> None:

@@ -15,8 +15,8 @@ from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
-from skopeo_mirror.skopeo.settings import Access, Settings
-from skopeo_mirror.skopeo.supervision import Ended, Timeouts
+from skopeo_mirror.skopeo.settings import Access, Settings, Timeouts
+from skopeo_mirror.skopeo.supervision import Ended
 from tests.skopeo.golden import DIGEST, log_of
 from tests.values import D1, candidate, image_manifest, origin
 
@@ -57,7 +57,7 @@ class Recorded(Skopeo):
         if "--digestfile" in arguments:
             Path(self._value("--digestfile")).write_text(self.pushed)
         watcher.feed(self.log)
-        return Run(status=self.status, output=self.output, seconds=1.0, ended=self.ended)
+        return Run(status=self.status, output=self.output, ended=self.ended)
 
     def _value(self, option: str) -> str:
         return self.told[self.told.index(option) + 1]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.supervision import Ended, Supervision, Timeouts, supervise
+from skopeo_mirror.skopeo.settings import Timeouts
+from skopeo_mirror.skopeo.supervision import Ended, Supervision, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,22 +55,16 @@ class Talker:
 
 @dataclass(kw_only=True)
 class Listener:
-    """Hears the log; with `limited` it gives up, with `until` skopeo has said that it waits."""
+    """Hears the log."""
 
     heard: bytes = b""
-    limited: bool = False
-    until: float = 0.0
+    gives_up: bool = False
+    waits_until: float = 0.0
     at_once: Callable[[], None] = lambda: None
 
     def feed(self, chunk: bytes) -> None:
         self.heard += chunk
         self.at_once()
-
-    def waits_until(self) -> float:
-        return self.until
-
-    def gives_up(self) -> bool:
-        return self.limited
 
 
 @pytest.fixture
@@ -175,7 +170,7 @@ def test_the_stop_ends_it(talker: Talker, stopping: threading.Event) -> None:
 
 def test_a_rate_limit_that_is_not_to_be_waited_out_ends_it(talker: Talker, stopping: threading.Event) -> None:
     talker.says(log=b"too many requests")
-    assert attended(talker, stopping, Listener(limited=True))[1] is Ended.RATE_LIMITED
+    assert attended(talker, stopping, Listener(gives_up=True))[1] is Ended.RATE_LIMITED
     assert talker.signals == [signal.SIGTERM]
 
 
@@ -326,7 +321,7 @@ def test_who_says_something_is_alive(clockwork: Clockwork) -> None:
 
 def test_who_has_said_that_it_waits_has_not_stalled(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0)
-    clockwork.listener.until = 150.0
+    clockwork.listener.waits_until = 150.0
     assert one.verdict(150.0) is None
     assert one.verdict(160.0) is None
     assert one.verdict(160.1) is Ended.STALLED
@@ -334,7 +329,7 @@ def test_who_has_said_that_it_waits_has_not_stalled(clockwork: Clockwork) -> Non
 
 def test_a_timeout_is_for_those_too_that_move_and_wait(clockwork: Clockwork) -> None:
     one = clockwork.attention(timeout=20.0)
-    clockwork.listener.until = 1000.0
+    clockwork.listener.waits_until = 1000.0
     one.heard(120.0)
     assert one.verdict(120.0) is None
     assert one.verdict(120.1) is Ended.TIMEOUT
@@ -354,7 +349,7 @@ def test_where_bytes_cannot_be_seen_nobody_stalls(clockwork: Clockwork, monkeypa
 def test_the_stop_is_the_first_reason(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0, timeout=10.0)
     assert one.verdict(LATER) is Ended.TIMEOUT
-    clockwork.listener.limited = True
+    clockwork.listener.gives_up = True
     assert one.verdict(LATER) is Ended.RATE_LIMITED
     clockwork.stopping.set()
     assert one.verdict(LATER) is Ended.STOPPED
