@@ -144,7 +144,8 @@ class Pull:
     @property
     def settings(self) -> Settings:
         """What skopeo is told, but for the configuration's credential helpers. Raises UsageError."""
-        from skopeo_mirror.skopeo.settings import Access, Settings, Timeouts  # noqa: PLC0415 - not every command runs it
+        from skopeo_mirror.skopeo.settings import Access, Settings  # noqa: PLC0415 - not every command runs it
+        from skopeo_mirror.skopeo.supervision import Timeouts  # noqa: PLC0415 - not every command runs it
 
         return Settings(
             source=Access(authfile=self.src_authfile or self.authfile, cert_dir=self.src_cert_dir),

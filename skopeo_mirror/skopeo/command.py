@@ -24,8 +24,7 @@ from skopeo_mirror.skopeo.supervision import supervise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from skopeo_mirror.skopeo.settings import Timeouts
-    from skopeo_mirror.skopeo.supervision import Ended, Watcher
+    from skopeo_mirror.skopeo.supervision import Ended, Timeouts, Watcher
 
 COLLECTOR: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured)."""
@@ -57,7 +56,8 @@ class Skopeo:
     @property
     def version_info(self) -> tuple[int, ...]:
         """The version as numbers: 1.22-dev is (1, 22)."""
-        return numbers_of(self.version)
+        match = re.match(r"\d+(\.\d+)*", self.version)
+        return tuple(int(number) for number in match[0].split(".")) if match else ()
 
     def run(self, arguments: Sequence[str], *, watcher: Watcher, timeouts: Timeouts) -> Run:
         """Run skopeo to its end, or end it when it stalls, takes too long, or is to stop.
@@ -210,9 +210,3 @@ def _raise_descriptor_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def numbers_of(version: str) -> tuple[int, ...]:
-    """The numbers that a version starts with: 1.22-dev is (1, 22)."""
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()

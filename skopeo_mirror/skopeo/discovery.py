@@ -1,17 +1,17 @@
-"""Which skopeo is used, and whether it can be: found on PATH or where it is said to be, and asked for its version."""
+"""The skopeo that is used: found on PATH or where it is said to be, and asked for its version."""
 
 from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoUnusable
-from skopeo_mirror.skopeo.command import Runs, Skopeo, numbers_of
-from skopeo_mirror.skopeo.settings import Timeouts
-from skopeo_mirror.skopeo.supervision import Transcript
+from skopeo_mirror.skopeo.command import Runs, Skopeo
+from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +26,14 @@ HOW_TO_GET: Final = (
 FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE")
 
 
-def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
-    """The skopeo at `path`, or the first on PATH that has that name, after asking for its version.
+def find(named: str | None, environment: Mapping[str, str]) -> Skopeo:
+    """The skopeo at a path, or the first on PATH that has that name, after asking for its version.
 
     Raises SkopeoUnusable when there is none, when it does not start, or when it is older than 1.9.
     """
-    name = path or "skopeo"
-    found = name if os.sep in name else _on_path(name, environment.get("PATH", os.defpath))
+    name = named or "skopeo"
+    path = environment.get("PATH", os.defpath) or os.pathsep  # an empty one is this directory
+    found = name if os.sep in name else shutil.which(name, os.F_OK, path)  # what is no program is told below
     if found is None:
         here = f" (the file in this directory is ./{name})" if Path(name).exists() else ""
         raise SkopeoUnusable(f"{name}: not found on PATH{here}; {HOW_TO_GET}")
@@ -49,16 +50,7 @@ def find(path: str | None, environment: Mapping[str, str]) -> Skopeo:
     if run.status != 0 or match is None:
         words = (tail.text or said or "no output").splitlines()[0][:200]
         raise SkopeoUnusable(f"{found}: does not answer `--version` as skopeo does: {words}; {HOW_TO_GET}")
-    version = match[1]
-    if numbers_of(version) < OLDEST:
-        raise SkopeoUnusable(f"{found}: is skopeo {version}; 1.9 or newer is needed; {HOW_TO_GET}")
-    return Skopeo(path=found, version=version, environment=inherited, runs=skopeo.runs)
-
-
-def _on_path(name: str, path: str) -> str | None:
-    for directory in path.split(os.pathsep):
-        candidate = Path(directory or ".") / name
-        with suppress(PermissionError):  # a directory of somebody else's, as `sudo -u` leaves it on PATH
-            if candidate.is_file():
-                return str(candidate)
-    return None
+    skopeo = replace(skopeo, version=match[1])
+    if skopeo.version_info < OLDEST:
+        raise SkopeoUnusable(f"{found}: is skopeo {skopeo.version}; 1.9 or newer is needed; {HOW_TO_GET}")
+    return skopeo

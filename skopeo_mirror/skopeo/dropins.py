@@ -1,4 +1,4 @@
-"""Which drop-ins skopeo merges over the registries.conf that it is given: asked of the skopeo at hand.
+"""The drop-ins that skopeo merges over the registries.conf that it is given: asked of the skopeo at hand.
 
 Where they are looked for has changed between releases, and depends on the user and on variables; the debug log names
 every file that is read (observed on 1.9.3 and 1.18.0).
@@ -14,12 +14,9 @@ from skopeo_mirror.errors import SkopeoMirrorError
 from skopeo_mirror.files import home_directory, private_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
-from skopeo_mirror.skopeo.settings import Timeouts
-from skopeo_mirror.skopeo.supervision import Transcript
+from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from skopeo_mirror.skopeo.command import Skopeo
 
 _NOBODY: Final = "nobody.invalid/skopeo-mirror"
@@ -42,42 +39,31 @@ def ambient_dropins(skopeo: Skopeo) -> tuple[Path, ...]:
 
 
 def _asked(skopeo: Skopeo) -> tuple[Path, ...] | None:
-    directory = temporary_directory()
+    transcript = Transcript(limit=1_000_000)
+    parent = temporary_directory()
     try:
-        return _asked_in(directory, skopeo)
+        with private_directory(parent) as directory:  # cleared by the next run where this one is killed
+            given = directory / "registries.conf"
+            given.write_text(_BLOCKED, encoding="ascii")
+            skopeo.run(
+                [
+                    *("--debug", "--insecure-policy", "--registries-conf", str(given)),
+                    *("inspect", "--no-creds", "--raw", f"docker://{_NOBODY}"),
+                ],
+                watcher=transcript,
+                timeouts=Timeouts(stall=30.0),
+            )
     except OSError as error:
         raise SkopeoMirrorError(
-            f"{directory}: temporary files cannot be written there: {error.strerror}; set TMPDIR to another directory"
+            f"{parent}: temporary files cannot be written there: {error.strerror}; set TMPDIR to another directory"
         ) from error
-
-
-def _asked_in(parent: Path, skopeo: Skopeo) -> tuple[Path, ...] | None:
-    with private_directory(parent) as directory:  # cleared by the next run where this one is killed
-        given = directory / "registries.conf"
-        given.write_text(_BLOCKED, encoding="ascii")
-        transcript = Transcript(limit=1_000_000)
-        skopeo.run(
-            [
-                *("--debug", "--insecure-policy", "--registries-conf", str(given)),
-                *("inspect", "--no-creds", "--raw", f"docker://{_NOBODY}"),
-            ],
-            watcher=transcript,
-            timeouts=Timeouts(stall=30.0),
-        )
-        return loaded_files(transcript.text, given=str(given))
+    return loaded_files(transcript.text, given=str(given))
 
 
 def loaded_files(log: str, *, given: str) -> tuple[Path, ...] | None:
     """The files that a debug log says were read, but for the one that was `given`; None where reading did not end."""
-    files = list(_loaded(log))
+    messages = (message for line in log.splitlines() if (message := parse_line(line)) is not None)
+    files = [unquote(match[1]) for _, text in messages if (match := _LOADED.fullmatch(text))]
     if given not in files or f"registry {_NOBODY} is blocked in" not in log:
         return None
     return tuple(Path(file) for file in files if file != given)
-
-
-def _loaded(log: str) -> Iterator[str]:
-    for line in log.splitlines():
-        message = parse_line(line)
-        match = None if message is None else _LOADED.fullmatch(message[1])
-        if match is not None:
-            yield unquote(match[1])

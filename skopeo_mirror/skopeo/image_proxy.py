@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skopeo_mirror.skopeo.command import Skopeo
-    from skopeo_mirror.skopeo.settings import Timeouts
-    from skopeo_mirror.skopeo.supervision import Watcher
+    from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
 
 LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of one answer; contents do not come in answers, but through pipes."""

@@ -17,7 +17,7 @@ from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
-from skopeo_mirror.skopeo.settings import Timeouts
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

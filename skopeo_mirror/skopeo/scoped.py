@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.command import Run, Skopeo
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.logs import LogDirectory
-    from skopeo_mirror.skopeo.settings import Access, Settings, Timeouts
+    from skopeo_mirror.skopeo.settings import Access, Settings
+    from skopeo_mirror.skopeo.supervision import Timeouts
 
 _REASON_OF: Final = {
     Ended.STALLED: Reason.STALLED,

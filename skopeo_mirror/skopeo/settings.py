@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,16 +23,6 @@ class Access:
         if self.cert_dir is not None:
             options += [f"--{prefix}cert-dir", self.cert_dir]
         return options
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timeouts:
-    """How long a run may take, in seconds; None: for ever."""
-
-    timeout: float | None = None
-    """In all."""
-    stall: float | None = 60.0
-    """Without any sign of life."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

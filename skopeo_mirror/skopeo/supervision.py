@@ -6,14 +6,13 @@ import os
 import selectors
 import signal
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import threading
-
-    from skopeo_mirror.skopeo.settings import Timeouts
 
 GRACE: Final = 1.0
 """Seconds between TERM and KILL; twice that is what an interrupted run may take to end its children."""
@@ -29,6 +28,16 @@ class Ended(StrEnum):
     TIMEOUT = "timeout"
     RATE_LIMITED = "rate-limited"
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timeouts:
+    """How long a run may take, in seconds; None: for ever."""
+
+    timeout: float | None = None
+    """In all."""
+    stall: float | None = 60.0
+    """Without any sign of life."""
 
 
 class Watcher(Protocol):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skopeo_mirror.cli.options import Pull
 from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.skopeo.settings import Timeouts
+from skopeo_mirror.skopeo.supervision import Timeouts
 
 
 @pytest.mark.parametrize(

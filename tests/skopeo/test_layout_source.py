@@ -28,8 +28,7 @@ from tests.values import D1, image_index, image_manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.skopeo.settings import Timeouts
-    from skopeo_mirror.skopeo.supervision import Watcher
+    from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
 
 MANIFEST = image_manifest(b"config", b"layer")
 DIGEST = digest_of(MANIFEST)

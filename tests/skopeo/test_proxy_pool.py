@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.skopeo.proxy_pool import ManifestReading
-    from skopeo_mirror.skopeo.settings import Timeouts
-    from skopeo_mirror.skopeo.supervision import Watcher
+    from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
 
 IMAGE = Reference.parse("prod.test/app").pin(D1)
 MIRROR = candidate(f"a.test/x/app@{D1}")

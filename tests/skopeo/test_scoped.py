@@ -15,8 +15,8 @@ from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
-from skopeo_mirror.skopeo.settings import Access, Settings, Timeouts
-from skopeo_mirror.skopeo.supervision import Ended
+from skopeo_mirror.skopeo.settings import Access, Settings
+from skopeo_mirror.skopeo.supervision import Ended, Timeouts
 from tests.skopeo.golden import DIGEST, log_of
 from tests.values import D1, candidate, image_manifest, origin
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.settings import Timeouts
-from skopeo_mirror.skopeo.supervision import Ended, Supervision, supervise
+from skopeo_mirror.skopeo.supervision import Ended, Supervision, Timeouts, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
