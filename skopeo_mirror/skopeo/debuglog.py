@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.secrets import told
+from skopeo_mirror.skopeo.secrets import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of one log line that are looked at; the rest of a longer line is dropped."""
@@ -116,19 +119,23 @@ _PASSED_OVER: Final = re.compile(
     rb'(?!"(?:Trying to |Accessing |GET |HEAD |POST |PUT |PATCH |DELETE |Too many |Failed, '
     rb'|Reading /|Looking for s|Found a s|Upload of | *Using \\"|Skipping foreign ))'
 )
-"""Log lines that no rule of `interpret` knows, two thirds of all; a new rule needs its first word here."""
+"""Log lines that no rule knows, two thirds of all; a new rule needs its first word here."""
 _LINE: Final = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|(?!")\S*)')
-_TRIED: Final = re.compile(r"Trying to access (?P<reference>\".*\")", re.DOTALL)
-_REFUSED: Final = re.compile(r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)", re.DOTALL)
-_REQUESTED: Final = re.compile(r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE) (?P<url>https?://\S+)")
-_WAITING: Final = re.compile(
-    r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>\d{1,6}(?:\.\d{1,9})?) seconds"
+_RULES: Final[tuple[tuple[re.Pattern[str], Callable[..., Event]], ...]] = tuple(
+    (re.compile(pattern, re.DOTALL), event)
+    for event, pattern in (
+        (Requested, r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE) (?P<url>https?://\S+)"),
+        (Tried, r"Trying to access (?P<reference>\".*\")"),
+        (Refused, r"Accessing (?P<reference>\"(?:[^\"\\]|\\.)*\") failed: (?P<error>.*)"),
+        (Waiting, r"Too many requests to (?P<url>\S+): sleeping for (?P<seconds>\d{1,6}(?:\.\d{1,9})?) seconds"),
+        (Retried, r"Failed, retrying in "),
+        (Signed, r"(?P<message>Reading /.*/signature-\d+\Z|(?:Looking for|Found a) sigstore attachment.*)"),
+        (Lookaside, r' *Using "(?:lookaside|sigstore)(?:-staging)?" (?P<url>https?://\S+)'),
+        (LeftElsewhere, r'Skipping foreign layer "(?P<digest>[^"\s]+)"'),
+        (NotTaken, r"Upload of manifest list type \S+ failed: (?P<error>.*)"),
+    )
 )
-_RETRIED: Final = re.compile(r"Failed, retrying in ")
-_SIGNED: Final = re.compile(r"Reading /.*/signature-\d+|(Looking for|Found a) sigstore attachment.*", re.DOTALL)
-_LOOKASIDE: Final = re.compile(r' *Using "(?:lookaside|sigstore)(?:-staging)?" (?P<url>https?://\S+)')
-_LEFT: Final = re.compile(r'Skipping foreign layer "(?P<digest>[^"\s]+)"')
-_NOT_TAKEN: Final = re.compile(r"Upload of manifest list type \S+ failed: (?P<error>.*)", re.DOTALL)
+"""How a message of each event begins; the names of its groups are those of the event's fields."""
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -172,7 +179,7 @@ class LogReader:
         message = parse_line(line)
         if message is None:
             if line.strip():
-                self.tail = [*self.tail[-19:], told(line, LONGEST_TEXT)]
+                self.tail = [*self.tail[-19:], redacted(line, LONGEST_TEXT)]
             return []
         event = interpret(*message, at)
         if event is None:
@@ -201,33 +208,23 @@ def parse_line(line: str) -> tuple[str, str] | None:
 def interpret(level: str, message: str, at: float) -> Event | None:
     """What a message says, if it is one of those that matter."""
     if level == "fatal":
-        return Died(at=at, error=told(message, LONGEST_TEXT))
-    if match := _REQUESTED.match(message):
-        return Requested(at=at, method=match["method"], url=match["url"][:LONGEST_TEXT])
-    if match := _TRIED.match(message):
-        return Tried(at=at, reference=unquote(match["reference"])[:LONGEST_TEXT])
-    if match := _REFUSED.match(message):
-        return Refused(
-            at=at, reference=unquote(match["reference"])[:LONGEST_TEXT], error=told(match["error"], LONGEST_TEXT)
-        )
-    if match := _WAITING.match(message):
-        return Waiting(at=at, url=match["url"][:LONGEST_TEXT], seconds=float(match["seconds"]))
-    if _RETRIED.match(message):
-        return Retried(at=at)
-    return _beside_the_way(message, at)
-
-
-def _beside_the_way(message: str, at: float) -> Event | None:
-    """What is said of something else than the way from candidate to candidate."""
-    if _SIGNED.fullmatch(message):
-        return Signed(at=at, message=message[:LONGEST_TEXT])
-    if match := _LOOKASIDE.match(message):
-        return Lookaside(at=at, url=match["url"][:LONGEST_TEXT])
-    if match := _LEFT.match(message):
-        return LeftElsewhere(at=at, digest=match["digest"][:LONGEST_TEXT])
-    if match := _NOT_TAKEN.match(message):
-        return NotTaken(at=at, error=told(match["error"], LONGEST_TEXT))
+        return Died(at=at, error=redacted(message, LONGEST_TEXT))
+    for pattern, event in _RULES:
+        if match := pattern.match(message):
+            return event(at=at, **{name: _value(name, text) for name, text in match.groupdict().items()})
     return None
+
+
+def _value(name: str, text: str) -> str | float:
+    match name:
+        case "reference":
+            return unquote(text)[:LONGEST_TEXT]
+        case "error":
+            return redacted(text, LONGEST_TEXT)
+        case "seconds":
+            return float(text)
+        case _:
+            return text[:LONGEST_TEXT]
 
 
 def unquote(text: str) -> str:

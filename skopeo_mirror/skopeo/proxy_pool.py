@@ -19,7 +19,7 @@ from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import trace
 from skopeo_mirror.skopeo.scoped import ending_of
-from skopeo_mirror.skopeo.secrets import told
+from skopeo_mirror.skopeo.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,7 +154,7 @@ class _PooledProxy:
                 ask("CloseImage", opened.value)
         watcher.close()
         ending = ending_of(0 if answer.error is None else 1, answer.ended, watcher, self._timeouts)
-        words = [] if answer.error is None else [Died(at=ending.at, error=told(answer.error, LONGEST_TEXT))]
+        words = [] if answer.error is None else [Died(at=ending.at, error=redacted(answer.error, LONGEST_TEXT))]
         return ManifestReading(
             provenance=trace(
                 [*watcher.reader.events, *words], (), candidates=candidates, ending=ending, digest=image.digest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from skopeo_mirror.skopeo.debuglog import Lookaside, Requested
-from skopeo_mirror.skopeo.secrets import told_url
+from skopeo_mirror.skopeo.secrets import redacted_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,7 +110,7 @@ def in_words(request: Requested) -> str:
     """What was read from where, as a person needs to know it."""
     content = content_of(request.url)
     if content is None:
-        return f"skopeo read {told_url(request.url)}"
+        return f"skopeo read {redacted_url(request.url)}"
     return f"skopeo read {content.name} from {content.host.rpartition('@')[2]}/{content.repository}"
 
 

@@ -1,4 +1,4 @@
-"""What skopeo's words can hold of a secret, taken out before anybody reads them (pure)."""
+"""Secrets that skopeo's words can hold, taken out before anybody reads them (pure)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def without_secrets(line: bytes) -> bytes:
     return line
 
 
-def told(text: str, limit: int) -> str:
+def redacted(text: str, limit: int) -> str:
     """At most `limit` characters of an error text, without secrets."""
     return without_secrets(text.encode(errors="replace")).decode(errors="replace")[:limit]
 
@@ -55,7 +55,7 @@ def without_queries(line: bytes, urls: Iterable[str]) -> bytes:
     return line
 
 
-def told_url(url: str) -> str:
+def redacted_url(url: str) -> str:
     """Where a URL leads, for people: without its user, password and query."""
     place, *hidden = re.split(r"[?#]", url[:LONGEST_URL], maxsplit=1)
     scheme, slashes, rest = place.partition("://")

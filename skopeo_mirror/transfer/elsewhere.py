@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.secrets import told_url
+from skopeo_mirror.skopeo.secrets import redacted_url
 from skopeo_mirror.transfer.results import LivesElsewhere
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _told(plan: Plan, fetched: tuple[str, ...], *, brings_layers: bool, would: b
         used = next((url for url in content.urls if url in fetched), None)
         if stays or would or used is not None:
             url = content.urls[0] if used is None else used
-            yield LivesElsewhere(digest=content.digest, url=told_url(url), fetched=not stays)
+            yield LivesElsewhere(digest=content.digest, url=redacted_url(url), fetched=not stays)
 
 
 def _kind(content: Elsewhere) -> str:
@@ -85,4 +85,4 @@ def _kind(content: Elsewhere) -> str:
 
 def _where(urls: tuple[str, ...]) -> str:
     more = f" (or {len(urls) - 1} more)" if len(urls) > 1 else ""
-    return told_url(urls[0]) + more
+    return redacted_url(urls[0]) + more

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skopeo_mirror.skopeo.logs import LogDirectory
-from skopeo_mirror.skopeo.secrets import told_url, without_queries, without_secrets
+from skopeo_mirror.skopeo.secrets import redacted_url, without_queries, without_secrets
 from tests.skopeo.golden import log_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_leaves_the_rest_alone(line: bytes) -> None:
     ],
 )
 def test_a_url_is_told_without_what_opens_it(url: str, told: str) -> None:
-    assert told_url(url) == told
+    assert redacted_url(url) == told
 
 
 def test_the_queries_of_known_urls_are_secrets() -> None:
