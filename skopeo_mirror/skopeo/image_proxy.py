@@ -30,25 +30,25 @@ LARGEST_ANSWER: Final = 64 * 1024
 
 
 class ProxyBroken(Exception):  # noqa: N818 - a state of the proxy rather than an error of the run
-    """It does not start, ended, or does not speak the protocol."""
+    """A proxy that does not start, that ended, or that does not speak the protocol."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What was answered: `value`, or `error` in skopeo's words; `ended` where the proxy was ended over the question.
-
-    `pipe` is what the proxy calls the pipe that an answer came with, `content` our end of it.
-    """
+    """The answer to a question: `value`, or `error` in skopeo's words."""
 
     value: Any = None
     error: str | None = None
     ended: Ended | None = None
+    """Why the proxy was ended over the question, if it was."""
     pipe: int = 0
+    """What the proxy calls the pipe that the answer came with."""
     content: int | None = None
+    """Our end of that pipe."""
 
 
 class ImageProxy:
-    """One such process. It belongs to one thread at a time."""
+    """A skopeo that stays. It belongs to one thread at a time."""
 
     def __init__(self, skopeo: Skopeo, arguments: Sequence[str]) -> None:
         """Start it with the options `arguments`. Raises ProxyBroken."""
@@ -104,23 +104,23 @@ class ImageProxy:
         self._socket.send(json.dumps({"method": method, "args": arguments}).encode())
 
     def _answer(self, watcher: Watcher, timeouts: Timeouts) -> Answer:
-        attention = Supervision(self._process, watcher, timeouts, self._stopping)
+        supervision = Supervision(self._process, watcher, timeouts, self._stopping)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._log, selectors.EVENT_READ)
             while True:
-                ready = {key.fd for key, _ in selector.select(attention.tick)}
+                ready = {key.fd for key, _ in selector.select(supervision.tick)}
                 now = time.monotonic()
                 if self._log in ready:
                     self._read_log(watcher)
-                    attention.heard(now)
+                    supervision.heard(now)
                 if self._socket.fileno() in ready:
                     answer = self._receive()
                     self._read_log(watcher)  # what led to the answer was logged before it was sent
                     return answer
                 if not ready:
-                    attention.silent(now)
-                ended = attention.verdict(now)
+                    supervision.silent(now)
+                ended = supervision.verdict(now)
                 if ended is not None:
                     self._process.send_signal(signal.SIGKILL)
                     return Answer(ended=ended)

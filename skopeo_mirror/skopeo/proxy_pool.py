@@ -1,4 +1,4 @@
-"""skopeos that stay: asked for one manifest after the other, where a process for each would cost ten times as much.
+"""A pool of skopeos that stay: asked for manifests one by one, where a process for each would cost ten times as much.
 
 They answer for the manifests of single OCI images. Of an index they tell one of its images, and a Docker manifest they
 convert, so what has another digest than the one that is wanted must be asked of a skopeo of its own.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestReading:
-    """What came of a question: who served it, and the manifest that was given, as a digest and as bytes.
-
-    `opened`: a registry gave a manifest, whatever became of it; `ended`: the skopeo was ended over the question.
-    """
+    """What came of a question for a manifest."""
 
     provenance: Provenance
     opened: bool = False
+    """Whether a registry gave a manifest, whatever became of it."""
     ended: bool = False
+    """Whether the skopeo was ended over the question."""
     digest: str | None = None
     content: bytes = b""
+    """The manifest that was given, as `digest` is its digest in skopeo's words."""
 
     @property
     def proven(self) -> bool:
@@ -52,14 +52,15 @@ class ManifestReading:
 
 
 class ProxyPool:
-    """Those of one configuration, as many as are asked at once; for all threads of a run."""
+    """The skopeos of one configuration, as many as are asked at once; for all threads of a run."""
 
     def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], str]) -> None:
         """`configuration` gives a registries.conf for all that they may be asked for; it is called once, if at all."""
         self._scoped = scoped
+        self._timeouts = scoped.settings.timeouts
         self._access = access
         self._configuration = configuration
-        self._idle: deque[_PooledProxy] = deque()
+        self._idle: deque[ImageProxy] = deque()
         self._refused = False
         self._file: str | None = None
         self._writing = threading.Lock()
@@ -74,19 +75,19 @@ class ProxyPool:
         if self._refused:
             return None
         try:
-            asked = self._take()
+            proxy = self._take()
         except ProxyBroken:
             self._refused = True
             return None
         try:
-            reading = asked.read(image, candidates, yields=yields)
+            reading = self._read(proxy, image, candidates, yields=yields)
         except ProxyBroken:
-            asked.close()
+            proxy.close()
             return None
         if reading.ended:
-            asked.close()
+            proxy.close()
         else:
-            self._idle.append(asked)
+            self._idle.append(proxy)
         return reading
 
     def close(self) -> None:
@@ -94,11 +95,27 @@ class ProxyPool:
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> _PooledProxy:
-        try:
+    def _take(self) -> ImageProxy:
+        """One that is idle, else a new one. Raises ProxyBroken.
+
+        A signature policy does not matter to what is only looked at; `skopeo inspect --raw` does not read it either.
+        """
+        with suppress(IndexError):
             return self._idle.pop()
-        except IndexError:
-            return _PooledProxy(self._scoped, self._access, self._configured())
+        proxy = ImageProxy(
+            self._scoped.skopeo,
+            [
+                *("--debug", "--insecure-policy", "--registries-conf", self._configured()),
+                *("experimental-image-proxy", *self._access.options()),
+            ],
+        )
+        with ExitStack() as stack:
+            stack.callback(proxy.close)
+            begun = proxy.ask("Initialize", watcher=LogWatcher(), timeouts=self._timeouts)
+            if begun.value is None:
+                raise ProxyBroken(begun.error or "it did not begin")
+            stack.pop_all()
+        return proxy
 
     def _configured(self) -> str:
         """The file that all of them read, each when it is asked for its first image, and never again."""
@@ -111,45 +128,20 @@ class ProxyPool:
                 self._file = file.name
             return self._file
 
-
-class _PooledProxy:
-    """One of them. It belongs to one thread at a time."""
-
-    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: str) -> None:
-        """Start it. Raises ProxyBroken.
-
-        A signature policy does not matter to what is only looked at; `skopeo inspect --raw` does not read it either.
-        """
-        self._timeouts = scoped.settings.timeouts
-        self._proxy = ImageProxy(
-            scoped.skopeo,
-            [
-                *("--debug", "--insecure-policy", "--registries-conf", configuration),
-                *("experimental-image-proxy", *access.options()),
-            ],
-        )
-        with ExitStack() as stack:
-            stack.callback(self.close)
-            begun = self._proxy.ask("Initialize", watcher=LogWatcher(), timeouts=self._timeouts)
-            if begun.value is None:
-                raise ProxyBroken(begun.error or "it did not begin")
-            stack.pop_all()
-
-    def close(self) -> None:
-        self._proxy.close()
-
-    def read(self, image: Reference, candidates: Sequence[PullSource], *, yields: bool) -> ManifestReading:
+    def _read(
+        self, proxy: ImageProxy, image: Reference, candidates: Sequence[PullSource], *, yields: bool
+    ) -> ManifestReading:
         watcher = LogWatcher(yields=yields)
 
         def ask(method: str, *arguments: object) -> Answer:
-            return self._proxy.ask(method, *arguments, watcher=watcher, timeouts=self._timeouts)
+            return proxy.ask(method, *arguments, watcher=watcher, timeouts=self._timeouts)
 
         answer = opened = ask("OpenImage", f"docker://{image}")
         content = b""
         if opened.value is not None:
             answer = ask("GetManifest", opened.value)
             if answer.value is not None:
-                content = self._proxy.fetch(answer, watcher=watcher, timeouts=self._timeouts)
+                content = proxy.fetch(answer, watcher=watcher, timeouts=self._timeouts)
             if answer.ended is None:
                 ask("CloseImage", opened.value)
         watcher.close()

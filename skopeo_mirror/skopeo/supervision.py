@@ -120,20 +120,20 @@ def supervise(
     output = bytearray()
     ended: Ended | None = None
     kill_at: float | None = None
-    attention = Supervision(process, watcher, timeouts, stopping)
+    supervision = Supervision(process, watcher, timeouts, stopping)
     with selectors.DefaultSelector() as selector:
         selector.register(output_fd, selectors.EVENT_READ)
         selector.register(log_fd, selectors.EVENT_READ)
         try:
             while selector.get_map():
-                ready = selector.select(attention.tick if kill_at is None else 0.05)
+                ready = selector.select(supervision.tick if kill_at is None else 0.05)
                 now = time.monotonic()
                 for key, _ in ready:
                     chunk = os.read(key.fd, 65536)
                     if not chunk:
                         selector.unregister(key.fd)
                         continue
-                    attention.heard(now)
+                    supervision.heard(now)
                     if key.fd == log_fd:
                         watcher.feed(chunk)
                     else:
@@ -145,8 +145,8 @@ def supervise(
                             break  # a stranger holds the pipe; the group is dead
                     continue
                 if not ready:
-                    attention.silent(now)
-                ended = attention.verdict(now)
+                    supervision.silent(now)
+                ended = supervision.verdict(now)
                 if ended is not None:
                     process.send_signal(signal.SIGTERM)
                     kill_at = now + GRACE
