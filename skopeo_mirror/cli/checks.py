@@ -1,8 +1,10 @@
-"""What a command is given, tried before anything is done: files and directories, and options beside arguments."""
+"""Checks of what a command is given, before anything is done: files and directories, options beside arguments."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -13,10 +15,10 @@ from skopeo_mirror.files import LARGEST_DOCUMENT, check_link, read_regular
 
 def text_of(file: Path) -> str:
     """The text of a file that was named. Raises UsageError."""
+    with _refusing(file, "read"):
+        content = read_regular(file, at_most=LARGEST_DOCUMENT)
     try:
-        return read_regular(file, at_most=LARGEST_DOCUMENT).decode()
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+        return content.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"{file}: is not UTF-8") from error
 
@@ -25,39 +27,37 @@ def readable(*files: str | None) -> None:
     """Refuse files that skopeo could not read, before it fails with every image. Raises UsageError."""
     for file in files:
         if file is not None:
-            try:
-                with Path(file).open("rb"):
-                    pass
-            except OSError as error:
-                raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+            with _refusing(file, "read"):
+                Path(file).open("rb").close()
 
 
 def writable(*files: Path | None) -> None:
     """Refuse files that could not be written at the end. Raises UsageError; leaves nothing behind."""
-    for file in files:
-        if file is None:
-            continue
+    for file in filter(None, files):
         if file.is_dir():
             raise UsageError(f"{file}: is a directory; name a file")
-        try:
+        with _refusing(file, "written"):
             check_link(file)
-            with tempfile.TemporaryFile(dir=file.parent):
-                pass
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+            tempfile.TemporaryFile(dir=file.parent).close()
 
 
 def make_directory(directory: Path | None) -> None:
     """Make a directory for logs. Raises UsageError."""
     if directory is None:
         return
-    try:
+    with _refusing(directory, "written"):
         check_link(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        tempfile.TemporaryFile(dir=directory).close()
+
+
+@contextmanager
+def _refusing(file: Path | str, done: str) -> Iterator[None]:
+    """Say of an OSError of the block that the file cannot be read, or written."""
+    try:
+        yield
     except OSError as error:
-        raise UsageError(f"{directory}: cannot be written: {error.strerror}") from error
+        raise UsageError(f"{file}: cannot be {done}: {error.strerror}") from error
 
 
 def refuse_beside(what: str, context: typer.Context, *names: str) -> None:

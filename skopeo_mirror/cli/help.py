@@ -1,4 +1,4 @@
-"""How the command line speaks of itself: options grouped, examples as they are typed, "did you mean".
+"""Help and usage errors: options grouped, examples as they are typed, "did you mean".
 
 typer groups options by `rich_help_panel` only where rich draws the help, in boxes that a pipe or a manual page gets
 too; here the same panels become headings of plain text.
@@ -7,12 +7,16 @@ too; here the same panels become headings of plain text.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from skopeo_mirror.signals import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EXAMPLE: Final = "\n\nExample: "
 
@@ -27,7 +31,9 @@ class Command(TyperCommand):
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the base class's signature
         """Write the description."""
-        _write_text(self, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(inspect.cleandoc(self.help or "").partition(_EXAMPLE)[0])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, grouped by panel in the order of their first appearance."""
@@ -42,11 +48,8 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; a misspelt option is told what was likely meant, in the words that misspelt commands get."""
-        try:
+        with _saying_what_was_meant():
             return super().parse_args(ctx, args)
-        except TyperException as error:
-            _say_what_was_meant(error)
-            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run, and heed signals from now on."""
@@ -74,17 +77,8 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, as a command does."""
-        try:
+        with _saying_what_was_meant():
             return super().parse_args(ctx, args)
-        except TyperException as error:
-            _say_what_was_meant(error)
-            raise
-
-
-def _write_text(command: Command, formatter: Any) -> None:
-    formatter.write_paragraph()
-    with formatter.indentation():
-        formatter.write_text(inspect.cleandoc(command.help or "").partition(_EXAMPLE)[0])
 
 
 def _write_options(command: Command | Group, ctx: Any, formatter: Any) -> None:
@@ -98,9 +92,14 @@ def _write_options(command: Command | Group, ctx: Any, formatter: Any) -> None:
             formatter.write_dl(records)
 
 
-def _say_what_was_meant(error: Any) -> None:
+@contextmanager
+def _saying_what_was_meant() -> Iterator[None]:
     """Reword typer's `No such option: --jsn (Possible options: --json)`."""
-    possibilities = getattr(error, "possibilities", None)
-    if possibilities:
-        error.message = f"{error.message}. Did you mean {', '.join(repr(one) for one in possibilities)}?"
-        error.possibilities = None
+    try:
+        yield
+    except TyperException as error:
+        wrong: Any = error  # typer does not export the class of an option that does not exist
+        if possibilities := getattr(error, "possibilities", None):
+            wrong.message = f"{wrong.message}. Did you mean {', '.join(map(repr, possibilities))}?"
+            wrong.possibilities = None
+        raise

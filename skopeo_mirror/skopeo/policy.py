@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.files import LARGEST_DOCUMENT, IrregularFile, home_directory, read_regular
 from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 
 _USERS: Final = ".config/containers/policy.json"
 _SYSTEM: Final = "/etc/containers/policy.json"
-_PATIENCE: Final = 30.0  # seconds that skopeo may take to read a file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
-    """What an image must fulfil, all of it; `types` are the kinds of requirement."""
+    """What an image must fulfil, all of it."""
 
     types: tuple[str, ...]
+    """The kinds of requirement."""
 
     @property
     def accept_anything(self) -> bool:
@@ -53,11 +54,13 @@ ANYTHING: Final = Requirements(types=("insecureAcceptAnything",))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """A policy.json. `scopes` has the requirements of each transport by scope; `file` is where they stand, if any."""
+    """A policy.json."""
 
     default: Requirements = ANYTHING
     scopes: Mapping[str, Mapping[str, Requirements]] = field(default_factory=dict)
+    """By transport and scope."""
     file: str | None = None
+    """Where it stands, if it is one of a file."""
 
     def has_a_say(self, image: Reference, digest: Digest) -> bool:
         """Whether it matters to an image in a registry what is asked for, and that all of the image is.
@@ -100,20 +103,18 @@ def policy_in_force(settings: Settings, skopeo: Skopeo) -> Policy:
 
 def policy_file(environment: Mapping[str, str]) -> str:
     """The user's own policy.json if there is one, else the system's."""
-    users = os.path.join(environment.get("HOME") or os.path.expanduser("~"), _USERS)  # noqa: PTH111, PTH118 - these
-    return users if os.path.exists(users) else _SYSTEM  # noqa: PTH110 - never raise, whatever HOME is
+    users = str(home_directory(environment) / _USERS)
+    return users if os.path.exists(users) else _SYSTEM  # noqa: PTH110 - it never raises, whatever HOME is
 
 
 def read_policy(file: Path) -> Policy:
     """Read a policy.json. Raises InvalidInput; what only skopeo would refuse in it may pass."""
     try:
-        content = file.read_bytes() if file.is_file() or not file.exists() else None
+        return parse_policy(read_regular(file, at_most=LARGEST_DOCUMENT), str(file))
+    except IrregularFile as error:
+        raise _unusable(file, "is no regular file") from error
     except OSError as error:
         raise _unusable(file, f"cannot be read: {error.strerror}") from error
-    if content is None:
-        raise _unusable(file, "is no regular file")
-    try:
-        return parse_policy(content, str(file))
     except (ValueError, RecursionError) as error:
         raise _unusable(file, f"is no policy.json: {error}") from error
 
@@ -161,7 +162,7 @@ def _have_it_judged(file: str, settings: Settings, skopeo: Skopeo) -> None:
     skopeo.run(
         [*settings.global_options(), "copy", "docker://", "docker://"],
         watcher=watcher,
-        timeouts=Timeouts(timeout=_PATIENCE),
+        timeouts=Timeouts(timeout=30.0),
     )
     watcher.close()
     for event in watcher.reader.events:
