@@ -7,7 +7,6 @@ no signature can meet ends the run right then (observed on 1.9.3 and 1.18.0), an
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidReference
+from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.debuglog import Requested, Signed
 
@@ -44,14 +44,13 @@ _SIGSTORE: Final = b"\x00sigstore-json\n"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signatures:
-    """Those of one manifest. `simple` (gpg) and `sigstore` are told apart by what they are; `unseen` are only counted.
-
-    Unseen are those of a lookaside on a web server: skopeo reads them, and does not show them.
-    """
+    """The signatures of one manifest, by what is in them."""
 
     simple: frozenset[str] = frozenset()
+    """Those of gpg."""
     sigstore: frozenset[str] = frozenset()
     unseen: int = 0
+    """The number of those in a lookaside on a web server: skopeo reads them, and does not show them."""
 
     def __bool__(self) -> bool:
         return bool(self.simple or self.sigstore or self.unseen)
@@ -69,13 +68,15 @@ class Signatures:
         return more > 0 or bool(self.sigstore - others.sigstore)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Noticed:
-    """What the log shows of one manifest: files, how many answers of a web server, whether a `.sig` was found."""
+    """What the log shows of the signatures of one manifest."""
 
     files: tuple[Path, ...] = ()
     unseen: int = 0
+    """How many a web server gave."""
     attached: bool = False
+    """Whether a `.sig` was found."""
 
 
 def read_signatures(
@@ -92,7 +93,7 @@ def read_signatures(
     try:
         for digest, noticed in _noticed(events).items():
             attached = _attached(scoped, server, digest, access) if noticed.attached else ()
-            found[digest] = _sorted((*(file.read_bytes() for file in noticed.files),), attached, noticed.unseen)
+            found[digest] = _signatures(noticed.files, attached, noticed.unseen)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # gone meanwhile, or not what skopeo made of it
         return None
     return found
@@ -100,7 +101,7 @@ def read_signatures(
 
 def signatures_in(files: Iterable[Path]) -> Signatures:
     """Those in files that skopeo has written. Raises OSError, or ValueError and its like for what it has not."""
-    return _sorted(tuple(file.read_bytes() for file in files), (), 0)
+    return _signatures(files, (), 0)
 
 
 def _noticed(events: Iterable[Event]) -> dict[Digest, _Noticed]:
@@ -115,16 +116,16 @@ def _noticed(events: Iterable[Event]) -> dict[Digest, _Noticed]:
                 continue
         if text.startswith("Found "):
             if attached_to is not None:
-                found[attached_to] = replace(found.get(attached_to, _Noticed()), attached=True)
+                found.setdefault(attached_to, _Noticed()).attached = True
         elif match_ := _ATTACHED.fullmatch(text):
             attached_to = _digest(match_)
         elif (match_ := _LOOKASIDE.fullmatch(text)) and (digest := _digest(match_)):
-            before, there = found.get(digest, _Noticed()), int(match_["number"]) - 1
+            noticed, there = found.setdefault(digest, _Noticed()), int(match_["number"]) - 1
             if isinstance(event, Requested):
-                found[digest] = replace(before, unseen=there)
+                noticed.unseen = there
             else:
                 where = match_["where"].removeprefix("Reading ")
-                found[digest] = replace(before, files=tuple(Path(f"{where}{n + 1}") for n in range(there)))
+                noticed.files = tuple(Path(f"{where}{number}") for number in range(1, there + 1))
     return found
 
 
@@ -137,15 +138,16 @@ def _attached(scoped: ScopedSkopeo, server: PullSource, digest: Digest, access: 
     return tuple(_sigstore(layer["mediaType"], layer["digest"], layer.get("annotations")) for layer in layers)
 
 
-def _sorted(files: tuple[bytes, ...], attached: tuple[str, ...], unseen: int) -> Signatures:
+def _signatures(files: Iterable[Path], attached: tuple[str, ...], unseen: int) -> Signatures:
     simple, sigstore = set(), set(attached)
-    for content in files:
+    for file in files:
+        content = file.read_bytes()
         if content.startswith(_SIGSTORE):
             signature: dict[str, Any] = json.loads(content.removeprefix(_SIGSTORE))
-            payload = hashlib.sha256(base64.b64decode(signature["payload"])).hexdigest()
-            sigstore.add(_sigstore(signature["mimeType"], f"sha256:{payload}", signature.get("annotations")))
+            payload = str(digest_of(base64.b64decode(signature["payload"])))
+            sigstore.add(_sigstore(signature["mimeType"], payload, signature.get("annotations")))
         else:
-            simple.add(hashlib.sha256(content).hexdigest())
+            simple.add(str(digest_of(content)))
     return Signatures(simple=frozenset(simple), sigstore=frozenset(sigstore), unseen=unseen)
 
 
