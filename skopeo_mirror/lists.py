@@ -11,67 +11,44 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
 from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from skopeo_mirror.reference import Digest
-    from skopeo_mirror.request import WantedBy
 
 STANDARD_INPUT = "-"
 _BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """One image as it was asked for: `text` as written, `destination` where the line names one (mapping.txt).
-
-    From an image set it can also have `named`: a reference with the path and tag that it is to have below the
-    destination; `wanted_by`: who asked for it; `catalog`: that it is that operator catalog, as the set writes it;
-    `digest`: what its tag was found to be; `layout`: the OCI layout that it lies in.
-    """
-
-    text: str
-    reference: Reference
-    destination: str | None = None
-    named: Reference | None = None
-    wanted_by: tuple[WantedBy, ...] = ()
-    catalog: str | None = None
-    digest: Digest | None = None
-    layout: Path | None = None
-
-
-def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[Listed, ...]:
+def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[ImageRequest, ...]:
     """Read the references of the command line, then those of each file (`-`: standard input); each once.
 
     Raises InvalidInput with every bad line of every file, named by file and line.
     """
     problems: list[str] = []
-    found: dict[tuple[Reference, str | None], Listed] = {}
+    found: list[ImageRequest] = []
     arguments_and_lines = [
         *(("", argument, parse_argument) for argument in arguments),
         *((where, line, parse_line) for where, line in _lines_of(files, problems)),
     ]
     for where, text, parse in arguments_and_lines:
         try:
-            listed = parse(text)
+            found.append(parse(text))
         except InvalidReference as error:
             problems.append(f"{where}{error}")
-        else:
-            found.setdefault((listed.reference, listed.destination), listed)
     if problems:
         raise InvalidInput(problems)
-    return tuple(found.values())
+    return once(found)
 
 
-def parse_argument(text: str) -> Listed:
+def parse_argument(text: str) -> ImageRequest:
     """Read a reference of the command line, to the letter. Raises InvalidReference."""
     if "=" in text:
         raise InvalidReference(f"{shown(text)} is SOURCE=DESTINATION, which is a line of a list; read it with -f FILE")
     return _listed(text)
 
 
-def parse_line(text: str) -> Listed:
+def parse_line(text: str) -> ImageRequest:
     """Read `REFERENCE` or `REFERENCE=DESTINATION` (as oc-mirror's mapping.txt has it). Raises InvalidReference."""
     source, separator, destination = text.partition("=")
     listed = _listed(source.strip(_BLANKS))
@@ -85,16 +62,11 @@ def parse_line(text: str) -> Listed:
     return replace(listed, destination=destination)
 
 
-def _listed(text: str) -> Listed:
+def _listed(text: str) -> ImageRequest:
     if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", text):
         # docker/reference would take it for the image docker.io/library/sha256 with a tag.
         raise InvalidReference(f"{shown(text)} is a digest without a name; write HOST/PATH@DIGEST")
-    return Listed(text=text, reference=tagged(Reference.parse(text)))
-
-
-def tagged(reference: Reference) -> Reference:
-    """`:latest` where there is neither tag nor digest, as skopeo does: `app` and `app:latest` are one image."""
-    return replace(reference, tag="latest") if reference.tag is None and reference.digest is None else reference
+    return ImageRequest(text=text, reference=tagged(Reference.parse(text)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -111,7 +111,7 @@ class Reference:
 
     def without_tag(self) -> Self:
         """Return the same reference, its tag dropped."""
-        return replace(self, tag=None)
+        return self if self.tag is None else replace(self, tag=None)
 
     def without_digest(self) -> Reference:
         """The same name and tag, wherever it points."""

@@ -29,7 +29,7 @@ ARROWS = {
     "spelling": set[str](),
     "yaml_text": {"errors", "reference"},
     "yaml_fields": {"reference", "spelling", "yaml_text"},
-    "olm": GROUND | {"lists", "layout_image", "request", "spelling", "yaml_text", "yaml_fields"},
+    "olm": GROUND | {"layout_image", "request", "spelling", "yaml_text", "yaml_fields"},
     "registries_conf": GROUND,
     "skopeo": GROUND | {"oci_layout", "registries_conf"},
     "transfer": GROUND | {"oci_layout", "registries_conf", "skopeo", "request"},

@@ -9,8 +9,12 @@ from typing import Any
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
+from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
+from skopeo_mirror.transfer.destination.place import Place
+from skopeo_mirror.transfer.jobs import Job
+from skopeo_mirror.transfer.sourcing import Sources
 
 D1 = Digest(algorithm="sha256", hex="1" * 64)
 D2 = Digest(algorithm="sha256", hex="2" * 64)
@@ -31,6 +35,12 @@ def served(by: PullSource) -> Attempt:
 
 def failed(who: PullSource, reason: Reason, stage: Stage = Stage.MANIFEST, detail: str = "") -> Attempt:
     return Attempt(candidate=who, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=detail)
+
+
+def job(image: str, number: int = 0, place: str = "d") -> Job:
+    """An image to be copied, for those who look at no source of it."""
+    request = ImageRequest(reference=Reference.parse(image))
+    return Job(number=number, request=request, sources=Sources(reference=request.reference), place=Place(name=place))
 
 
 def run_of(*attempts: Attempt, yielded: bool = False, retry_after: float = 0.0) -> Provenance:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.lists import Listed, Shard, read_images
+from skopeo_mirror.lists import Shard, read_images
 from skopeo_mirror.reference import Reference
+from skopeo_mirror.request import ImageRequest, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.reference import Digest
-    from skopeo_mirror.transfer.catalogs import CatalogPuller
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+    from skopeo_mirror.transfer.run import RunSettings
 
 NOBODY: Final = "no image; name images, lists of them with -f FILE, or an image set with -c FILE"
 
@@ -31,19 +32,17 @@ NOBODY: Final = "no image; name images, lists of them with -f FILE, or an image 
 class Wishes:
     """What is asked for before any catalog has been read: images, and an image set."""
 
-    listed: tuple[Listed, ...]
+    listed: tuple[ImageRequest, ...]
     image_set: ImageSet | None
     shard: Shard | None
 
-    def images(self, context: Context, within: Path | None = None) -> tuple[Listed, ...]:
+    def images(self, context: Context, within: Path | None = None) -> tuple[ImageRequest, ...]:
         """All images; catalogs are taken from the layout `within`, if there is one.
 
         Raises InvalidInput, CatalogUnavailable.
         """
         if self.image_set is None:
             return self.listed
-        from skopeo_mirror.olm.set_images import once  # noqa: PLC0415 - YAML is needed for image sets alone
-
         return once([*self.listed, *_part(_images_of(self.image_set, context, within), self.shard)])
 
 
@@ -61,7 +60,7 @@ def wishes(
     """
     found = _image_set(asked, console)
     if layout is not None and found is None and not named and not asked.images_from:
-        listed = tuple(Listed(text=str(image), reference=image) for image in layout.images())
+        listed = tuple(ImageRequest(reference=image) for image in layout.images())
     else:
         listed = read_images(named or [], asked.images_from or [])
     shard = None if asked.shard is None else Shard.parse(asked.shard)
@@ -71,12 +70,12 @@ def wishes(
     return Wishes(listed=listed, image_set=found, shard=shard)
 
 
-def images(named: Sequence[str] | None, asked: Asked, context: Context) -> tuple[Listed, ...]:
+def images(named: Sequence[str] | None, asked: Asked, context: Context) -> tuple[ImageRequest, ...]:
     """All images. Raises InvalidInput, CatalogUnavailable, UsageError."""
     return wishes(named, asked, context.console).images(context)
 
 
-def _part(images: Sequence[Listed], shard: Shard | None) -> tuple[Listed, ...]:
+def _part(images: Sequence[ImageRequest], shard: Shard | None) -> tuple[ImageRequest, ...]:
     return tuple(listed for listed in images if shard is None or shard.keeps(listed.reference))
 
 
@@ -94,7 +93,7 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
     return found
 
 
-def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[Listed, ...]:
+def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[ImageRequest, ...]:
     from skopeo_mirror.olm.selection import select  # noqa: PLC0415 - as above
     from skopeo_mirror.olm.set_images import (  # noqa: PLC0415 - as above
         SelectedFrom,
@@ -139,11 +138,11 @@ def catalogs(
     from skopeo_mirror.olm.set_images import catalog_reference  # noqa: PLC0415 - as above
 
     pulls = within is None and any(operator.layout is None for operator in operators)
-    puller = _puller(context) if pulls else None
+    settings = _settings(context) if pulls else None
     for operator in operators:
         name = None if within is None else str(catalog_reference(operator))
         layout = within or operator.layout
-        with _pulled(operator, puller, context) if layout is None else nullcontext((None, layout)) as (digest, place):
+        with _pulled(operator, settings, context) if layout is None else nullcontext((None, layout)) as (digest, place):
             try:
                 found = digest or image_digest(place, name), read_catalog(place, name)
             except InvalidInput as error:
@@ -152,38 +151,31 @@ def catalogs(
         yield operator, *found
 
 
-def _puller(context: Context) -> CatalogPuller:
+def _settings(context: Context) -> RunSettings:
     from skopeo_mirror.cli import checks  # noqa: PLC0415 - only what is pulled needs it
-    from skopeo_mirror.transfer.catalogs import CatalogPuller  # noqa: PLC0415 - as above
 
-    configuration = context.configuration
+    sourcing = context.sourcing
     checks.readable(context.pull.authfile, context.pull.src_authfile, context.pull.policy)
-    return CatalogPuller(
-        skopeo=context.skopeo,
-        settings=context.settings,
-        configuration=configuration,
-        sourcing=context.sourcing,
-        retries=context.pull.retries,
-        log_dir=context.log_dir,
-    )
+    return context.run_settings(sourcing)
 
 
 @contextmanager
 def _pulled(
-    operator: OperatorCatalog, puller: CatalogPuller | None, context: Context
+    operator: OperatorCatalog, settings: RunSettings | None, context: Context
 ) -> Iterator[tuple[Digest | None, Path]]:
-    from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - only what is pulled needs it
+    from skopeo_mirror.transfer.catalogs import pulled_catalog  # noqa: PLC0415 - only what is pulled needs it
+    from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - as above
 
     def tell(news: News) -> None:
         match news:
             case Retrying(job=job, pause=pause, why=why):
-                context.console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
+                context.console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
             case Warned(text=text):
                 context.console.warning(text)
 
     assert operator.reference is not None  # noqa: S101 - it lies in no layout
-    assert puller is not None  # noqa: S101 - as `catalogs` has seen to it
+    assert settings is not None  # noqa: S101 - as `catalogs` has seen to it
     with context.stopped_by_signals():
         context.console.note(f"reading the catalog {operator.reference}")
-        with puller.pull(operator.reference, stop=context.stop, tell=tell) as pulled:
-            yield pulled.reference.digest, pulled.layout
+        with pulled_catalog(operator.reference, settings, stop=context.stop, tell=tell) as pulled:
+            yield pulled

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.settings import Settings
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+    from skopeo_mirror.transfer.run import RunSettings
     from skopeo_mirror.transfer.sourcing import Sourcing
     from skopeo_mirror.transfer.stopping import Stop
 
@@ -61,6 +63,19 @@ class Context:
     def settings(self) -> Settings:
         """What skopeo is told when it pulls. Raises UsageError."""
         return replace(self.pull.settings, credential_helpers=self.configuration.credential_helpers)
+
+    def run_settings(self, sourcing: Sourcing | LayoutSourcing) -> RunSettings:
+        """How images are pulled from there. Raises UsageError, SkopeoUnusable."""
+        from skopeo_mirror.transfer.run import RunSettings  # noqa: PLC0415 - as above
+
+        return RunSettings(
+            skopeo=self.skopeo,
+            skopeo_settings=self.settings,
+            configuration=self.configuration,
+            sourcing=sourcing,
+            retries=self.pull.retries,
+            log_dir=self.log_dir,
+        )
 
     @cached_property
     def skopeo(self) -> Skopeo:

@@ -22,9 +22,9 @@ from skopeo_mirror.signals import Signalled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.results import ImageResult, RunResult
-    from skopeo_mirror.transfer.run import Request
 
 
 @dataclass(kw_only=True)
@@ -33,28 +33,35 @@ class Account:
 
     report: Path | None
     failed_images: Path | None
-    destination: str
-    dry_run: bool
-    json: bool = False
-    request: Request | None = None
+    json: bool
+    result: RunResult
+    """All but its images, which are remembered as they end."""
+    requests: tuple[ImageRequest, ...] = ()
     told: bool = False
     _finished: list[ImageResult] = field(default_factory=list)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Account:
         """From the command's parameters; those that could not be made out are None or missing."""
+        import datetime as dt  # noqa: PLC0415 - start-up time of the other commands
+
+        from skopeo_mirror.transfer.results import RunResult  # noqa: PLC0415 - as above
+
         report, failed = parameters.get("report"), parameters.get("failed_images")
         return cls(
             report=Path(report) if report else None,
             failed_images=Path(failed) if failed else None,
-            destination=[*(parameters.get("arguments") or []), ""][-1],
-            dry_run=bool(parameters.get("dry_run")),
             json=bool(parameters.get("json")),
+            result=RunResult(
+                destination=[*(parameters.get("arguments") or []), ""][-1],
+                dry_run=bool(parameters.get("dry_run")),
+                started=dt.datetime.now(dt.UTC),
+            ),
         )
 
     def hearing(self, tell: Callable[[News], None]) -> Callable[[News], None]:
         """Let `tell` hear the news, and remember the images that are at their end."""
-        from skopeo_mirror.transfer.engine import Settled  # noqa: PLC0415 - start-up time of the other commands
+        from skopeo_mirror.transfer.engine import Settled  # noqa: PLC0415 - as above
 
         def hear(news: News) -> None:
             if isinstance(news, Settled):
@@ -98,39 +105,19 @@ class Account:
     def _text(self, why: str) -> str:
         from skopeo_mirror.output.report import report_text  # noqa: PLC0415
 
-        return report_text(replace(self._result(), stopped=why))
-
-    def _result(self) -> RunResult:
-        import datetime as dt  # noqa: PLC0415
-
-        from skopeo_mirror.transfer.results import RunResult  # noqa: PLC0415
-        from skopeo_mirror.transfer.run import unbegun  # noqa: PLC0415
-
-        if self.request is not None:
-            return replace(unbegun(self.request, None), images=tuple(self._finished))
-        return RunResult(
-            images=(),
-            destination=self.destination,
-            destination_tls_verify=True,
-            dry_run=self.dry_run,
-            started=dt.datetime.now(dt.UTC),
-            seconds=0.0,
-            skopeo_path="",
-            skopeo_version="",
-        )
+        return report_text(replace(self.result, images=tuple(self._finished), stopped=why))
 
     def _write_failed(self, failed_images: Path) -> None:
         """Write what was asked for and is not done; no file where nobody knows: an empty one says that all is well."""
         from skopeo_mirror.files import check_link, write_atomically  # noqa: PLC0415
         from skopeo_mirror.transfer.results import Status  # noqa: PLC0415
 
-        wanted = () if self.request is None else self.request.wanted
-        if wanted:
+        if self.requests:
             done = {(one.image, one.own_destination) for one in self._finished if one.status is not Status.FAILED}
             lines = [
-                f"{one.image}\n" if one.destination is None else f"{one.image}={one.destination}\n"
-                for one in wanted
-                if (one.image, one.destination) not in done
+                f"{one.reference}\n" if one.destination is None else f"{one.reference}={one.destination}\n"
+                for one in self.requests
+                if (one.reference, one.destination) not in done
             ]
             write_atomically(failed_images, "".join(lines).encode())
         elif failed_images.is_file():

@@ -14,7 +14,7 @@ from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.channels import BrokenChannel, bundles_in_range, update_graph
 from skopeo_mirror.olm.semver import NO_BOUNDS
 from skopeo_mirror.reference import Reference, shown
-from skopeo_mirror.request import WantedBy
+from skopeo_mirror.request import ImageRequest, WantedBy
 from skopeo_mirror.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,19 +26,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WantedImage:
-    """An image that the selected bundles are made of, and all that asked for it."""
-
-    reference: Reference
-    wanted_by: tuple[WantedBy, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """What an image set selects from one catalog: bundles in the catalog's order, images in theirs, and warnings."""
 
     bundles: tuple[WantedBy, ...]
-    images: tuple[WantedImage, ...]
+    images: tuple[ImageRequest, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -62,14 +54,6 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     return Selection(
         bundles=tuple(bundles), images=images, warnings=tuple(f"{wanted.catalog}: {warning}" for warning in warnings)
     )
-
-
-def merge(selections: Iterable[Selection]) -> tuple[WantedImage, ...]:
-    """Return the images of several selections, once each, in order, each with all that asked for it."""
-    wanted: dict[Reference, tuple[WantedBy, ...]] = {}
-    for image in (image for selection in selections for image in selection.images):
-        wanted[image.reference] = tuple(dict.fromkeys((*wanted.get(image.reference, ()), *image.wanted_by)))
-    return tuple(WantedImage(reference=reference, wanted_by=wanted_by) for reference, wanted_by in wanted.items())
 
 
 def _packages(
@@ -184,7 +168,7 @@ def _surprises(
     return left_out, [name for name in selected if name in versions and not bounds.spans(versions[name])]
 
 
-def _images(catalog: Catalog, bundles: Iterable[WantedBy], problems: list[str]) -> tuple[WantedImage, ...]:
+def _images(catalog: Catalog, bundles: Iterable[WantedBy], problems: list[str]) -> tuple[ImageRequest, ...]:
     wanted: dict[Reference, dict[WantedBy, None]] = {}
     for by in bundles:
         bundle = catalog.packages[by.package].bundles[by.bundle]
@@ -197,4 +181,4 @@ def _images(catalog: Catalog, bundles: Iterable[WantedBy], problems: list[str]) 
                     problems.append(problem)
             else:
                 wanted.setdefault(reference, {})[by] = None
-    return tuple(WantedImage(reference=reference, wanted_by=tuple(by)) for reference, by in wanted.items())
+    return tuple(ImageRequest(reference=reference, wanted_by=tuple(by)) for reference, by in wanted.items())

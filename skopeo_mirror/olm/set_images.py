@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.lists import Listed, tagged
-from skopeo_mirror.olm.selection import merge
 from skopeo_mirror.reference import Reference, shown, split_repository
+from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
-    from skopeo_mirror.olm.selection import Selection, WantedImage
+    from skopeo_mirror.olm.selection import Selection
     from skopeo_mirror.reference import Digest
 
 
@@ -28,19 +27,23 @@ class SelectedFrom:
     selection: Selection
 
 
-def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tuple[Listed, ...]:
+def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tuple[ImageRequest, ...]:
     """List every image once, with all that asked for it; without those that are blocked by their own name."""
     named = [
-        Listed(
+        ImageRequest(
             text=str(image.reference),
             reference=tagged(image.reference),
             named=_named(tagged(image.reference), image.target_repo, image.target_tag),
         )
         for image in image_set.additional_images
     ]
-    related = _tags_apart(merge(one.selection for one in selected))
+    related = [
+        replace(image, reference=tagged(image.reference), text=str(image.reference))
+        for one in selected
+        for image in one.selection.images
+    ]
     catalogs = [
-        Listed(
+        ImageRequest(
             text=one.operator.catalog,
             reference=one.reference,
             named=_named(one.reference, one.operator.target_catalog, one.operator.target_tag),
@@ -50,7 +53,8 @@ def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tupl
         )
         for one in selected
     ]
-    return tuple(image for image in once([*named, *related, *catalogs]) if not image_set.blocks(str(image.reference)))
+    images = once([*named, *_tags_apart(related), *catalogs])
+    return tuple(image for image in images if not image_set.blocks(str(image.reference)))
 
 
 def catalog_reference(operator: OperatorCatalog) -> Reference:
@@ -81,43 +85,20 @@ def check_names(selected: Iterable[SelectedFrom]) -> None:
             raise InvalidInput([problem])
 
 
-def once(images: Iterable[Listed]) -> tuple[Listed, ...]:
-    """Each image once for each name that it is to have, with all that asked for it."""
-    found: dict[tuple[Reference, str | None, Reference | None], Listed] = {}
-    for image in images:
-        key = (image.reference, image.destination, image.named)
-        before = found.get(key)
-        if before is None:
-            found[key] = image
-        else:
-            found[key] = replace(
-                before,
-                wanted_by=tuple(dict.fromkeys((*before.wanted_by, *image.wanted_by))),
-                catalog=before.catalog or image.catalog,
-                digest=before.digest or image.digest,
-                layout=before.layout or image.layout,
-            )
-    return tuple(found.values())
-
-
 def _named(reference: Reference, path: str | None, tag: str | None) -> Reference | None:
     if path is None and tag is None:
         return None
     return replace(reference, path=path or reference.path, tag=tag or reference.tag)
 
 
-def _tags_apart(images: Iterable[WantedImage]) -> list[Listed]:
+def _tags_apart(images: Sequence[ImageRequest]) -> list[ImageRequest]:
     """Bundles that give one tag to different digests would overwrite each other: those images go by their digests."""
-    listed = [
-        Listed(text=str(image.reference), reference=tagged(image.reference), wanted_by=image.wanted_by)
-        for image in images
-    ]
     digests: dict[Reference, set[Digest | None]] = {}
-    for image in listed:
+    for image in images:
         digests.setdefault(image.reference.without_digest(), set()).add(image.reference.digest)
     return [
         replace(image, reference=image.reference.without_tag())
         if image.reference.digest is not None and len(digests[image.reference.without_digest()]) > 1
         else image
-        for image in listed
+        for image in images
     ]

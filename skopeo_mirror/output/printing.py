@@ -54,7 +54,7 @@ class Printer:
             case Settled(result=result):
                 self._image(result)
             case Retrying(job=job, pause=pause, why=why):
-                self._console.note(f"{job.wanted.image}: {why}; trying again in {pause:.0f} s")
+                self._console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
             case Warned(text=text):
                 self._console.warning(text)
             case Weighed() | Copying():
@@ -62,7 +62,7 @@ class Printer:
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
-        text = report_text(run)
+        text = report_text(run) if self._json or report is not None else ""
         failed = "".join(f"{failed_line(image)}\n" for image in run.images if image.status is Status.FAILED)
         broken = []
         for file, content in ((report, text), (failed_images, failed)):

@@ -55,9 +55,9 @@ class Tally:
                 self.planned.append(size)
             case Copying(job=job, source=source):
                 self.began = now if self.began is None else self.began
-                self.under_way[job.number] = f"{_short(job.wanted.image)} from {source.partition('@')[0]}"
+                self.under_way[job.number] = f"{_short(job.image)} from {source.partition('@')[0]}"
             case Retrying(job=job, why=why):
-                self.under_way[job.number] = f"{_short(job.wanted.image)} waits: {why}"
+                self.under_way[job.number] = f"{_short(job.image)} waits: {why}"
             case Settled(job=job, result=result):
                 self.under_way.pop(job.number, None)
                 size = self.sizes.pop(job.number, 0)

@@ -192,7 +192,7 @@ def _rewrite(reference: Reference, registry: Registry, location: str, key: str) 
     matched = len(_host(reference.name)) if prefix.startswith("*.") else len(prefix)
     text = f"{location}{str(reference)[matched:]}"
     try:
-        return Reference.parse_canonical(text)
+        found = Reference.parse_canonical(text)
     except InvalidReference as error:
         table = f"registry ({prefix})"
         if registry.origin is not None:
@@ -201,3 +201,4 @@ def _rewrite(reference: Reference, registry: Registry, location: str, key: str) 
             f"{reference} cannot be pulled: {table}.{key} {shown(location)} makes it {shown(text)}, "
             f"and one such candidate aborts the whole pull: {error}"
         ) from error
+    return reference if found == reference else replace(found, digest=reference.digest)  # shared: there may be many

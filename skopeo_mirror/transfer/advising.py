@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import can_be_entered
 from skopeo_mirror.skopeo.credential_files import auth_file_for, auth_files, certificate_directories
-from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.faults import Reason, reason_of, refuses_credentials, refuses_name
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.transfer import explaining
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.skopeo.settings import Access
+    from skopeo_mirror.transfer.sourcing import Sources
 
 
 _PERHAPS_THE_PROXY = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.STALLED})
@@ -26,10 +26,9 @@ _PERHAPS_THE_PROXY = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.SERVER
 
 def nobody_served(
     image: Reference,
+    sources: Sources,
     attempts: Sequence[Attempt],
     *,
-    router: Router | None,
-    mirrors_only: bool,
     scoped: ScopedSkopeo,
     resolved: Digest | None = None,
 ) -> str:
@@ -44,11 +43,21 @@ def nobody_served(
             advice[registry_advice(attempt.reason, candidate.host, scoped.settings.source, scoped)] = None
     if resolved is not None and any(_lacks_manifest(attempt, resolved) for attempt in last.values()):
         advice[explaining.served_by_tag_only(image, resolved)] = None
-    elif router is not None and {attempt.reason for attempt in last.values()} == {Reason.NOT_FOUND}:
-        advice[explaining.how_routed(image, router.lookup(image.name))] = None
-    from_layout = any(attempt.candidate.host is None for attempt in attempts)
-    left_out = () if router is None or from_layout else router.route(image).skipped
-    return "; ".join(filter(None, [explaining.nobody_served(attempts, mirrors_only, left_out=left_out), *advice]))
+    elif sources.route is not None and {attempt.reason for attempt in last.values()} == {Reason.NOT_FOUND}:
+        advice[explaining.how_routed(image, sources.route.registry)] = None
+    left_out = () if sources.route is None else sources.route.skipped
+    told = explaining.nobody_served(attempts, sources.mirrors_only, left_out=left_out)
+    return "; ".join(filter(None, [told, *advice]))
+
+
+def destination_failed(name: str, repository: Reference | None, error: str, scoped: ScopedSkopeo) -> str:
+    """Say what is wrong at the destination `name`, and what to look at next; `repository` is the image's there."""
+    told = [f"{name}: {explaining.signatures_refused(error) or error}"]
+    if repository is not None:
+        told.append(registry_advice(reason_of(error), repository.domain, scoped.settings.destination, scoped))
+        if repository.path.count("/") > 1 and refuses_name(error) and not refuses_credentials(error):
+            told.append(explaining.too_deep(repository.path))
+    return "; ".join(filter(None, told))
 
 
 def registry_advice(reason: Reason | None, host: str, access: Access, scoped: ScopedSkopeo) -> str:

@@ -1,56 +1,79 @@
-"""Before anything is copied: whether a drop-in of this host would reach a pull, past the scoped files."""
+"""Before anything is copied: what of this host would be in the way of it, its drop-ins and its credentials.
+
+What is audited are pulls: an image's sources, and the repository that it is written to, if that is a registry's.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.registries_conf.dropin_conflicts import check_dropins
-from skopeo_mirror.registries_conf.scoping import physical_repositories, scoped_prefixes
+from skopeo_mirror.registries_conf.scoping import scoped_prefixes
+from skopeo_mirror.skopeo.credential_files import auth_files, credential_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
+    from skopeo_mirror.skopeo.settings import Access, Settings
     from skopeo_mirror.transfer.jobs import Job
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.sourcing import Sourcing
+    from skopeo_mirror.transfer.sourcing import Sources
 
 
 def audit(
-    jobs: Sequence[Job], sourcing: Sourcing | LayoutSourcing, dropins: Sequence[Path], helpers: Sequence[str]
+    pulls: Iterable[tuple[Sources, Reference | None]], dropins: Sequence[Path], helpers: Sequence[str]
 ) -> dict[str, str]:
-    """Refuse drop-ins that no scoped file of these jobs can outrank; return what `check_dropins` lets pass.
+    """Refuse drop-ins that no scoped file of these pulls can outrank; return what `check_dropins` lets pass.
 
     `dropins` are this host's, `helpers` the credential helpers of the configuration in force. Raises
     InvalidConfiguration.
     """
+    prefixes: set[str] = set()
     places: dict[str, set[str]] = {}
-    for job in jobs:
-        if job.place.repository is not None:
-            places.setdefault(job.wanted.image.name, set()).add(job.place.repository.name)
-    return check_dropins(dropins, {prefix for job in jobs for prefix in _prefixes(job, sourcing)}, places, helpers)
+    for sources, repository in pulls:
+        prefixes.update(scoped_prefixes(sources.reference, sources.registries, repository))
+        if repository is not None:
+            places.setdefault(sources.reference.name, set()).add(repository.name)
+    return check_dropins(dropins, prefixes, places, helpers)
 
 
-def audit_sources(
-    images: Iterable[Reference], sourcing: Sourcing, dropins: Sequence[Path], helpers: Sequence[str]
+def without_captured(jobs: Iterable[Job], captured: dict[str, str]) -> tuple[Job, ...]:
+    """The jobs, of which those have no source whose repository a drop-in redirects to the destination.
+
+    `captured` are such repositories, each with that drop-in: no scoped file can outrank it.
+    """
+    return tuple(
+        replace(job, sources=_captured(job.sources, captured[job.image.name]))
+        if job.image.name in captured and not job.sources.from_layout
+        else job
+        for job in jobs
+    )
+
+
+def _captured(sources: Sources, dropin: str) -> Sources:
+    why = (
+        f"{dropin} redirects {sources.reference.name} to the destination itself, and skopeo would take that entry "
+        "instead of the configuration in force (take it out while this image is copied)"
+    )
+    return replace(sources, candidates=(), unroutable=why)
+
+
+def check_credentials(
+    pulls: Iterable[tuple[Sources, Reference | None]], settings: Settings, environment: Mapping[str, str]
 ) -> None:
-    """Refuse drop-ins that would reach the reading of these images. Raises InvalidConfiguration."""
-    check_dropins(dropins, {prefix for image in images for prefix in _source_prefixes(image, sourcing)}, {}, helpers)
+    """Refuse auth files and credential helpers that are needed and cannot be used: no registry is to blame for that.
 
-
-def _prefixes(job: Job, sourcing: Sourcing | LayoutSourcing) -> Iterator[str]:
-    image = job.wanted.image
-    try:
-        candidates = sourcing.sources(image, job.place).registries
-    except Unroutable:
-        candidates = ()
-    yield from scoped_prefixes(image, candidates, job.place.repository)
-
-
-def _source_prefixes(image: Reference, sourcing: Sourcing) -> list[str]:
-    try:
-        return [image.name, *physical_repositories(sourcing.sources(image).registries, None)]
-    except Unroutable:
-        return []
+    Looked at is what is asked first: the first candidate of each image, and the destination. Raises InvalidInput.
+    """
+    asked: dict[tuple[str, Access], None] = {}
+    for sources, repository in pulls:
+        for candidate in sources.registries[:1]:
+            asked[candidate.reference.domain, settings.source] = None
+        if repository is not None:
+            asked[repository.domain, settings.destination] = None
+    found = [credential_trouble(host, auth_files(access.authfile, environment), environment) for host, access in asked]
+    if problems := dict.fromkeys(trouble for trouble in found if trouble is not None):
+        raise InvalidInput(problems)

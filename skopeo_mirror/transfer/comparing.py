@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.manifest import InvalidManifest, parse_manifest
@@ -109,9 +109,7 @@ class SignatureComparison:
     ) -> Signatures | None:
         """The signatures of one manifest; `found` remembers them, and those that come along."""
         if digest not in found:
-            there = [
-                replace(candidate, reference=candidate.reference.without_tag().pin(digest)) for candidate in candidates
-            ]
+            there = [candidate.at(digest) for candidate in candidates]
             found |= read_signatures(self.reader.scoped, image.pin(digest), there, access) or {}
         return found.get(digest)
 

@@ -94,10 +94,10 @@ class Engine:
     _waiting: deque[Job] = field(default_factory=deque)
     _looking: set[int] = field(default_factory=set)
     _schedule: Schedule = field(default_factory=Schedule)
-    _ready: dict[int, Journey] = field(default_factory=dict)
     _copying: set[int] = field(default_factory=set)
     _later: list[tuple[float, int, Retry]] = field(default_factory=list)
-    _left: dict[int, Journey] = field(default_factory=dict)
+    _journeys: dict[int, Journey] = field(default_factory=dict)
+    """Those that have begun and are not at their end, by the numbers of their images."""
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> list[ImageResult]:
@@ -118,25 +118,25 @@ class Engine:
     def _has_work(self) -> bool:
         if self._looking or self._copying:
             return True
-        return self.stop.why is None and bool(self._waiting or self._ready or self._later)
+        return self.stop.why is None and bool(self._waiting or self._schedule or self._later)
 
     def _start_what_can(self, lookers: ThreadPoolExecutor, copiers: ThreadPoolExecutor) -> None:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             _, number, again = heapq.heappop(self._later)
             if again.copying:
-                self._make_ready(Planned(journey=again.journey))
+                self._schedule.add(number, ())
             else:
                 self._looking.add(number)
                 self._submit(lookers, self.pipeline.look, again.journey)
-        while self._waiting and len(self._looking) < self.jobs and len(self._ready) < AHEAD:
+        while self._waiting and len(self._looking) < self.jobs and len(self._schedule) < AHEAD:
             job = self._waiting.popleft()
             self._looking.add(job.number)
-            self._submit(lookers, self.pipeline.look, self.pipeline.begin(job))
+            self._journeys[job.number] = self.pipeline.begin(job)
+            self._submit(lookers, self.pipeline.look, self._journeys[job.number])
         while len(self._copying) < self.jobs and (chosen := self._schedule.take()) is not None:
-            journey = self._ready.pop(chosen)
             self._copying.add(chosen)
-            self._submit(copiers, self._copy, journey)
+            self._submit(copiers, self._copy, self._journeys[chosen])
 
     def _submit(self, pool: ThreadPoolExecutor, step: Callable[[Journey], Step], journey: Journey) -> None:
         def hand_over(future: Future[Step]) -> None:
@@ -173,17 +173,16 @@ class Engine:
                 self.tell(message)
             case _Landed(number=number, layers=layers):
                 self._schedule.landed(number, layers)
-            case Planned(journey=journey):
+            case Planned(journey=journey, layers=layers):
                 self._looking.discard(journey.job.number)
                 self.tell(Weighed(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
-                self._make_ready(message)
+                self._schedule.add(journey.job.number, layers)
             case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
                 self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why))
             case Abandoned(journey=journey):
                 self._put_down(journey, arrived=False)
-                self._left[journey.job.number] = journey
             case Finished():
                 self._finish(message)
 
@@ -196,10 +195,6 @@ class Engine:
         elif self.fail_fast and result.status is Status.FAILED:
             self.stop.finish(f"--fail-fast: {result.image} failed")
 
-    def _make_ready(self, ready: Planned) -> None:
-        self._ready[ready.journey.job.number] = ready.journey
-        self._schedule.add(ready.journey.job.number, ready.layers)
-
     def _put_down(self, journey: Journey, *, arrived: bool) -> None:
         """An image is in no worker's hands any more."""
         number = journey.job.number
@@ -211,13 +206,12 @@ class Engine:
     def _abandon_the_rest(self, jobs: Sequence[Job]) -> None:
         """Give every image that the stop has left on its way, or at the start, its result."""
         why = self.stop.why or "the run was stopped"
-        on_their_way = self._ready | self._left
-        on_their_way |= {number: again.journey for _, number, again in self._later}
         for job in jobs:
             if job.number not in self._results:
-                journey = on_their_way.get(job.number)
+                journey = self._journeys.get(job.number)
                 self._end(job, self.pipeline.abandon(journey or self.pipeline.begin(job), why))
 
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result
+        self._journeys.pop(job.number, None)
         self.tell(Settled(job=job, result=result))

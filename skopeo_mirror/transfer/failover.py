@@ -1,7 +1,9 @@
-"""One image's candidates: who is tried next, who failed, and whether another round is worth it (no clock, no process).
+"""One image's candidates: who is tried next, who failed, and how often it is begun again (no clock, no process).
 
-skopeo goes through the candidates by itself as far as it can. What is decided here is what it cannot: to drop the one
-that it had settled on, to put off one that limits its rate, to leave out hosts that are down, to begin again.
+The policy of retries stands here: how many rounds there are (`Rounds`, also for trouble of the destination), for what,
+and the pauses before them. skopeo goes through the candidates by itself as far as it can. What is decided here is what
+it cannot: to drop the one that it had settled on, to put off one that limits its rate, to leave out hosts that are
+down, to begin again.
 """
 
 from __future__ import annotations
@@ -31,25 +33,42 @@ def backoff(round_: int, random: Callable[[], float], at_least: float = 0.0) -> 
     return max(pause, at_least)
 
 
-class Tries:
-    """The candidates of one image on their way through."""
+class Rounds:
+    """The rounds after the first that faults which may pass are worth: as many as `retries`, their pauses growing."""
 
-    def __init__(self, image: str, candidates: Sequence[PullSource], circuits: Circuits, retries: int) -> None:
-        self.attempts: list[Attempt] = []
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+        self._begun = 0
+
+    def begin(self, random: Callable[[], float], at_least: float = 0.0) -> float | None:
+        """Begin the next: the seconds to wait before it, or None when all are used up."""
+        if self._begun >= self._retries:
+            return None
+        self._begun += 1
+        return backoff(self._begun - 1, random, at_least)
+
+
+class Tries:
+    """The candidates of one image on their way through; `skipped` were left out beforehand."""
+
+    def __init__(
+        self,
+        image: str,
+        candidates: Sequence[PullSource],
+        circuits: Circuits,
+        retries: int,
+        *,
+        skipped: Sequence[Attempt] = (),
+    ) -> None:
+        self.attempts = list(skipped)
         self._image = image
         self._all = tuple(candidates)
         self._circuits = circuits
-        self._rounds_left = retries
-        self._round = 0
+        self._rounds = Rounds(retries)
         self._left = list(candidates)
         self._limited: list[PullSource] = []
         self._failed: dict[PullSource, Reason] = {}
         self._retry_after = 0.0
-
-    @property
-    def candidates(self) -> tuple[PullSource, ...]:
-        """All of them, as at the start."""
-        return self._all
 
     def next(self, now: float) -> tuple[PullSource, ...]:
         """The candidates that skopeo is to be given now, in order; empty when all had their turn.
@@ -101,11 +120,9 @@ class Tries:
         None when there is none, or when all rounds are used up.
         """
         passing = [candidate for candidate in self._all if self._failed.get(candidate) in PASSING]
-        if self._rounds_left <= 0 or not passing:
+        pause = self._rounds.begin(random, self._retry_after) if passing else None
+        if pause is None:
             return None
-        pause = backoff(self._round, random, self._retry_after)
-        self._rounds_left -= 1
-        self._round += 1
         self._left = passing
         self._limited.clear()
         self._failed.clear()

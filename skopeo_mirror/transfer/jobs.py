@@ -3,79 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import DestinationRefused, InvalidInput, Unroutable
+from skopeo_mirror.errors import DestinationRefused, InvalidInput
+from skopeo_mirror.request import once
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.transfer.sourcing import find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.request import WantedBy
+    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.sourcing import Sourcing
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """An image that is asked for; `destination` is one of its own, if it names one.
-
-    `digest` is what its tag was found to be, where that is known beforehand; `catalog` says that it is that operator
-    catalog, as the image set writes it.
-    """
-
-    image: Reference
-    destination: str | None = None
-    digest: Digest | None = None
-    wanted_by: tuple[WantedBy, ...] = ()
-    catalog: str | None = None
+    from skopeo_mirror.transfer.sourcing import Sources, Sourcing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One image and its place at the destination; `number` is its position in the list."""
+    """One image to be copied: from where it may come, and its place at the destination."""
 
     number: int
-    wanted: Wanted
+    """Its position in the list."""
+    request: ImageRequest
+    sources: Sources
     place: Place
 
+    @property
+    def image(self) -> Reference:
+        """The image as it is asked for."""
+        return self.request.reference
 
-def prepare(wanted: Iterable[Wanted], sourcing: Sourcing | LayoutSourcing, destination: Destination) -> tuple[Job, ...]:
-    """Give every image its place. Raises InvalidInput with everything that must be put right before any copy."""
+    @property
+    def pull(self) -> tuple[Sources, Reference | None]:
+        """Its sources, and the repository that it is written to, if that is a registry's."""
+        return self.sources, self.place.repository
+
+
+def prepare(
+    requests: Iterable[ImageRequest], sourcing: Sourcing | LayoutSourcing, destination: Destination
+) -> tuple[Job, ...]:
+    """Make a job of every image. Raises InvalidInput with everything that must be put right before any copy."""
     jobs: list[Job] = []
     problems: list[str] = []
-    seen: set[tuple[Reference, str | None]] = set()
-    for one in wanted:
-        if (one.image, one.destination) in seen:
-            continue
-        seen.add((one.image, one.destination))
+    for request in once(requests):
         try:
-            if not one.image.domain:
-                raise DestinationRefused(f"{one.image}: its first part is no registry host")  # noqa: TRY301
-            place = destination.place(one.image, one.destination)
-            destination.check(place)
-            _check_sources(one.image, sourcing, place)
+            jobs.append(_job(len(jobs), request, sourcing, destination))
         except DestinationRefused as error:
             problems.append(str(error))
-        else:
-            jobs.append(Job(number=len(jobs), wanted=one, place=place))
     problems += _collisions(jobs)
     if problems:
         raise InvalidInput(problems)
     return tuple(jobs)
 
 
-def _check_sources(image: Reference, sourcing: Sourcing | LayoutSourcing, place: Place) -> None:
-    """Refuse an image that could only be copied onto itself; one that cannot be routed fails in its turn."""
-    try:
-        sources = sourcing.sources(image, place)
-    except Unroutable:
-        return
+def _job(number: int, request: ImageRequest, sourcing: Sourcing | LayoutSourcing, destination: Destination) -> Job:
+    """Raises DestinationRefused, also for an image that could only be copied onto itself."""
+    image = request.reference
+    if not image.domain:
+        raise DestinationRefused(f"{image}: its first part is no registry host")
+    place = destination.place(image, request.destination)
+    destination.check(place)
+    sources = find_sources(request, sourcing, place)
     if not sources.candidates and any(attempt.reason is Reason.DESTINATION for attempt in sources.skipped):
         raise DestinationRefused(f"{image}: its only candidate is its own destination, {place.name}")
+    return Job(number=number, request=request, sources=sources, place=place)
 
 
 def _collisions(jobs: Sequence[Job]) -> list[str]:
@@ -86,16 +79,15 @@ def _collisions(jobs: Sequence[Job]) -> list[str]:
         other = by_name.setdefault(job.place.name, job)
         if other is not job:
             problems.append(
-                f"{other.wanted.image} and {job.wanted.image} would both become {job.place.name} "
+                f"{other.image} and {job.image} would both become {job.place.name} "
                 "(--scoped keeps the source host in the path)"
             )
     by_path = {job.place.path: job for job in jobs if job.place.path is not None}
     for path, job in by_path.items():
-        for parent in PurePath(path).parents:
-            other_job = by_path.get(type(path)(parent))
+        for parent in path.parents:
+            other_job = by_path.get(parent)
             if other_job is not None:
                 problems.append(
-                    f"{job.wanted.image} would lie inside {other_job.wanted.image}: {job.place.name} is below "
-                    f"{other_job.place.name}"
+                    f"{job.image} would lie inside {other_job.image}: {job.place.name} is below {other_job.place.name}"
                 )
     return problems

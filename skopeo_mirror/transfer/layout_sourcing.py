@@ -14,16 +14,14 @@ from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.sourcing import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
 
 
 class LayoutSourcing:
     """Finds an image's one source in the layout in `directory`; the index is read once."""
-
-    mirrors_only = False
-    router = None  # registries.conf plays no part
 
     def __init__(self, directory: Path) -> None:
         """Raise InvalidInput where there is no layout, or one that names two images alike."""
@@ -58,17 +56,9 @@ class LayoutSourcing:
             raise InvalidInput(problems)
         return tuple(images)
 
-    def without(self, captured: Mapping[str, str]) -> LayoutSourcing:  # noqa: ARG002 - as Sourcing's
-        """Nothing can be captured that no registry is asked for."""
-        return self
-
-    def is_layout(self, image: Reference) -> bool:  # noqa: ARG002 - as Sourcing's
-        """Nothing here comes from a registry."""
-        return True
-
-    def sources(self, image: Reference, place: Place | None = None, digest: Digest | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
+    def sources(self, request: ImageRequest, place: Place | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
         """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""
-        image = image if digest is None else image.pin(digest)
+        image = request.reference
         digest = self._digest(image)
         reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
         candidate = LayoutSource(reference=reference, location=self._location, directory=self.directory)

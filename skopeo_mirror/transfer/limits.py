@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.faults import cannot_keep_index, cannot_nest
+from skopeo_mirror.skopeo.faults import Reason, Stage, cannot_keep_index, cannot_nest
+from skopeo_mirror.skopeo.provenance import Fault
 
 if TYPE_CHECKING:
+    from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.plan import Plan
 
 KEEPS_DESCRIPTORS: Final = "1.18"
 """A skopeo that is known to write `artifactType` and `data` of an index's descriptors (observed; 1.9.3 does not)."""
 
 
-def what_skopeo_cannot(error: str, plan: Plan | None, version: str) -> str | None:
-    """Why an image failed in every skopeo like this one, as its manifests bear out; None where that is not so."""
-    if plan is None:
-        return None
+def says_that_it_cannot(provenance: Provenance) -> bool:
+    """Whether a run failed with words that can mean such a limit."""
+    if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
+        return False
+    error = provenance.attempts[-1].detail
+    return cannot_keep_index(error) or cannot_nest(error)
+
+
+def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
+    """A run that failed with such words, the candidate cleared if the manifests bear them out, by which it is judged.
+
+    But for one whose manifests contradict themselves: it is that one's fault.
+    """
+    *before, last = provenance.attempts
+    if plan.contradicted is not None and cannot_keep_index(last.detail):
+        blamed = replace(last, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=plan.contradicted)
+        return replace(provenance, attempts=(*before, blamed))
+    why = _what_skopeo_cannot(last.detail, plan, version)
+    if why is None:
+        return provenance
+    return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))
+
+
+def _what_skopeo_cannot(error: str, plan: Plan, version: str) -> str | None:
+    """Why an image failed in every skopeo like this one; None where that is not so."""
     if plan.extended and cannot_keep_index(error):
         return (
             f"this skopeo ({version}) cannot keep this index as it is, because its descriptors have artifactType or "

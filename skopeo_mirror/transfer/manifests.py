@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.sourcing import layout_of
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.circuits import Circuits
     from skopeo_mirror.transfer.plain_images import PlainImages
+    from skopeo_mirror.transfer.sourcing import Sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,9 +29,19 @@ class ManifestReader:
     retries: int
     plain: PlainImages | None = None
 
-    def tries(self, image: Reference, candidates: tuple[PullSource, ...]) -> Tries:
-        """The candidates of an image at the start."""
-        return Tries(str(image), candidates, self.circuits, self.retries)
+    def tries(self, image: Reference, sources: Sources) -> Tries:
+        """The candidates of an image at the start. Raises Unroutable."""
+        if sources.unroutable is not None:
+            raise Unroutable(sources.unroutable)
+        return Tries(str(image), sources.candidates, self.circuits, self.retries, skipped=sources.skipped)
+
+    def read_patiently(self, image: Reference, tries: Tries) -> Probe | None:
+        """The same as `read`, in all the rounds that there are; None also where the run is stopped meanwhile."""
+        while (probe := self.read(image, tries)) is None:
+            pause = tries.begin_again(random.random)
+            if pause is None or self.scoped.skopeo.runs.stopping.wait(pause):
+                return None
+        return probe
 
     def read(self, image: Reference, tries: Tries) -> Probe | None:
         """The manifest of `image` from the first candidate that gives it; None when each had its turn and none did.

@@ -19,32 +19,27 @@ from skopeo_mirror.skopeo.faults import (
     PASSING,
     Reason,
     Stage,
-    cannot_keep_index,
     cannot_keep_schema1,
-    cannot_nest,
     connection_lost,
     is_ours,
     reason_of,
     refuses_credentials,
-    refuses_name,
 )
 from skopeo_mirror.skopeo.policy import Policy
 from skopeo_mirror.skopeo.provenance import Fault, Outcome
 from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
-from skopeo_mirror.transfer.advising import nobody_served, registry_advice
+from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.elsewhere import as_told, blamed, to_be_fetched, why_not
 from skopeo_mirror.transfer.explaining import (
     NO_ROOM_FOR_SIGNATURES,
     ours,
     rejected_by,
-    signatures_refused,
     temporary_trouble,
-    too_deep,
 )
-from skopeo_mirror.transfer.failover import backoff
-from skopeo_mirror.transfer.limits import what_skopeo_cannot
+from skopeo_mirror.transfer.failover import Rounds
+from skopeo_mirror.transfer.limits import at_limits, says_that_it_cannot
 from skopeo_mirror.transfer.plan import MOST_FILES, MOST_IMAGES, Plan, plan_of
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.sourcing import layout_of
@@ -62,41 +57,45 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.jobs import Job
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.plan import Elsewhere
     from skopeo_mirror.transfer.presence import Presence
-    from skopeo_mirror.transfer.sourcing import Sourcing
 
 
 @dataclass(kw_only=True, slots=True)
 class Journey:
-    """What is known of an image so far.
-
-    `destination_rounds` counts the retries that the destination has cost; `mended` is set once something damaged was
-    found there and moved away; `stalled_uploads` counts the runs that stalled while they were uploading. `there`: the
-    destination has the image, and what is left is to hear what the signature policy says of it; `moved`: its tag was
-    found to have another digest by the time it was copied.
-    """
+    """What is known of an image so far."""
 
     job: Job
     started: float
-    before: list[Attempt] = field(default_factory=list)
     resolving: Tries | None = None
+    """The candidates of its tag, where that is to be resolved."""
     pinned: PinnedReference | None = None
-    absent: bool = False
-    tries: Tries | None = None
-    plan: Plan | None = None
-    destination_rounds: int = 0
-    mended: bool = False
-    stalled_uploads: int = 0
-    there: bool = False
     moved: bool = False
+    """Its tag was found to have another digest by the time it was copied."""
+    absent: bool = False
+    """The destination does not have all of it."""
+    there: bool = False
+    """The destination has it, and what is left is to hear what the signature policy says of it."""
+    tries: Tries | None = None
+    """The candidates of the copy, as far as they have come."""
+    plan: Plan | None = None
+    destination_rounds: Rounds = field(default_factory=lambda: Rounds(0))
+    """Those that trouble of the destination is worth."""
+    mended: bool = False
+    """Something damaged was found at the destination and moved away."""
+    stalled_uploads: int = 0
+    """The runs of skopeo that stalled while they were uploading."""
 
     @property
     def compared(self) -> bool:
         """Whether the destination was asked for it."""
         return self.absent or self.there
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """All that became of its candidates so far, but for who served."""
+        return [attempt for tries in (self.resolving, self.tries) if tries is not None for attempt in tries.attempts]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,22 +138,18 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pipeline:
-    """The steps of an image. `plans`: whether manifests are read ahead; `retries`: more rounds for passing faults.
-
-    `promised`: under a dry run, the blobs that would be brought, each with the size that is claimed of it, and the
-    number of the image that would bring it.
-    """
+    """The steps of an image."""
 
     reader: ManifestReader
-    sourcing: Sourcing | LayoutSourcing
     destination: Destination
     presence: Presence
     signatures: SignatureComparison
     policy: Policy = field(default_factory=Policy)
-    retries: int = 2
     plans: bool = True
+    """Whether manifests are read ahead."""
     dry_run: bool = False
     promised: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The blobs that a dry run would bring, with the sizes claimed of them; the number of the image that would."""
 
     @property
     def scoped(self) -> ScopedSkopeo:
@@ -163,9 +158,13 @@ class Pipeline:
 
     def begin(self, job: Job) -> Journey:
         """Set out."""
-        known = job.wanted.digest
-        pinned = None if known is None else job.wanted.image.pin(known)
-        return Journey(job=job, started=time.monotonic(), pinned=pinned)
+        known = job.request.digest or job.image.digest
+        return Journey(
+            job=job,
+            started=time.monotonic(),
+            pinned=None if known is None else job.image.pin(known),
+            destination_rounds=Rounds(self.reader.retries),
+        )
 
     def abandon(self, journey: Journey, why: str) -> ImageResult:
         """The result of an image that the end of the run has left where it was."""
@@ -212,8 +211,12 @@ class Pipeline:
         if provenance.doubt is not None and (provenance.moved or journey.job.place.repository is not None):
             return self._doubted(journey, provenance)
         provenance = provenance.disbelieved()
+        if journey.there and provenance.server is not None:
+            return self._finish(journey, Status.PRESENT)
         if provenance.server is not None:
-            return self._arrived(journey, tries, provenance)
+            if provenance.left and journey.plan is None:  # it was not read ahead; now its URLs are to be told
+                self._read_plan(journey, tries)
+            return self._finish(journey, Status.COPIED, provenance)
         rejected = next((attempt for attempt in provenance.attempts if attempt.reason is Reason.POLICY), None)
         if rejected is not None:  # skopeo would ask nobody else either
             return self._fail(journey, rejected_by(self.policy.file, rejected))
@@ -258,7 +261,7 @@ class Pipeline:
                     asked=self._asked(journey),
                     yields=yields,
                     on_event=on_event,
-                    elsewhere=self._urls(journey),
+                    elsewhere=[url for content in self._fetched(journey) for url in content.urls],
                 )
             if provenance.server is not None and provenance.doubt is None and not journey.there:
                 try:
@@ -269,18 +272,13 @@ class Pipeline:
 
     def _resolve(self, journey: Journey) -> Step | None:
         """Give a tag its digest, through the same mirrors that the copy will use."""
-        image = journey.job.wanted.image
         if journey.pinned is not None:
             return None
-        if image.digest is not None:
-            journey.pinned = image.pin(image.digest)
-            return None
-        sources = self.sourcing.sources(image, journey.job.place)
+        image, sources = journey.job.image, journey.job.sources
         if journey.resolving is None:
-            journey.resolving = self.reader.tries(image, sources.candidates)
+            journey.resolving = self.reader.tries(image, sources)
         tries = journey.tries or journey.resolving
         probe = self.reader.read(sources.reference, tries)
-        journey.before = [*sources.skipped, *journey.resolving.attempts]
         if probe is None:
             return self._again_or_fail(journey, tries, copying=False)
         if probe.provenance.fault is not None:
@@ -289,29 +287,30 @@ class Pipeline:
         return None
 
     def _compare(self, journey: Journey) -> Step | None:
-        """Look whether the destination has the image, at its digest, and the signatures that belong to it."""
-        pinned, place = _known(journey.pinned), journey.job.place
+        """Look whether the destination has the image, at its digest; an image that it has may be at its end."""
         if journey.compared:
             return None
-        there = self.destination.holds(place, pinned.digest)
-        if there is None:
-            found = self.presence.find(_known(place.repository), pinned.digest)
-            if found.trouble is not None and self._is_final(found.trouble):
-                return self._destination_failed(journey, _of_destination(found.trouble))
-            there = found.there
-        judged = there and self._must_be_judged(journey) and self._can_be_pulled(journey)
-        if not there or (not judged and self._lacks_signatures(journey)):
-            journey.absent = True
-            return None
-        if self.dry_run or not judged:
-            return self._finish(journey, Status.PRESENT, None)
-        journey.there = True
+        pinned, place = _known(journey.pinned), journey.job.place
+        found = self.presence.look(place, pinned.digest)
+        if found.trouble is not None and self._is_final(found.trouble):
+            lost = connection_lost(found.trouble)
+            return self._destination_failed(
+                journey, Fault(reason=Reason.DESTINATION, detail=found.trouble, unreachable=lost)
+            )
+        if found.there and self._must_be_judged(journey):
+            journey.there = True
+            return self._finish(journey, Status.PRESENT) if self.dry_run else None
+        if found.there and not (
+            self.signatures.matters and self.signatures.lacking(pinned, place, self._tries(journey))
+        ):
+            return self._finish(journey, Status.PRESENT)
+        journey.absent = True
         return None
 
     def _plan(self, journey: Journey) -> Step | None:
         """Read the manifests ahead, from the candidates that the copy will use; who fails here is not asked again."""
         pinned, tries = _known(journey.pinned), self._tries(journey)
-        from_layout = _is_from_layout(tries)
+        from_layout = journey.job.sources.from_layout
         # Where something could be fetched from another place unasked, it must be known beforehand.
         if journey.there or not (self.plans or self.dry_run or self.destination.brings_layers or from_layout):
             return None
@@ -323,7 +322,7 @@ class Pipeline:
         if journey.plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
             return self._again_or_fail(journey, tries, copying=False)
         fetched = self._fetched(journey)
-        refusal = why_not(fetched, probe.provenance.server, mirrors_only=self.sourcing.mirrors_only)
+        refusal = why_not(fetched, probe.provenance.server, mirrors_only=journey.job.sources.mirrors_only)
         if refusal is not None:
             return self._fail(journey, refusal)
         complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
@@ -338,11 +337,10 @@ class Pipeline:
     def _tries(self, journey: Journey) -> Tries:
         """The candidates of the copy, at the start or as far as they have come."""
         if journey.tries is None:
-            pinned, digest = _known(journey.pinned), self._asked(journey).digest
-            sources = self.sourcing.sources(journey.job.wanted.image, journey.job.place, digest)
-            if journey.resolving is None:
-                journey.before += sources.skipped
-            journey.tries = self.reader.tries(pinned, sources.candidates)
+            sources = journey.job.sources.at(self._asked(journey).digest)
+            if journey.resolving is not None:  # what was left out beforehand is told already
+                sources = replace(sources, skipped=())
+            journey.tries = self.reader.tries(_known(journey.pinned), sources)
         return journey.tries
 
     def _read_plan(self, journey: Journey, tries: Tries) -> Probe | None:
@@ -350,44 +348,30 @@ class Pipeline:
         pinned = _known(journey.pinned)
         probe = self.reader.read(self._asked(journey), tries)
         if probe is not None and probe.manifest:
-            most = MOST_FILES if _is_from_layout(tries) else MOST_IMAGES
-            journey.plan = plan_of(probe.manifest, lambda digest: self._read_child(pinned, digest, tries), most=most)
-        return probe
+            from_layout = journey.job.sources.from_layout
 
-    def _read_child(self, pinned: PinnedReference, digest: Digest, tries: Tries) -> bytes | None:
-        """The manifest of an image of an index; of a registry's the copy will show what is wrong, if anything is."""
-        probe = self.reader.read_child(pinned, digest, tries)
-        if _is_from_layout(tries):
-            tries.record(probe.provenance, time.monotonic())
-        return probe.manifest or None
+            def read_child(digest: Digest) -> bytes | None:
+                child = self.reader.read_child(pinned, digest, tries)
+                if from_layout:  # of a registry's the copy will show what is wrong, if anything is
+                    tries.record(child.provenance, time.monotonic())
+                return child.manifest or None
+
+            journey.plan = plan_of(probe.manifest, read_child, most=MOST_FILES if from_layout else MOST_IMAGES)
+        return probe
 
     def _fetched(self, journey: Journey) -> tuple[Elsewhere, ...]:
         """What skopeo fetches from URLs beside the candidates."""
         return to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
 
-    def _urls(self, journey: Journey) -> tuple[str, ...]:
-        return tuple(url for content in self._fetched(journey) for url in content.urls)
-
-    def _lacks_signatures(self, journey: Journey) -> bool:
-        pinned, place = _known(journey.pinned), journey.job.place
-        return self.signatures.matters and bool(self.signatures.lacking(pinned, place, self._tries(journey)))
-
     def _requirements(self, journey: Journey) -> Requirements:
         """What the signature policy demands of an image as skopeo is asked for it."""
-        if self.sourcing.is_layout(journey.job.wanted.image):
+        if journey.job.sources.from_layout:
             return self.policy.of_layout(self.scoped.directory)
         return self.policy.of_image(self._asked(journey))
 
     def _must_be_judged(self, journey: Journey) -> bool:
         """Whether nobody but skopeo can say that an image is accepted, and it only while it copies all of it."""
-        return not self._requirements(journey).accept_anything
-
-    def _can_be_pulled(self, journey: Journey) -> bool:
-        try:
-            self.sourcing.sources(journey.job.wanted.image, journey.job.place)
-        except Unroutable:
-            return False
-        return True
+        return not self._requirements(journey).accept_anything and journey.job.sources.unroutable is None
 
     def _foretell(self, journey: Journey) -> Step | None:
         """Under a dry run, say of an image that no signature would help that it will be rejected."""
@@ -397,24 +381,17 @@ class Pipeline:
 
     def _asked(self, journey: Journey) -> Reference:
         """What skopeo is asked for: the digest, but for a tag that a signature policy has a say in."""
-        image, pinned = journey.job.wanted.image, _known(journey.pinned)
-        if self.sourcing.is_layout(image) or not self.policy.has_a_say(image, pinned.digest):
+        image, pinned = journey.job.image, _known(journey.pinned)
+        if journey.job.sources.from_layout or not self.policy.has_a_say(image, pinned.digest):
             return pinned.without_tag()
         return as_pulled(image)
-
-    def _arrived(self, journey: Journey, tries: Tries, provenance: Provenance) -> Step:
-        if journey.there:
-            return self._finish(journey, Status.PRESENT, None)
-        if provenance.left and journey.plan is None:  # it was not read ahead; now its URLs are to be told
-            self._read_plan(journey, tries)
-        return self._finish(journey, Status.COPIED, provenance)
 
     def _doubted(self, journey: Journey, provenance: Provenance) -> Step:
         """Fail, or begin anew, once, with the digest that a tag has by now at the candidates that are left.
 
         What is in a registry already stays doubtful: the next candidate's copy would be believed for bytes not its own.
         """
-        if journey.moved or not provenance.moved or journey.job.wanted.digest is not None:
+        if journey.moved or not provenance.moved or journey.job.request.digest is not None:
             return self._fail(journey, f"not confirmed: {provenance.doubt}", provenance.disbelieved())
         journey.moved = True
         journey.pinned = journey.plan = None
@@ -442,19 +419,11 @@ class Pipeline:
 
         Only where that is known from the manifests: a candidate that gives something else can make skopeo say so, too.
         """
-        if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
+        if not says_that_it_cannot(provenance):
             return provenance
-        *before, last = provenance.attempts
-        if journey.plan is None and (cannot_keep_index(last.detail) or cannot_nest(last.detail)):
+        if journey.plan is None:
             self._read_plan(journey, tries)  # it was not read ahead; now it has to bear that out
-        wrong = None if journey.plan is None else journey.plan.contradicted
-        if wrong is not None and cannot_keep_index(last.detail):
-            blamed = replace(last, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=wrong)
-            return replace(provenance, attempts=(*before, blamed))
-        why = what_skopeo_cannot(last.detail, journey.plan, self.scoped.skopeo.version)
-        if why is None:
-            return provenance
-        return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))
+        return provenance if journey.plan is None else at_limits(provenance, journey.plan, self.scoped.skopeo.version)
 
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""
@@ -468,26 +437,14 @@ class Pipeline:
         return self._fail(journey, fault.detail, provenance)
 
     def _destination_failed(self, journey: Journey, fault: Fault) -> Step:
-        if reason_of(fault.detail) in PASSING and journey.destination_rounds < self.retries and not self._stopping():
-            pause = backoff(journey.destination_rounds, random.random)
-            journey.destination_rounds += 1
+        passes = reason_of(fault.detail) in PASSING and not self._stopping()
+        pause = journey.destination_rounds.begin(random.random) if passes else None
+        if pause is not None:
             return Retry(
                 journey=journey, pause=pause, copying=journey.tries is not None and journey.compared, why=fault.detail
             )
-        told = [f"{self.destination.name}: {signatures_refused(fault.detail) or fault.detail}"]
-        repository = journey.job.place.repository
-        if repository is not None:
-            reason, access = reason_of(fault.detail), self.scoped.settings.destination
-            told.append(registry_advice(reason, repository.domain, access, self.scoped))
-            deep = repository.path.count("/") > 1
-            if deep and refuses_name(fault.detail) and not refuses_credentials(fault.detail):
-                told.append(too_deep(repository.path))
-        failed = self._fail(journey, "; ".join(filter(None, told)))
-        return Finished(
-            journey=journey,
-            result=failed.result,
-            destination_lost=fault.unreachable and not self._stopping(),
-        )
+        told = destination_failed(self.destination.name, journey.job.place.repository, fault.detail, self.scoped)
+        return replace(self._fail(journey, told), destination_lost=fault.unreachable and not self._stopping())
 
     def _is_final(self, trouble: str) -> bool:
         """Whether the copy is not tried: nothing answers, or, where nothing is to be copied, it would show no more."""
@@ -498,10 +455,9 @@ class Pipeline:
         if pause is not None:
             return Retry(journey=journey, pause=pause, copying=copying, why="every candidate failed")
         told = nobody_served(
-            journey.job.wanted.image,
-            [*journey.before, *tries.attempts],
-            router=self.sourcing.router,
-            mirrors_only=self.sourcing.mirrors_only,
+            journey.job.image,
+            journey.job.sources,
+            journey.attempts,
             scoped=self.scoped,
             resolved=None if journey.resolving is None or journey.pinned is None else journey.pinned.digest,
         )
@@ -510,7 +466,7 @@ class Pipeline:
     def _stopping(self) -> bool:
         return self.scoped.skopeo.runs.stopping.is_set()
 
-    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None) -> Finished:
+    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None = None) -> Finished:
         return Finished(journey=journey, result=self._result(journey, status, provenance))
 
     def _fail(self, journey: Journey, error: str, provenance: Provenance | None = None) -> Finished:
@@ -519,32 +475,26 @@ class Pipeline:
     def _result(
         self, journey: Journey, status: Status, provenance: Provenance | None, error: str | None = None
     ) -> ImageResult:
-        wanted, pinned = journey.job.wanted, journey.pinned
-        served = [a for a in provenance.attempts if a.outcome is Outcome.SERVED] if provenance is not None else []
-        failed = journey.tries.attempts if journey.tries is not None else []
+        request, pinned = journey.job.request, journey.pinned
+        served = [] if provenance is None else [a for a in provenance.attempts if a.outcome is Outcome.SERVED]
+        proven = provenance if error is None else None
+        would = status is Status.WOULD_COPY
         return ImageResult(
-            image=wanted.image,
-            digest=wanted.image.digest if pinned is None else pinned.digest,
+            image=request.reference,
+            digest=request.reference.digest if pinned is None else pinned.digest,
             destination=journey.job.place.name,
             status=status,
             confirmed=error is None,
-            served_by=provenance.server if provenance is not None and error is None else None,
-            attempts=(*journey.before, *failed, *served),
+            served_by=None if proven is None else proven.server,
+            attempts=(*journey.attempts, *served),
             bytes=self._bytes(journey, status, provenance),
             seconds=time.monotonic() - journey.started,
             error=error,
-            resolved_from=wanted.image if wanted.image.digest is None and pinned is not None else None,
-            own_destination=wanted.destination,
-            wanted_by=wanted.wanted_by,
-            catalog=wanted.catalog,
-            elsewhere=()
-            if error is not None
-            else as_told(
-                journey.plan,
-                provenance,
-                brings_layers=self.destination.brings_layers,
-                would=status is Status.WOULD_COPY,
-            ),
+            resolved_from=request.reference if request.reference.digest is None and pinned is not None else None,
+            own_destination=request.destination,
+            wanted_by=request.wanted_by,
+            catalog=request.catalog,
+            elsewhere=as_told(journey.plan, proven, brings_layers=self.destination.brings_layers, would=would),
         )
 
     def _bytes(self, journey: Journey, status: Status, provenance: Provenance | None) -> int:
@@ -565,15 +515,6 @@ class Pipeline:
                 )
             case _:
                 return 0
-
-
-def _is_from_layout(tries: Tries) -> bool:
-    return layout_of(tries.candidates) is not None
-
-
-def _of_destination(trouble: str) -> Fault:
-    """What went wrong where only the destination was asked."""
-    return Fault(reason=Reason.DESTINATION, detail=trouble, unreachable=connection_lost(trouble))
 
 
 def _known(value: _T | None) -> _T:

@@ -12,22 +12,23 @@ from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.scoped import Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.transfer.sourcing import Sources
 
 
 @dataclass(kw_only=True, slots=True)
 class PlainImages:
     """Reads them, while all that was read in this run is plain: the first that is not costs its source a request twice.
 
-    `routes` are all images with their candidates, asked for once. Close it at the end.
+    `sources` are those of all images of the run. Close it at the end.
     """
 
     scoped: ScopedSkopeo
-    routes: Callable[[], Iterable[tuple[Reference, Sequence[PullSource]]]]
+    sources: Iterable[Sources]
     _plain: bool | None = None
     _together: Together | None = None
     _proxies: ProxyPool = field(init=False)
@@ -68,5 +69,5 @@ class PlainImages:
     def _scoped_together(self) -> Together:
         with self._lock:
             if self._together is None:
-                self._together = scope_together(self.routes())
+                self._together = scope_together((one.reference, one.registries) for one in self.sources)
             return self._together

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
-    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.destination.place import Destination, Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,14 @@ class Presence:
     scoped: ScopedSkopeo
     proxies: ProxyPool
     destination: Destination
+
+    def look(self, place: Place, digest: Digest) -> Sighting:
+        """Whether an image is at its place; a registry is asked, whatever else is a matter of files."""
+        there = self.destination.holds(place, digest)
+        if there is not None:
+            return Sighting(there=there)
+        assert place.repository is not None  # noqa: S101 - only what a registry holds is not known
+        return self.find(place.repository, digest)
 
     def find(self, repository: Reference, digest: Digest) -> Sighting:
         """Whether `repository`, a name with a tag, has that digest."""

@@ -26,39 +26,39 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LivesElsewhere:
-    """Content of an image that lives at a URL of its own: `fetched` from there, or left there.
-
-    `url` is for people, without user, password and query; empty where it could not be learned.
-    """
+    """Content of an image that lives at a URL of its own: `fetched` from there, or left there."""
 
     digest: str
     url: str
+    """For people, without user, password and query; empty where it could not be learned."""
     fetched: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageResult:
-    """One image's end. `image` is the reference as asked for, `bytes` what its manifests say it weighs.
-
-    `confirmed`: the digest was compared and, where this run copied it, it is proven who served (`served_by`).
-    `error` is set exactly where `status` is failed. `own_destination` is the one that the image named itself.
-    `catalog`: it is that operator catalog, as the image set writes it. `elsewhere` is no part of `bytes`.
-    """
+    """One image's end."""
 
     image: Reference
+    """As asked for."""
     digest: Digest | None
     destination: str
     status: Status
     confirmed: bool
+    """The digest was compared and, where this run copied it, it is proven who served."""
     served_by: PullSource | None = None
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
+    """What its manifests say of what was brought, without what is `elsewhere`."""
     seconds: float = 0.0
     error: str | None = None
+    """Set exactly where `status` is failed."""
     resolved_from: Reference | None = None
+    """The tag that had the digest."""
     own_destination: str | None = None
+    """The one that the image named itself."""
     wanted_by: tuple[WantedBy, ...] = ()
     catalog: str | None = None
+    """The operator catalog that it is, as the image set writes it."""
     elsewhere: tuple[LivesElsewhere, ...] = ()
 
 
@@ -66,14 +66,14 @@ class ImageResult:
 class RunResult:
     """A whole run. `started` is in UTC; `stopped` says why it ended before every image had its turn."""
 
-    images: tuple[ImageResult, ...]
+    images: tuple[ImageResult, ...] = ()
     destination: str
-    destination_tls_verify: bool
+    destination_tls_verify: bool = True
     dry_run: bool
     started: datetime
-    seconds: float
-    skopeo_path: str
-    skopeo_version: str
+    seconds: float = 0.0
+    skopeo_path: str = ""
+    skopeo_version: str = ""
     configuration_files: tuple[str, ...] = ()
     configuration_sha256: str = ""
     stopped: str | None = None

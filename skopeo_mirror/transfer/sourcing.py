@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
@@ -13,21 +13,43 @@ from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from skopeo_mirror.transfer.destination.naming import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.registries_conf.routing import Router
+    from skopeo_mirror.registries_conf.routing import Route, Router
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Place
+    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """The candidates of one image that may be tried, in order, and those that were left out beforehand."""
+    """From where one image may come."""
 
     reference: Reference
-    candidates: tuple[PullSource, ...]
+    """What is asked for."""
+    candidates: tuple[PullSource, ...] = ()
+    """Those that may be tried, in order."""
     skipped: tuple[Attempt, ...] = ()
+    """Those that were left out beforehand."""
+    route: Route | None = None
+    """What registries.conf says of it, where that has a part in it."""
+    mirrors_only: bool = False
+    """Whether the origin was left out, and nothing else may be asked instead."""
+    unroutable: str | None = None
+    """Why there is nowhere to pull it from, whoever is asked."""
+
+    @property
+    def from_layout(self) -> bool:
+        """Whether it comes from a layout and not from a registry."""
+        return layout_of(self.candidates) is not None
+
+    def at(self, digest: Digest | None) -> Sources:
+        """The same candidates, asked for the digest that the image's tag turned out to have, if it did."""
+        if digest in {None, self.reference.digest}:
+            return self
+        return replace(self, candidates=tuple(candidate.at(digest) for candidate in self.candidates))
 
     @property
     def registries(self) -> tuple[PullSource, ...]:
@@ -42,41 +64,19 @@ def layout_of(candidates: Sequence[PullSource]) -> LayoutSource | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sourcing:
-    """Finds an image's sources in registries.conf.
-
-    `captured` are repositories that a drop-in of this host redirects to the destination, each with that drop-in: no
-    other pull of them is possible, because no scoped file can outrank it. `layouts` are OCI layouts by the repository
-    name of what is taken from them: catalogs from `oci://PATH`.
-    """
+    """Finds an image's sources in registries.conf."""
 
     router: Router
     mirrors_only: bool = False
-    captured: Mapping[str, str] = field(default_factory=dict)
-    layouts: Mapping[str, Path] = field(default_factory=dict)
 
-    def without(self, captured: Mapping[str, str]) -> Sourcing:
-        """The same, once it is known what this host's drop-ins have captured."""
-        return replace(self, captured=captured)
+    def sources(self, request: ImageRequest, place: Place | None = None) -> Sources:
+        """The candidates of an image, without what is blocked, and without the place that it would be written to.
 
-    def is_layout(self, image: Reference) -> bool:
-        """Whether `image` comes from a layout and not from a registry."""
-        return image.name in self.layouts
-
-    def sources(self, image: Reference, place: Place | None = None, digest: Digest | None = None) -> Sources:
-        """The candidates of `image`, without what is blocked, and without the place that it would be written to.
-
-        With `digest`, what its tag turned out to be, they are asked for that; they are still those of the tag.
         Raises Unroutable.
         """
-        if self.is_layout(image):
-            pinned = image if digest is None else image.pin(digest)
-            return _from_layout(pinned, self.layouts[image.name])
-        if image.name in self.captured:
-            raise Unroutable(
-                f"{self.captured[image.name]} redirects {image.name} to the destination itself, and skopeo would take "
-                "that entry instead of the configuration in force (take it out while this image is copied)"
-            )
-        route = self.router.route(image)
+        if request.layout is not None:
+            return _from_layout(request.reference, request.layout)
+        route = self.router.route(request.reference)
         usable: list[PullSource] = []
         skipped: list[Attempt] = []
         for candidate in route.candidates:
@@ -88,9 +88,21 @@ class Sourcing:
                 skipped.append(_skipped(candidate, Reason.DESTINATION, "it is the destination"))
             else:
                 usable.append(candidate)
-        if digest is not None:
-            usable = [candidate.at(digest) for candidate in usable]
-        return Sources(reference=route.reference, candidates=tuple(usable), skipped=tuple(skipped))
+        return Sources(
+            reference=route.reference,
+            candidates=route.candidates if len(usable) == len(route.candidates) else tuple(usable),
+            skipped=tuple(skipped),
+            route=route,
+            mirrors_only=self.mirrors_only,
+        )
+
+
+def find_sources(request: ImageRequest, sourcing: Sourcing | LayoutSourcing, place: Place | None = None) -> Sources:
+    """The sources of an image, or why it has none: such a one fails in its turn."""
+    try:
+        return sourcing.sources(request, place)
+    except Unroutable as error:
+        return Sources(reference=request.reference, unroutable=str(error))
 
 
 def _from_layout(image: Reference, directory: Path) -> Sources:

@@ -8,9 +8,9 @@ import pytest
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.olm.file_based_catalog import Bundle, Catalog, Channel, ChannelEntry, Package, read_catalog
 from skopeo_mirror.olm.imageset import ChannelSelection, OperatorCatalog, PackageSelection
-from skopeo_mirror.olm.selection import merge, select
+from skopeo_mirror.olm.selection import select
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
-from skopeo_mirror.request import WantedBy
+from skopeo_mirror.request import WantedBy, once
 from tests.olm.catalogs import write_sample
 
 if TYPE_CHECKING:
@@ -455,7 +455,7 @@ def test_images_come_once_each_with_all_that_asked_for_them(tmp_path: Path) -> N
 def test_images_of_several_catalogs_are_merged() -> None:
     first = select(ONE, wanted())
     second = select(ONE, OperatorCatalog(catalog="reg.io/other:v1"))
-    (image,) = merge([first, second, first])
+    (image,) = once([*first.images, *second.images, *first.images])
     assert [by.catalog for by in image.wanted_by] == ["reg.io/cat:v1", "reg.io/other:v1"]
 
 

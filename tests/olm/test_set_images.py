@@ -7,10 +7,10 @@ import pytest
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.olm.imageset import AdditionalImage, ImageSet, OperatorCatalog
-from skopeo_mirror.olm.selection import Selection, WantedImage
+from skopeo_mirror.olm.selection import Selection
 from skopeo_mirror.olm.set_images import SelectedFrom, catalog_reference, check_names, images_of_set
 from skopeo_mirror.reference import Digest, Reference
-from skopeo_mirror.request import WantedBy
+from skopeo_mirror.request import ImageRequest, WantedBy
 
 ONE, TWO = (Digest(algorithm="sha256", hex=digit * 64) for digit in "12")
 CATALOG = OperatorCatalog(catalog="quay.io/index:v1", reference=Reference.parse("quay.io/index:v1"))
@@ -23,7 +23,7 @@ def by(bundle: str, catalog: str = "quay.io/index:v1") -> WantedBy:
 def selected(*images: tuple[str, str], operator: OperatorCatalog = CATALOG, digest: Digest = ONE) -> SelectedFrom:
     """Return what was selected: each image with the bundle that wants it."""
     wanted = tuple(
-        WantedImage(reference=Reference.parse(image), wanted_by=(by(bundle, operator.catalog),))
+        ImageRequest(reference=Reference.parse(image), wanted_by=(by(bundle, operator.catalog),))
         for image, bundle in images
     )
     return SelectedFrom(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from skopeo_mirror.output.progress import Tally, frame
-from skopeo_mirror.reference import Reference
-from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Weighed
-from skopeo_mirror.transfer.jobs import Job, Wanted
 from skopeo_mirror.transfer.results import Status
+from tests import values
 from tests.output.results import COPIED, FAILED, PRESENT
 from tests.values import D1
 
+if TYPE_CHECKING:
+    from skopeo_mirror.transfer.jobs import Job
+
 
 def job(number: int, image: str = f"prod.test/ns/app@{D1}") -> Job:
-    return Job(number=number, wanted=Wanted(image=Reference.parse(image)), place=Place(name="d"))
+    return values.job(image, number)
 
 
 def halfway() -> Tally:

@@ -18,11 +18,9 @@ from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.streams import enduring, lost
-from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Retrying, Settled
-from skopeo_mirror.transfer.jobs import Job, Wanted
 from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WOULD_COPY, run_of
-from tests.values import D1, failed
+from tests.values import D1, failed, job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,7 +161,7 @@ def printer(*, json_: bool = False, verbose: bool = False, quiet: bool = False) 
 
 
 def finished(image: ImageResult) -> Settled:
-    return Settled(job=Job(number=0, wanted=Wanted(image=image.image), place=Place(name="d")), result=image)
+    return Settled(job=job(str(image.image)), result=image)
 
 
 def test_tells_each_image_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,21 +13,23 @@ from typing import TYPE_CHECKING, cast
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
+from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Fault, Provenance
 from skopeo_mirror.skopeo.scoped import Probe, Target
 from skopeo_mirror.skopeo.settings import Access, Settings
+from skopeo_mirror.transfer.auditing import without_captured
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.destination.place import Place, Writing
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
-from skopeo_mirror.transfer.jobs import Job, Wanted
+from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Step
 from skopeo_mirror.transfer.presence import Presence
-from skopeo_mirror.transfer.sourcing import Sourcing
+from skopeo_mirror.transfer.sourcing import Sourcing, find_sources
 from tests.values import failed, image_manifest, origin, run_of, served
 
 if TYPE_CHECKING:
@@ -183,8 +185,8 @@ def presence_of(skopeo: Prepared, destination: Shelf | None = None, reading: Man
     )
 
 
-def wanted(image: str) -> Wanted:
-    return Wanted(image=Reference.parse(image))
+def request(image: str) -> ImageRequest:
+    return ImageRequest(reference=Reference.parse(image))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,10 +196,16 @@ class Rig:
     pipeline: Pipeline
     skopeo: Prepared
     destination: Shelf
+    sourcing: Sourcing
+    captured: dict[str, str]
 
     def begin(self, image: Reference = PINNED, own: str | None = None, number: int = 0) -> Journey:
+        request = ImageRequest(reference=image, destination=own)
         place = self.destination.place(image, own)
-        return self.pipeline.begin(Job(number=number, wanted=Wanted(image=image, destination=own), place=place))
+        sources = find_sources(request, self.sourcing, place)
+        job = Job(number=number, request=request, sources=sources, place=place)
+        [job] = without_captured([job], self.captured)
+        return self.pipeline.begin(job)
 
     def go(self, image: Reference = PINNED) -> Step:
         """Look, and copy where that comes next: the last step."""
@@ -221,7 +229,7 @@ def rig(
     plans: bool = False,
     dry_run: bool = False,
     mirrors_only: bool = False,
-    sourcing: Sourcing | None = None,
+    captured: dict[str, str] | None = None,
 ) -> Rig:
     """A pipeline for which skopeo's copies and probes turn out like this."""
     skopeo = Prepared(copies=list(copies), probes=list(probes), there=list(there))
@@ -231,14 +239,14 @@ def rig(
     return Rig(
         pipeline=Pipeline(
             reader=reader,
-            sourcing=sourcing or Sourcing(router=ROUTER, mirrors_only=mirrors_only),
             destination=destination,
             presence=presence,
             signatures=SignatureComparison(reader=reader, presence=presence),
-            retries=retries,
             plans=plans,
             dry_run=dry_run,
         ),
         skopeo=skopeo,
         destination=destination,
+        sourcing=Sourcing(router=ROUTER, mirrors_only=mirrors_only),
+        captured=captured or {},
     )

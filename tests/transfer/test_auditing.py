@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.errors import InvalidConfiguration
-from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import AUTH_FILES, Configuration, Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
-from skopeo_mirror.transfer.auditing import audit, audit_sources
+from skopeo_mirror.transfer.auditing import audit
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-from skopeo_mirror.transfer.sourcing import Sourcing
-from tests.transfer.pipelines import shelf, wanted
+from skopeo_mirror.transfer.sourcing import Sourcing, find_sources
+from tests.transfer.pipelines import request, shelf
 from tests.values import D1
 
 if TYPE_CHECKING:
@@ -64,7 +63,8 @@ def dropin(host: Host, prefix: str, mirror: str | None = None) -> Path:
 
 
 def audited(host: Host, *images: str, sourcing: Sourcing | LayoutSourcing = SOURCING) -> dict[str, str]:
-    return audit(prepare(map(wanted, images), sourcing, shelf()), sourcing, host.dropins, AUTH_FILES)
+    jobs = prepare(map(request, images), sourcing, shelf())
+    return audit((job.pull for job in jobs), host.dropins, AUTH_FILES)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_images_from_a_layout_meet_the_destinations_drop_ins_only(host: Host, tm
 )
 def test_what_is_only_read_meets_its_sources_drop_ins(host: Host, prefix: str, refused: bool) -> None:
     dropin(host, prefix)
-    images = [Reference.parse("broken.test/app:v1"), Reference.parse(TAGGED)]
+    pulls = [(find_sources(request(image), SOURCING), None) for image in ("broken.test/app:v1", TAGGED)]
     if refused:
         with pytest.raises(InvalidConfiguration, match=prefix):
-            audit_sources(images, SOURCING, host.dropins, AUTH_FILES)
+            audit(pulls, host.dropins, AUTH_FILES)
     else:
-        audit_sources(images, SOURCING, host.dropins, AUTH_FILES)
+        audit(pulls, host.dropins, AUTH_FILES)

@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
-from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Weighed
-from skopeo_mirror.transfer.jobs import Job, Wanted
 from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Retry, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.stopping import Stop
+from tests.values import job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.transfer.jobs import Job
 
 FOR_EVER = 60.0
 """Seconds: a test that really waited so long would be noticed."""
@@ -50,7 +49,7 @@ def destination_lost(journey: Journey) -> Step:
 
 
 def broken(journey: Journey) -> Step:
-    raise ZeroDivisionError(str(journey.job.wanted.image))
+    raise ZeroDivisionError(str(journey.job.image))
 
 
 def bringing(layers: str) -> Callable[[Journey], Step]:
@@ -66,7 +65,7 @@ def done(journey: Journey, status: Status) -> Step:
 
 
 def result_of(journey: Journey, status: Status, error: str | None = None) -> ImageResult:
-    image = journey.job.wanted.image
+    image = journey.job.image
     return ImageResult(
         image=image, digest=None, destination="d", status=status, confirmed=status is not Status.FAILED, error=error
     )
@@ -146,14 +145,7 @@ class Heard:
 
 
 def jobs_for(count: int) -> list[Job]:
-    return [
-        Job(
-            number=number,
-            wanted=Wanted(image=Reference.parse(f"prod.test/app:{number}")),
-            place=Place(name=f"docker://d.test/app:{number}"),
-        )
-        for number in range(count)
-    ]
+    return [job(f"prod.test/app:{number}", number, f"docker://d.test/app:{number}") for number in range(count)]
 
 
 def run(script: Script, count: int, *, jobs: int = 1, fail_fast: bool = False, stop: Stop | None = None) -> Heard:

@@ -10,6 +10,7 @@ from skopeo_mirror.errors import InvalidInput, Unroutable
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Kind, Router
+from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.settings import Access
@@ -17,8 +18,9 @@ from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
-from skopeo_mirror.transfer.jobs import Wanted, prepare
+from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.sourcing import Sourcing
+from tests.transfer.pipelines import request
 from tests.values import D1, D2
 
 if TYPE_CHECKING:
@@ -52,13 +54,13 @@ def registry(**rules: bool) -> Destination:
     )
 
 
-def wanted(*images: str) -> list[Wanted]:
+def wanted(*images: str) -> list[ImageRequest]:
     """`IMAGE` or `IMAGE=DESTINATION`."""
     parts = [image.partition("=") for image in images]
-    return [Wanted(image=Reference.parse(image), destination=own or None) for image, _, own in parts]
+    return [ImageRequest(reference=Reference.parse(image), destination=own or None) for image, _, own in parts]
 
 
-def problems(images: list[Wanted], destination: Destination) -> tuple[str, ...]:
+def problems(images: list[ImageRequest], destination: Destination) -> tuple[str, ...]:
     with pytest.raises(InvalidInput) as caught:
         prepare(images, sourcing(), destination)
     return caught.value.problems
@@ -75,7 +77,7 @@ def test_every_image_gets_its_place_in_order() -> None:
 
 def test_duplicates_are_copied_once() -> None:
     (job,) = prepare(wanted("h.test/a:1", "docker://h.test/a:1", "h.test/a:1"), sourcing(), registry())
-    assert str(job.wanted.image) == "h.test/a:1"
+    assert str(job.image) == "h.test/a:1"
 
 
 def test_an_image_can_name_its_own_destination() -> None:
@@ -145,12 +147,12 @@ def test_an_image_that_is_its_own_only_source_is_refused() -> None:
 def test_an_image_that_cannot_be_routed_fails_in_its_turn() -> None:
     assert len(prepare(wanted("broken.test/app:1"), sourcing(), registry())) == 1
     with pytest.raises(Unroutable):
-        sourcing().sources(Reference.parse("broken.test/app:1"))
+        sourcing().sources(request("broken.test/app:1"))
 
 
 def test_the_destination_is_left_out_as_a_source() -> None:
     (job,) = prepare(wanted(f"prod.test/app@{D1}"), sourcing(), registry())
-    found = sourcing().sources(job.wanted.image, job.place)
+    found = job.sources
     assert [str(one.reference) for one in found.candidates] == [f"a.test/x/app@{D1}", f"prod.test/app@{D1}"]
     (skipped,) = found.skipped
     assert (skipped.outcome, skipped.reason) == (Outcome.SKIPPED, Reason.DESTINATION)
@@ -159,19 +161,18 @@ def test_the_destination_is_left_out_as_a_source() -> None:
 
 
 def test_only_the_very_place_is_left_out() -> None:
-    jobs = prepare(wanted(f"prod.test/app@{D1}"), sourcing(), registry(scoped=True))
-    found = sourcing().sources(jobs[0].wanted.image, jobs[0].place)
-    assert len(found.candidates) == 3
+    (job,) = prepare(wanted(f"prod.test/app@{D1}"), sourcing(), registry(scoped=True))
+    assert len(job.sources.candidates) == 3
 
 
 def test_what_is_blocked_is_left_out() -> None:
-    found = sourcing().sources(Reference.parse("blocked.test/app:1"))
+    found = sourcing().sources(request("blocked.test/app:1"))
     assert [str(one.reference) for one in found.candidates] == ["a.test/b/app:1"]
     assert [one.reason for one in found.skipped] == [Reason.BLOCKED]
 
 
 def test_mirrors_only_leaves_no_trace_of_the_origin() -> None:
-    found = sourcing(mirrors_only=True).sources(Reference.parse("prod.test/app:1"))
+    found = sourcing(mirrors_only=True).sources(request("prod.test/app:1"))
     assert [one.kind for one in found.candidates] == [Kind.MIRROR, Kind.MIRROR]
     assert found.skipped == ()
-    assert sourcing(mirrors_only=True).sources(Reference.parse("elsewhere.test/app:1")).candidates == ()
+    assert sourcing(mirrors_only=True).sources(request("elsewhere.test/app:1")).candidates == ()

@@ -19,6 +19,7 @@ from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
+from tests.transfer.pipelines import request
 from tests.values import D1, D2, failed
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def test_all_of_it_in_the_order_of_the_index(tmp_path: Path) -> None:
     ],
 )
 def test_an_image_is_found_by_its_name_alone(tmp_path: Path, image: str, reference: str) -> None:
-    sources = layout(tmp_path, named(PINNED), named(TAGGED, str(D2))).sources(Reference.parse(image))
+    sources = layout(tmp_path, named(PINNED), named(TAGGED, str(D2))).sources(request(image))
     [candidate] = sources.candidates
     assert (str(sources.reference), str(candidate.reference)) == (image, reference)
     assert (candidate.kind, candidate.location, candidate.place) == ("layout", f"oci:{tmp_path}", f"oci:{tmp_path}")
@@ -73,7 +74,7 @@ def test_all_of_it_needs_names_that_say_what_to_call_it(tmp_path: Path, entries:
     found = layout(tmp_path, named(PINNED), *entries)
     with pytest.raises(InvalidInput, match=words):
         found.images()
-    assert found.sources(Reference.parse(PINNED)).candidates[0].reference.digest == D1
+    assert found.sources(request(PINNED)).candidates[0].reference.digest == D1
 
 
 @pytest.mark.parametrize(
@@ -118,10 +119,11 @@ def test_is_not_its_own_destination(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_no_matter_of_credentials(tmp_path: Path) -> None:
     """And what is not in a layout is not looked for in registries.conf."""
     image = Reference.parse(PINNED)
-    [candidate] = layout(tmp_path, named(PINNED)).sources(image).candidates
+    sources = layout(tmp_path, named(PINNED)).sources(request(PINNED))
+    [candidate] = sources.candidates
     skopeo = Skopeo(path="skopeo", version="1.9.3", environment={}, runs=Runs({}))
     scoped = ScopedSkopeo(skopeo=skopeo, directory=tmp_path, settings=Settings())
     for reason in (Reason.UNAUTHORIZED, Reason.NOT_FOUND):
         attempts = [failed(candidate, reason, detail="its own words")]
-        told = nobody_served(image, attempts, router=None, mirrors_only=False, scoped=scoped)
+        told = nobody_served(image, sources, attempts, scoped=scoped)
         assert told == f"no candidate served it: layout oci:{tmp_path}: {reason} (its own words)"

@@ -17,7 +17,6 @@ from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.pipeline import Abandoned, Finished, Planned, Retry
 from skopeo_mirror.transfer.plan import Plan
 from skopeo_mirror.transfer.results import Status
-from skopeo_mirror.transfer.sourcing import Sourcing
 from tests.transfer.pipelines import (
     DIGEST,
     DOUBT,
@@ -370,7 +369,7 @@ def test_a_failed_copy_costs_nothing() -> None:
 
 
 def test_an_image_that_was_captured_has_nowhere_to_come_from() -> None:
-    result = rig(sourcing=Sourcing(router=ROUTER, captured={"prod.test/app": "/etc/x.conf"})).result()
+    result = rig(captured={"prod.test/app": "/etc/x.conf"}).result()
     assert result.status is Status.FAILED
     assert "/etc/x.conf" in (result.error or "")
 
@@ -437,7 +436,7 @@ def test_an_index_is_planned_with_its_images() -> None:
 def test_a_digest_that_is_known_beforehand_is_not_looked_up() -> None:
     bench = rig(run_of(served(A)))
     job = bench.begin(TAGGED).job
-    journey = bench.pipeline.begin(replace(job, wanted=replace(job.wanted, digest=D1)))
+    journey = bench.pipeline.begin(replace(job, request=replace(job.request, digest=D1)))
     bench.pipeline.look(journey)
     assert bench.skopeo.probed == []
     assert journey.pinned == TAGGED.pin(D1)

@@ -20,16 +20,11 @@ from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.choosing import parse_destination
 from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.jobs import Wanted
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-from skopeo_mirror.transfer.run import Request, run
-from skopeo_mirror.transfer.sourcing import Sourcing
+from skopeo_mirror.transfer.run import run, unbegun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from skopeo_mirror.lists import Listed
-    from skopeo_mirror.olm.imageset import ImageSet
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination
 
 
@@ -71,58 +66,39 @@ def copy(
     layout = None if from_ is None else LayoutSourcing.parse(from_, destination)
     nobody = f"no image: {target} is taken for the destination; name images before it, or with -f FILE"
     wished = wishes(named, asked, console, layout=layout, otherwise=nobody)
-    request = Request(
-        wanted=(),
-        skopeo=around.skopeo,
-        settings=replace(settings, credential_helpers=around.configuration.credential_helpers),
-        configuration=around.configuration,
-        sourcing=layout or around.sourcing,
-        destination=destination,
+    run_settings = replace(
+        around.run_settings(layout or around.sourcing),
+        skopeo_settings=replace(settings, credential_helpers=around.configuration.credential_helpers),
         jobs=running.jobs,
-        retries=pull.retries,
         plans=not running.no_plan,
         dry_run=running.dry_run,
         fail_fast=running.fail_fast,
-        log_dir=running.log_dir,
     )
     checks.readable(pull.authfile, pull.src_authfile, push.dest_authfile, pull.policy)
     checks.writable(running.report, running.failed_images)
     checks.make_directory(running.log_dir)
-    account.request = request
+    account.result = unbegun(destination, run_settings)
     printer = Printer(console=console, json=running.json, verbose=running.verbose, quiet=running.quiet)
-    listed = wished.images(around, within=None if layout is None else layout.directory)
-    account.request = request = _asking_for(request, listed, wished.image_set)
+    wanted = wished.images(around, within=None if layout is None else layout.directory)
+    placed = (_placed(request, destination) for request in wanted)
+    image_set = wished.image_set
+    account.requests = requests = tuple(
+        request
+        for request in placed
+        if image_set is None or not image_set.blocks(destination.place(request.reference, request.destination).name)
+    )
     with around.stopped_by_signals():
-        with printer.live(len(request.wanted)):
-            result = run(request, stop=around.stop, tell=account.hearing(printer.hear))
+        with printer.live(len(requests)):
+            result = run(requests, destination, run_settings, stop=around.stop, tell=account.hearing(printer.hear))
         account.told = True
         printer.finish(result, report=running.report, failed_images=running.failed_images)
     raise typer.Exit(1 if result.failed else 0)
 
 
-def _asking_for(request: Request, images: Sequence[Listed], image_set: ImageSet | None) -> Request:
-    """The request, for these images; what `image_set` blocks at the destination is left out.
-
-    Raises DestinationRefused.
-    """
-    layouts = {listed.reference.name: listed.layout for listed in images if listed.layout is not None}
-    sourcing = (
-        replace(request.sourcing, layouts=layouts) if isinstance(request.sourcing, Sourcing) else request.sourcing
-    )
-    return replace(request, wanted=tuple(_wanted_at(request.destination, images, image_set)), sourcing=sourcing)
-
-
-def _wanted_at(destination: Destination, images: Sequence[Listed], image_set: ImageSet | None) -> Iterator[Wanted]:
-    for listed in images:
-        own = listed.destination
-        if listed.named is not None and (repository := destination.place(listed.named).repository) is not None:
-            own = str(repository)
-        if image_set is not None and image_set.blocks(destination.place(listed.reference, own).name):
-            continue
-        yield Wanted(
-            image=listed.reference,
-            destination=own,
-            digest=listed.digest,
-            wanted_by=listed.wanted_by,
-            catalog=listed.catalog,
-        )
+def _placed(request: ImageRequest, destination: Destination) -> ImageRequest:
+    """The same, its name below the destination made a destination of its own. Raises DestinationRefused."""
+    if request.named is None:
+        return request
+    repository = destination.place(request.named).repository
+    own = request.destination if repository is None else str(repository)
+    return replace(request, named=None, destination=own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from skopeo_mirror.cli import asked as asking
@@ -26,14 +28,8 @@ def pin(*, images: Images = None, asked: Asked, conf: Conf, pull: Pull, jobs: Jo
     listed = [one for one in asking.images(images, asked, context) if one.layout is None]
     failed = False
     with context.stopped_by_signals():
-        for pinned, error in pin_all(
-            [one.reference if one.digest is None else one.reference.pin(one.digest) for one in listed],
-            skopeo=context.skopeo,
-            settings=context.settings,
-            sourcing=sourcing,
-            jobs=jobs,
-            retries=pull.retries,
-        ):
+        wanted = [one.reference if one.digest is None else one.reference.pin(one.digest) for one in listed]
+        for pinned, error in pin_all(wanted, replace(context.run_settings(sourcing), jobs=jobs)):
             if error is None:
                 console.result(str(pinned))
             else:

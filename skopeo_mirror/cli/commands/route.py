@@ -32,13 +32,14 @@ def route(
     for listed in asking.images(images, asked, context):
         if listed.layout is not None:
             continue
+        text = listed.text or str(listed.reference)
         try:
             found = router.route(listed.reference)
         except Unroutable as error:
             registry = router.lookup(listed.reference.name)
-            routed.append(Routed(image=listed.text, reference=listed.reference, registry=registry, error=str(error)))
+            routed.append(Routed(image=text, reference=listed.reference, registry=registry, error=str(error)))
         else:
-            routed.append(Routed(image=listed.text, reference=listed.reference, route=found))
+            routed.append(Routed(image=text, reference=listed.reference, route=found))
     if json:
         console.result(json_text.dumps(route_document(routed), indent=2))
     else:
