@@ -82,11 +82,8 @@ def _matched(image: Routed) -> str:
     registry = _registry(image)
     if registry is None:
         return "no entry matches: pulled from where its name says"
-    place = ""
-    if registry.origin is not None:
-        line = "" if registry.origin.line is None else f":{registry.origin.line}"
-        place = f" ({registry.origin.file}{line})"
-    return f"prefix {registry.prefix}, the longest that matches{place}"
+    where = "" if registry.position is None else f" ({registry.position})"
+    return f"prefix {registry.prefix}, the longest that matches{where}"
 
 
 def _candidate(candidate: PullSource) -> str:

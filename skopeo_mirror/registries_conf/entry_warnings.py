@@ -13,7 +13,7 @@ from skopeo_mirror.registries_conf.official_images import OFFICIAL_IMAGES
 from skopeo_mirror.registries_conf.routing import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.registries_conf.positions import Position
@@ -28,17 +28,12 @@ class _Entry:
     """One entry in force, where it stands, and all the others."""
 
     registry: Registry
-    place: Position
+    position: Position
     router: Router
-
-    def mirror(self, index: int) -> Position:
-        origin = self.registry.origin
-        return self.place.mirror(origin.index if origin is not None else 0, index)
 
     @property
     def prefix_key(self) -> str:
-        """Which key the prefix was written under."""
-        return "location" if self.registry.origin is None else self.registry.origin.prefix_key
+        return self.registry.prefix_key
 
     @property
     def matches(self) -> bool:
@@ -48,35 +43,37 @@ class _Entry:
 
     @property
     def locations(self) -> list[tuple[Position, str]]:
-        """Every location of the entry, with its place."""
-        mirrors = [(self.mirror(index), mirror.location) for index, mirror in enumerate(self.registry.mirrors)]
-        own = [(self.place, self.registry.location)] if self.registry.location else []
+        """Every location of the entry, with its position."""
+        mirrors = [(self.position.mirror(index), mirror.location) for index, mirror in enumerate(self.registry.mirrors)]
+        own = [(self.position, self.registry.location)] if self.registry.location else []
         return mirrors + own
 
 
-def entry_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Position]) -> Iterator[Problem]:
-    """Yield the warnings for the entries in force, merged over all files; `place_of` says where each stands."""
-    registries = tuple(registries)
-    router = Router(Configuration(registries=registries))
+def entry_warnings(registries: Collection[Registry]) -> Iterator[Problem]:
+    """Yield the warnings for the entries in force, merged over all files."""
+    router = Router(Configuration(registries=tuple(registries)))
     elsewhere = _Elsewhere.of(registries, router)
     for registry in registries:
-        entry = _Entry(registry=registry, place=place_of(registry), router=router)
+        entry = _Entry(registry=registry, position=_position(registry), router=router)
         for rule in _RULES if entry.matches else _RULES_WITHOUT_MATCH:
             yield from rule(entry)
         yield from elsewhere.port_quirk(entry)
         yield from elsewhere.insecure_there(entry)
 
 
-def duplicate_warnings(registries: Iterable[Registry], place_of: Callable[[Registry], Position]) -> Iterator[Problem]:
+def duplicate_warnings(registries: Iterable[Registry]) -> Iterator[Problem]:
     """Yield a warning for each entry of one file whose prefix an earlier one has."""
     first: dict[str, Registry] = {}
     for registry in registries:
         other = first.setdefault(registry.prefix, registry)
         if other is not registry:
-            index = other.origin.index if other.origin is not None else 0
-            yield place_of(registry).warning(
-                "", f"is ignored: registry[{index}] has the same prefix, and the first in a file wins", "merge the two"
-            )
+            text = f"is ignored: registry[{_position(other).index}] has the same prefix, and the first in a file wins"
+            yield _position(registry).warning("", text, "merge the two")
+
+
+def _position(registry: Registry) -> Position:
+    assert registry.position is not None  # noqa: S101 - every registry that was read has one
+    return registry.position
 
 
 def _cannot_match(entry: _Entry) -> Iterator[Problem]:
@@ -98,13 +95,13 @@ def _cannot_match(entry: _Entry) -> Iterator[Problem]:
     elif is_location(f"docker.io/{prefix}"):
         cause = ": the name of an image begins with its host, which has a dot, a port, or is localhost"
         advice = f"for Docker Hub write docker.io/{'library/' if prefix in OFFICIAL_IMAGES else ''}{prefix}"
-    yield entry.place.warning(entry.prefix_key, f"{shown(prefix)} can match no image{cause}", advice)
+    yield entry.position.warning(entry.prefix_key, f"{shown(prefix)} can match no image{cause}", advice)
 
 
 def _upper_case_host(entry: _Entry) -> Iterator[Problem]:
     host = entry.registry.prefix.partition("/")[0]
     if host != host.lower():
-        yield entry.place.warning(
+        yield entry.position.warning(
             entry.prefix_key,
             f"matches only images whose host is written with the same capitals: {shown(host)}",
             "write the host in lower case",
@@ -114,7 +111,7 @@ def _upper_case_host(entry: _Entry) -> Iterator[Problem]:
 def _official_image(entry: _Entry) -> Iterator[Problem]:
     host, _, path = entry.registry.prefix.partition("/")
     if host == "docker.io" and path in OFFICIAL_IMAGES:
-        yield entry.place.warning(
+        yield entry.position.warning(
             entry.prefix_key,
             f"does not match the image {path}, whose full name is docker.io/library/{path}",
             f"write docker.io/library/{path}",
@@ -123,8 +120,8 @@ def _official_image(entry: _Entry) -> Iterator[Problem]:
 
 def _impossible_location(entry: _Entry) -> Iterator[Problem]:
     prefix = entry.registry.prefix
-    for place, location in entry.locations:
-        if place is entry.place and location == prefix and entry.prefix_key == "location":
+    for position, location in entry.locations:
+        if position is entry.position and location == prefix and entry.prefix_key == "location":
             continue  # said of the prefix
         if location.partition("/")[0] in HUB_HOSTS:
             continue
@@ -135,9 +132,9 @@ def _impossible_location(entry: _Entry) -> Iterator[Problem]:
             elif found := fault(location, "location"):
                 cause, advice = f": {found[0]}", found[1]
             text = f"{shown(location)} makes no valid reference of any image, which aborts every pull here{cause}"
-            yield place.warning("location", text, advice)
+            yield position.warning("location", text, advice)
         elif location == HUB and not prefix.startswith(HUB):
-            yield place.warning(
+            yield position.warning(
                 "location",
                 "makes docker.io/name of an image name, which is not canonical and aborts the pull",
                 "write docker.io/library, or the organization",
@@ -148,14 +145,14 @@ def _docker_hub(entry: _Entry) -> Iterator[Problem]:
     """The names that Docker Hub has besides docker.io, where something is pulled from them."""
     registry = entry.registry
     is_hub = registry.prefix.partition("/")[0] in {HUB, *HUB_HOSTS}
-    for place, location in entry.locations:
+    for position, location in entry.locations:
         host, slash, path = location.partition("/")
         if host not in HUB_HOSTS:
             continue
         text = f"{shown(location)} {HUB_HOSTS[host]}"
         path = _WEB_PATH.sub(lambda page: "library/" if page[0] == "_/" else "", path)
         meant = f"{HUB}{slash}{path}"
-        if place is entry.place and entry.prefix_key == "location":
+        if position is entry.position and entry.prefix_key == "location":
             hidden = registry.blocked or entry.router.lookup(f"{HUB}/a/a") is not None
             if hidden or not entry.matches:  # so that nobody goes around the entry of docker.io
                 continue
@@ -163,18 +160,22 @@ def _docker_hub(entry: _Entry) -> Iterator[Problem]:
         elif meant == HUB and not is_hub:
             meant = f"{HUB}/library"
         in_use = {registry.location, *(mirror.location for mirror in registry.mirrors)}
-        advice = "remove this mirror" if place is not entry.place and meant in in_use else f'write location = "{meant}"'
-        yield place.warning("location", text, advice)
+        advice = (
+            "remove this mirror"
+            if position is not entry.position and meant in in_use
+            else f'write location = "{meant}"'
+        )
+        yield position.warning("location", text, advice)
 
 
 def _host_only_location(entry: _Entry) -> Iterator[Problem]:
     prefix = entry.registry.prefix
     if "/" not in prefix or prefix == "docker.io/library":
         return
-    for place, location in entry.locations:
+    for position, location in entry.locations:
         if is_domain(location):
             name = prefix.rpartition("/")[2]
-            yield place.warning(
+            yield position.warning(
                 "location",
                 f"has no path, so the image {prefix} itself would become {location}, which aborts the pull",
                 f'write location = "{location}/{name}", unless {prefix} is a namespace and no image',
@@ -186,17 +187,17 @@ def _itself(entry: _Entry) -> Iterator[Problem]:
     for index, mirror in enumerate(entry.registry.mirrors):
         key = (mirror.location, mirror.pull_from_mirror)
         if mirror.location == entry.registry.location:
-            yield entry.mirror(index).warning(
+            yield entry.position.mirror(index).warning(
                 "location", f"is the registry itself: {shown(mirror.location)} is tried twice", "remove this mirror"
             )
         elif mirror.location == entry.registry.prefix:
-            yield entry.mirror(index).warning(
+            yield entry.position.mirror(index).warning(
                 "location",
                 f"is what the images are called: {shown(mirror.location)} is asked before {entry.registry.location}",
                 f"exchange the two where {entry.registry.location} is the mirror",
             )
         elif key in seen:
-            yield entry.mirror(index).warning("location", "stands here twice", "remove one of them")
+            yield entry.position.mirror(index).warning("location", "stands here twice", "remove one of them")
         seen.add(key)
 
 
@@ -204,11 +205,11 @@ def _filtered(entry: _Entry) -> Iterator[Problem]:
     registry = entry.registry
     uses = {mirror.pull_from_mirror for mirror in registry.mirrors}
     if uses == {PullFromMirror.TAG_ONLY}:
-        yield entry.place.warning(
+        yield entry.position.warning(
             "", "has no mirror for pulls by digest: all are tag-only", 'set pull-from-mirror = "all" on one of them'
         )
     elif registry.mirror_by_digest_only and not registry.mirrors:
-        yield entry.place.warning(
+        yield entry.position.warning(
             "mirror-by-digest-only", "has no effect: there is no mirror", "add a [[registry.mirror]]"
         )
 
@@ -219,7 +220,7 @@ def _ineffective_block(entry: _Entry) -> Iterator[Problem]:
         return
     physical = entry.router.lookup(f"{registry.location}/a/a")
     if physical is None or not physical.blocked:
-        yield entry.place.warning(
+        yield entry.position.warning(
             "blocked",
             f"does not block pulls from {shown(registry.location)}: it is looked up for the name pulled from",
             f'block that: a [[registry]] with location = "{registry.location}" and blocked = true',
@@ -232,7 +233,7 @@ def _shadowed(entry: _Entry) -> Iterator[Problem]:
         return
     winner = entry.router.lookup(f"{prefix}/a")
     if winner is not None and winner.prefix != prefix:
-        yield entry.place.warning(
+        yield entry.position.warning(
             entry.prefix_key, f"is never used: {winner.prefix} is as long, and the wildcard wins", "drop one of the two"
         )
 
@@ -295,7 +296,7 @@ class _Elsewhere:
             return
         first, *others = found
         more = f" and {len(others)} more" if others else ""
-        yield entry.place.warning(
+        yield entry.position.warning(
             "insecure",
             f"has no effect where {found[first][0]} is a mirror, of {first}{more}: a mirror's own insecure counts",
             "write insecure = true into each such [[registry.mirror]], too",
@@ -311,7 +312,7 @@ class _Elsewhere:
                 continue
             effect = "blocks that too" if entry.registry.blocked else "a rewrite of such an image aborts the pull"
             if entry.registry.blocked or entry.registry.location != prefix or entry.registry.mirrors:
-                yield entry.place.warning(
+                yield entry.position.warning(
                     entry.prefix_key,
                     f"matches {physical}/… as well, and {effect}",
                     f'add a [[registry]] with location = "{physical}"',

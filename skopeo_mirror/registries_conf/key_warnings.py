@@ -10,13 +10,12 @@ from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.foreign import foreign, mirror_advice
 from skopeo_mirror.registries_conf.locations import cleaned
 from skopeo_mirror.registries_conf.misreading import LOST_HEADERS, MEND_HEADERS
-from skopeo_mirror.registries_conf.positions import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from skopeo_mirror.registries_conf.keys import Type
-    from skopeo_mirror.registries_conf.positions import Lines
+    from skopeo_mirror.registries_conf.positions import Position
     from skopeo_mirror.registries_conf.problem import Problem
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -28,9 +27,8 @@ _CREDENTIALS = frozenset({"username", "user", "password", "auth", "token", "iden
 _LOCATIONS = frozenset({"url", "uri", "endpoint", "endpoints", "host", "hostname", "server", "address", "registry"})
 
 
-def key_warnings(document: Mapping[str, Any], *, file: str, lines: Lines) -> Iterator[Problem]:
-    """Yield a warning for each key of one file that has no effect where it stands."""
-    top = Position(file=file, lines=lines)
+def key_warnings(document: Mapping[str, Any], top: Position) -> Iterator[Problem]:
+    """Yield a warning for each key of the file `top` that has no effect where it stands."""
     sorted_keys = keys.sort_keys(document, keys.TOP)
     other = foreign(document)
     if other is None:
@@ -49,16 +47,16 @@ def key_warnings(document: Mapping[str, Any], *, file: str, lines: Lines) -> Ite
 
 
 def _in_registry(table: Mapping[str, Any], index: int, top: Position) -> Iterator[Problem]:
-    place = top.registry(index, keys.registry_name(table))
+    position = top.registry(index, keys.registry_name(table))
     sorted_keys = keys.sort_keys(table, keys.REGISTRY)
-    yield from _unknown(place, table, sorted_keys.unknown, keys.REGISTRY)
+    yield from _unknown(position, table, sorted_keys.unknown, keys.REGISTRY)
     for number, mirror in enumerate(_tables(sorted_keys.known.get("mirror"))):
         unknown = keys.sort_keys(mirror, keys.MIRROR).unknown
-        yield from _unknown(place.mirror(index, number), mirror, unknown, keys.MIRROR, registry=sorted_keys.known)
+        yield from _unknown(position.mirror(number), mirror, unknown, keys.MIRROR, registry=sorted_keys.known)
 
 
 def _unknown(
-    place: Position,
+    position: Position,
     table: Mapping[str, Any],
     unknown: Sequence[str],
     names: Mapping[str, Type],
@@ -66,10 +64,10 @@ def _unknown(
 ) -> Iterator[Problem]:
     for key in unknown[:_LISTED]:
         why = _why_of_mirror(key, table, registry or {}) if names is keys.MIRROR else None
-        yield place.warning(_shown_key(key), *(why or _why_unknown(key, table, names)))
+        yield position.warning(_shown_key(key), *(why or _why_unknown(key, table, names)))
     if len(unknown) > _LISTED:
         more = len(unknown) - _LISTED
-        yield place.warning(
+        yield position.warning(
             _shown_key(unknown[_LISTED]), f"is the first of {more} more unknown keys, all of them ignored"
         )
 

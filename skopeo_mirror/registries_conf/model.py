@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from skopeo_mirror.registries_conf.positions import Position
+
 AUTH_FILES: Final = ("containers-auth.json",)
 """The credential helpers where none are named (containers/image's `AuthenticationFileHelper`)."""
 
@@ -19,19 +21,6 @@ class PullFromMirror(StrEnum):
     ALL = "all"
     DIGEST_ONLY = "digest-only"
     TAG_ONLY = "tag-only"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
-    """Where a `[[registry]]` table stands, for messages: file, index within the file (0-based), line (1-based).
-
-    `prefix_key` is the key that its prefix was written under: `prefix`, or `location`.
-    """
-
-    file: str
-    index: int
-    line: int | None = None
-    prefix_key: str = "location"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +42,10 @@ class Registry:
     blocked: bool = False
     mirror_by_digest_only: bool = False
     mirrors: tuple[Mirror, ...] = ()
-    origin: Origin | None = field(default=None, compare=False)
+    position: Position | None = field(default=None, compare=False)
+    """Where it stands, if it was read from a file."""
+    prefix_key: str = field(default="location", compare=False)
+    """The key that its prefix was written under: `prefix`, or `location`."""
 
     @property
     def passed_by_tags(self) -> tuple[str, ...]:

@@ -40,4 +40,4 @@ def normalize(configuration: Configuration) -> str:
 
 
 def _file(registry: Registry) -> str:
-    return "the configuration" if registry.origin is None else registry.origin.file
+    return "the configuration" if registry.position is None else registry.position.file

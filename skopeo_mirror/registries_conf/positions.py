@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.keys import fold
@@ -20,13 +20,15 @@ _PLAIN_NAME = re.compile(r"[\w.:/*-]{1,255}")
 
 
 @dataclass(kw_only=True, slots=True)
-class _Table:
-    """A header, the keys below it (as written and folded) with their lines, and the mirrors of a `[[registry]]`."""
+class _Section:
+    """What stands below one header, or before the first; of the lines of each."""
 
     line: int
     path: tuple[str, ...] = ()
     keys: dict[str, int] = field(default_factory=dict)
+    """As they are written, and folded."""
     mirrors: list[int] = field(default_factory=list)
+    """The headers of the mirrors of a `[[registry]]`."""
 
 
 class Lines:
@@ -39,7 +41,7 @@ class Lines:
     def __init__(self, text: str, *, registries: int = 0) -> None:
         self._tables = list(_tables(text))
         self._places = {table.line: place for place, table in enumerate(self._tables)}
-        self._registries: list[_Table] = []
+        self._registries: list[_Section] = []
         for table in self._tables:
             if table.path == ("registry",):
                 self._registries.append(table)
@@ -95,15 +97,15 @@ class Lines:
         return None
 
 
-def _tables(text: str) -> Iterator[_Table]:
-    table = _Table(line=0)
+def _tables(text: str) -> Iterator[_Section]:
+    table = _Section(line=0)
     quote, depth = "", 0
     for number, line in enumerate(text.split("\n"), 1):
         if not quote and not depth:
             match = _HEADER.match(line.rstrip("\r")) if "[" in line else None
             if match is not None:
                 yield table
-                table = _Table(line=number, path=tuple(fold("".join(part)) for part in _NAME.findall(match[2])))
+                table = _Section(line=number, path=tuple(fold("".join(part)) for part in _NAME.findall(match[2])))
                 continue
             key, equals, _ = line.partition("=")
             if equals:
@@ -138,41 +140,47 @@ def _carried_over(line: str, quote: str, depth: int) -> tuple[str, int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Position:
-    """A place within a file, for messages: the file, `registry[0] (quay.io)`, the line of that table."""
+    """A place in a file, for messages: the file itself or a table in it."""
 
     file: str
-    lines: Lines
+    lines: Lines = field(default_factory=lambda: Lines(""))
     table: str = ""
+    """The table's path, as `registry[0] (quay.io).mirror[1]`; empty for the file itself."""
     line: int | None = 0
+    """The line of the table's header; 0 for the file itself."""
+    index: int = 0
+    """Which `[[registry]]` of the file it is or lies in, from 0."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def below(self, path: str) -> Position:
+        """Return the place of the table that has this dotted path."""
+        return replace(self, table=path, line=self.lines.key(path, 0))
 
     def registry(self, index: int, name: str) -> Position:
         """Return the place of the `index`-th `[[registry]]`, called `name` unless that is empty, long or odd."""
         called = f" ({name})" if _PLAIN_NAME.fullmatch(name) else ""
-        return Position(
-            file=self.file, lines=self.lines, table=f"registry[{index}]{called}", line=self.lines.registry(index)
-        )
+        return replace(self, table=f"registry[{index}]{called}", line=self.lines.registry(index), index=index)
 
-    def mirror(self, registry: int, index: int) -> Position:
-        """Return the place of the `index`-th mirror of this registry, which is the `registry`-th of the file."""
-        return Position(
-            file=self.file,
-            lines=self.lines,
-            table=f"{self.table}.mirror[{index}]",
-            line=self.lines.mirror(registry, index),
-        )
+    def mirror(self, index: int) -> Position:
+        """Return the place of the `index`-th mirror of this `[[registry]]`."""
+        return replace(self, table=f"{self.table}.mirror[{index}]", line=self.lines.mirror(self.index, index))
 
-    def problem(self, severity: Severity, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
-        """Make a problem of this place; `key` may be empty."""
+    def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
+        """Return a warning about a key of this table, or about the table where `key` is empty."""
         where = ".".join(part for part in (self.table, key) if part)
         line = self.lines.key(key, self.line) if key else self.line or None
         return Problem(
-            file=self.file, severity=severity, where=where, text=text, advice=advice, line=line, instead=instead
+            file=self.file,
+            severity=Severity.WARNING,
+            where=where,
+            text=text,
+            advice=advice,
+            line=line,
+            instead=instead,
         )
 
-    def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
-        """Make a warning of this place."""
-        return self.problem(Severity.WARNING, key, text, advice, instead)
-
     def error(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
-        """Make an error of this place."""
-        return self.problem(Severity.ERROR, key, text, advice, instead)
+        """Return an error, as `warning` does."""
+        return replace(self.warning(key, text, advice, instead), severity=Severity.ERROR)

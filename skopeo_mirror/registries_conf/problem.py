@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Severity(StrEnum):
@@ -37,3 +41,8 @@ class Problem:
         advice = f" ({self.advice})" if self.advice else ""
         line = f" [line {self.line}]" if self.line is not None and self.column is None else ""
         return f"{place}:{where} {self.text}{advice}{line}"
+
+
+def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems for which containers/image refuses the configuration."""
+    return tuple(problem for problem in problems if problem.severity is Severity.ERROR)

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import sys
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidConfiguration
@@ -16,12 +15,12 @@ from skopeo_mirror.registries_conf.key_warnings import key_warnings
 from skopeo_mirror.registries_conf.keys import fold
 from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
-from skopeo_mirror.registries_conf.parsing import Contents, interpret
+from skopeo_mirror.registries_conf.parsing import Contents, parse_document
 from skopeo_mirror.registries_conf.positions import Lines, Position
-from skopeo_mirror.registries_conf.problem import Problem, Severity
+from skopeo_mirror.registries_conf.problem import Problem, Severity, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "examine", "interpret_files", "read"]
@@ -48,7 +47,7 @@ class Examination:
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems for which containers/image refuses the configuration."""
-        return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
+        return errors(self.problems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +86,8 @@ def examine(files: Sequence[Path]) -> Examination:
     examination = interpret_files(contents)
     problems += examination.problems
     if not files:
-        problems.append(Position(file="registries.conf", lines=Lines("")).warning("", *_NO_FILE))
-    configuration = None if _is_refused(problems) else examination.configuration
+        problems.append(Position(file="registries.conf").warning("", *_NO_FILE))
+    configuration = None if errors(problems) else examination.configuration
     return Examination(configuration=configuration, problems=tuple(problems))
 
 
@@ -97,21 +96,20 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     problems: list[Problem] = []
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
-    places: dict[str, Position] = {}
     explained = False
     for file, content in files:
-        contents, places[file], found = _interpret(file, content)
+        contents, found = _parsed(file, content)
         problems += found
         explained = explained or contents.is_foreign
-        problems += duplicate_warnings(contents.registries, partial(_place, places))
+        problems += duplicate_warnings(contents.registries)
         registries |= _first_of_each_prefix(contents.registries)
         others = _merge_others(others, contents.others)
-    problems += entry_warnings(registries.values(), partial(_place, places))
+    problems += entry_warnings(registries.values())
     problems = _in_order(problems, [file for file, _ in files])
-    if _is_refused(problems):
+    if errors(problems):
         return Examination(configuration=None, problems=tuple(problems))
     if files and not registries and not explained:  # by a warning of its own
-        problems.append(places[files[0][0]].warning("", *_NOTHING_REDIRECTED))
+        problems.append(Position(file=files[0][0]).warning("", *_NOTHING_REDIRECTED))
     configuration = Configuration(
         registries=tuple(registries[prefix] for prefix in sorted(registries) if prefix),  # an empty one matches nothing
         files=tuple(file for file, _ in files),
@@ -138,17 +136,17 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _interpret(file: str, content: bytes) -> tuple[Contents, Position, list[Problem]]:
+def _parsed(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
     text = ""
     try:
         text = toml.decode(content)
         document, newer = toml.parse(text)
     except toml.TomlError as error:
-        return Contents(), Position(file=file, lines=Lines("")), [syntax_problem(file, text, error)]
-    lines = Lines(text, registries=_count(document))
-    contents, problems = interpret(document, file=file, lines=lines)
-    warnings = [*_old_readers(file, content, newer), *key_warnings(document, file=file, lines=lines)]
-    return contents, Position(file=file, lines=lines), [*problems, *warnings]
+        return Contents(), [syntax_problem(file, text, error)]
+    registries = (value for key, value in document.items() if fold(key) == "registry" and isinstance(value, list))
+    position = Position(file=file, lines=Lines(text, registries=len(next(registries, []))))
+    contents, problems = parse_document(document, position)
+    return contents, [*problems, *_old_readers(file, content, newer), *key_warnings(document, position)]
 
 
 def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:
@@ -169,28 +167,10 @@ def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Ite
         )
 
 
-def _place(places: Mapping[str, Position], registry: Registry) -> Position:
-    origin = registry.origin
-    assert origin is not None  # noqa: S101 - every registry that was read has one
-    return places[origin.file].registry(origin.index, registry.prefix)
-
-
-def _is_refused(problems: Sequence[Problem]) -> bool:
-    return any(problem.severity is Severity.ERROR for problem in problems)
-
-
 def _in_order(problems: Iterable[Problem], files: Sequence[str]) -> list[Problem]:
     """In the order of files and of lines; what is of no line comes last."""
     order = {file: number for number, file in enumerate(files)}
     return sorted(problems, key=lambda one: (order[one.file], one.line or sys.maxsize))
-
-
-def _count(document: dict[str, Any]) -> int:
-    """How many `[[registry]]` tables there are, whatever the case of the key."""
-    for key, value in document.items():
-        if fold(key) == "registry" and isinstance(value, list):
-            return len(value)
-    return 0
 
 
 def _first_of_each_prefix(registries: tuple[Registry, ...]) -> dict[str, Registry]:

@@ -195,8 +195,8 @@ def _rewrite(reference: Reference, registry: Registry, location: str, key: str) 
         found = Reference.parse_canonical(text)
     except InvalidReference as error:
         table = f"registry ({prefix})"
-        if registry.origin is not None:
-            table = f"{registry.origin.file}: registry[{registry.origin.index}] ({prefix})"
+        if registry.position is not None:
+            table = f"{registry.position.file}: registry[{registry.position.index}] ({prefix})"
         raise Unroutable(
             f"{reference} cannot be pulled: {table}.{key} {shown(location)} makes it {shown(text)}, "
             f"and one such candidate aborts the whole pull: {error}"

@@ -102,9 +102,8 @@ def how_routed(image: Reference, registry: Registry | None) -> str:
     entry = "no entry of registries.conf matches"
     if registry is not None:
         entry = f"the entry with the prefix {registry.prefix} counts"
-        if registry.origin is not None:
-            line = "" if registry.origin.line is None else f":{registry.origin.line}"
-            entry += f" ({registry.origin.file}{line})"
+        if registry.position is not None:
+            entry += f" ({registry.position})"
     return f"these are all the candidates that `skopeo-mirror route {image}` shows: {entry}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from skopeo_mirror.output.routes import Routed, route_document, route_tree
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.model import Configuration, Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.positions import Position
 from skopeo_mirror.registries_conf.routing import Router
 
 QUAY = Registry(
@@ -15,7 +16,7 @@ QUAY = Registry(
         Mirror(location="m.test/q", insecure=True),
         Mirror(location="t.test", pull_from_mirror=PullFromMirror.DIGEST_ONLY),
     ),
-    origin=Origin(file="r.conf", index=0, line=3),
+    position=Position(file="r.conf", index=0, line=3),
 )
 HOSTS = Registry(prefix="*.a.test", location="")
 ROUTER = Router(Configuration(registries=(QUAY, HOSTS)))

@@ -28,8 +28,8 @@ def test_a_later_file_replaces_a_whole_entry(tmp_path: Path) -> None:
     assert [registry.prefix for registry in configuration.registries] == ["a.test", "quay.io"]
     quay = configuration.registries[1]
     assert (quay.mirrors, quay.blocked) == ((), True)
-    assert quay.origin is not None
-    assert (quay.origin.file, quay.origin.line) == (str(files[1]), 1)
+    assert quay.position is not None
+    assert (quay.position.file, quay.position.line) == (str(files[1]), 1)
     assert configuration.files == tuple(map(str, files))
     assert configuration.sha256 == hashlib.sha256(files[0].read_bytes() + files[1].read_bytes()).hexdigest()
 

@@ -6,7 +6,8 @@ import pytest
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.model import Configuration, Mirror, Origin, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.positions import Position
 from skopeo_mirror.registries_conf.routing import Kind, Router
 
 D = "@sha256:" + "a1" * 32
@@ -105,8 +106,10 @@ def test_blocked_is_looked_up_for_the_name_pulled_from() -> None:
 
 
 def test_a_bad_candidate_is_named_with_its_table() -> None:
-    origin = Origin(file="r.conf", index=2, line=7)
-    registry = Registry(prefix="quay.io/x", location="quay.io/x", mirrors=(Mirror(location="m.test"),), origin=origin)
+    position = Position(file="r.conf", index=2, line=7)
+    registry = Registry(
+        prefix="quay.io/x", location="quay.io/x", mirrors=(Mirror(location="m.test"),), position=position
+    )
     with pytest.raises(Unroutable) as caught:
         router(registry).route(Reference.parse("quay.io/x:1"))
     for part in ("quay.io/x:1", "r.conf: registry[2] (quay.io/x).mirror[0].location", "'m.test'", "'m.test:1'"):

@@ -89,7 +89,7 @@ class RegistryDestination(Destination):
         assert place.repository is not None  # noqa: S101 - `place` made it
         entry = self.router.lookup(place.repository.name)
         if entry is not None and entry.blocked:
-            where = "" if entry.origin is None else f" ({entry.origin.file}, registry[{entry.origin.index}])"
+            where = "" if entry.position is None else f" ({entry.position.file}, registry[{entry.position.index}])"
             raise DestinationRefused(f"{place.name}: {entry.prefix} is blocked in registries.conf{where}")
 
     @contextmanager
