@@ -267,11 +267,14 @@ def _check_version_1(table: Mapping[str, Any], contents: Contents, top: _Checked
 
 
 def _in_version_2(hosts: Mapping[str, list[str]], contents: Contents) -> str:
+    """Return a file that says the same in version 2; nothing where one file cannot."""
     registries = {registry.prefix: registry for registry in reversed(contents.registries)}
     for name, flag in (("insecure", "insecure"), ("block", "blocked")):
         for host in hosts.get(name, ()):
             registry = registries.get(host, Registry(prefix=host, location=host))
             registries[host] = replace(registry, **{flag: True})  # type: ignore[arg-type]
+    if any(contradictions(registries.values())):
+        return ""
     searched = list(dict.fromkeys(host.partition("/")[0] for host in hosts.get("search", ())))
     others = contents.others | ({"unqualified-search-registries": searched} if searched else {})
     return normalize(Configuration(registries=tuple(registries.values()), others=others))

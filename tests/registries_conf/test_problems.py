@@ -242,6 +242,13 @@ def test_a_key_of_a_wrong_type_is_no_hindrance_to_what_is_said_of_the_mirrors() 
     assert [(problem.severity, problem.line) for problem in found] == [(Severity.ERROR, 2), (Severity.WARNING, 5)]
 
 
+def test_version_1_that_contradicts_the_rest_of_the_file_is_one_problem_of_it() -> None:
+    old = '[registries.insecure]\nregistries = ["b.test"]\n'
+    (problem,) = problems('[[registry]]\nprefix = "a.test"\nlocation = "b.test"\n' + old)
+    assert (problem.severity, problem.line, problem.instead) == (Severity.ERROR, 4, "")
+    assert "version 1" in str(problem)
+
+
 def test_every_problem_at_once_over_all_files() -> None:
     found = problems(QUAY + 'insecure = "no"\nblocked = 1\n', "x = [", '[[registry]]\nlocation = "http://a"\nfoo = 1\n')
     assert [(problem.file, problem.severity) for problem in found] == [
