@@ -36,7 +36,6 @@ ARROWS = {
     "output": GROUND | {"request", "registries_conf", "skopeo", "transfer", "streams"},
     "streams": set[str](),
     "signals": {"errors"},
-    "versions": {"skopeo"},
     "cli": GROUND
     | {
         "registries_conf",
@@ -48,9 +47,8 @@ ARROWS = {
         "layout_image",
         "request",
         "signals",
-        "versions",
     },
-    "__main__": {"cli", "errors", "signals", "streams", "versions"},
+    "__main__": {"cli", "errors", "signals", "skopeo", "streams"},
     "__init__": set[str](),
 }
 # Values in, values out: no file, process or clock.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror import __version__
 from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
@@ -54,3 +55,9 @@ def find(named: str | None, environment: Mapping[str, str]) -> Skopeo:
     if skopeo.version_info < OLDEST:
         raise SkopeoUnusable(f"{found}: is skopeo {skopeo.version}; 1.9 or newer is needed; {HOW_TO_GET}")
     return skopeo
+
+
+def versions(named: str | None) -> str:
+    """The version of the program, and that of the skopeo that it finds, a line each. Raises as `find`."""
+    found = find(named, os.environ)
+    return f"skopeo-mirror {__version__}\nskopeo {found.version} ({found.path})"

@@ -116,9 +116,14 @@ class Provenance:
     """What is doubted is that a tag still has the digest that it was found to have."""
 
     @property
+    def proven(self) -> bool:
+        """Whether it is known who served."""
+        return self.server is not None and self.doubt is None
+
+    @property
     def failed(self) -> bool:
         """Whether anything went wrong, also where another candidate served in the end."""
-        return self.server is None or self.doubt is not None or len(self.attempts) > 1
+        return not self.proven or len(self.attempts) > 1
 
     def logged_in(self, log: str) -> Provenance:
         """The same run, its log kept."""

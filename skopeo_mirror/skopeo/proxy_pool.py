@@ -45,11 +45,6 @@ class ManifestReading:
     content: bytes = b""
     """The manifest that was given, as `digest` is its digest in skopeo's words."""
 
-    @property
-    def proven(self) -> bool:
-        """Whether it is known who served."""
-        return self.provenance.server is not None and self.provenance.doubt is None
-
 
 class ProxyPool:
     """The skopeos of one configuration, as many as are asked at once; for all threads of a run."""

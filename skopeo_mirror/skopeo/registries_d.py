@@ -30,24 +30,23 @@ _EVERY_IMAGE: Final = "default-docker"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegistriesD:
-    """`texts` are the files that say where signatures are read from; `stores` where they are read from otherwise."""
+    """What this host's files say of signatures."""
 
     texts: tuple[str, ...]
+    """The files that say where signatures are read from."""
     stores: tuple[Path, ...]
+    """Where they are read from otherwise."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str], system: tuple[Path, ...] = SYSTEM) -> RegistriesD:
         """What a skopeo with that environment may read."""
         home = home_directory(environment)
         configured = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-        directories = (*dict.fromkeys((home / ".config", configured)),)
-        users = tuple(directory / "containers/registries.d" for directory in directories)
-        texts = (_text_of(file) for directory in (*users, *system) for file in _files(directory))
+        users = dict.fromkeys(directory / "containers/registries.d" for directory in (home / ".config", configured))
+        stores = (_SYSTEM_STORE, home / ".local/share/containers/sigstore")
         return cls(
-            texts=tuple(text for text in texts if _READS.search(text)),
-            stores=tuple(
-                store for store in (_SYSTEM_STORE, home / ".local/share/containers/sigstore") if can_be_entered(store)
-            ),
+            texts=tuple(text for directory in (*users, *system) for text in _texts(directory) if _READS.search(text)),
+            stores=tuple(store for store in stores if can_be_entered(store)),
         )
 
     def may_speak_of(self, reference: Reference) -> bool:
@@ -68,20 +67,17 @@ def _has_some(place: Path) -> bool:
         return True  # skopeo will say what is wrong with it
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def _texts(directory: Path) -> Iterator[str]:
+    """What is in the files of a directory, without comments; of one that cannot be read skopeo has to say that."""
     try:
-        yield from sorted(file for file in directory.iterdir() if file.suffix == ".yaml")
+        files = sorted(file for file in directory.iterdir() if file.suffix == ".yaml")
     except OSError:
         return
-
-
-def _text_of(file: Path) -> str:
-    """What is in a file, without comments; of one that cannot be read skopeo has to say that."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return f"{_EVERY_IMAGE}: sigstore:"
-    return _COMMENT.sub("", text)
+    for file in files:
+        try:
+            yield _COMMENT.sub("", file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            yield f"{_EVERY_IMAGE}: sigstore:"
 
 
 def _names(domain: str) -> Iterator[str]:

@@ -263,7 +263,7 @@ class Pipeline:
                     on_event=on_event,
                     elsewhere=[url for content in self._fetched(journey) for url in content.urls],
                 )
-            if provenance.server is not None and provenance.doubt is None and not journey.there:
+            if provenance.proven and not journey.there:
                 try:
                     writing.publish(provenance.pulled, self._stopping)
                 except Contradicted as error:

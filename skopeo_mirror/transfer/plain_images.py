@@ -51,7 +51,7 @@ class PlainImages:
         if reading.ended or not reading.opened:
             found = reading.provenance
             return Probe(manifest=b"", provenance=found) if found.attempts and found.fault is None else None
-        if reading.proven and digest_of(reading.content, image.digest.algorithm) == image.digest:
+        if reading.provenance.proven and digest_of(reading.content, image.digest.algorithm) == image.digest:
             return Probe(manifest=reading.content, provenance=reading.provenance)
         return None
 

@@ -44,7 +44,7 @@ class Presence:
         """Whether `repository`, a name with a tag, has that digest."""
         reading = self.proxies.read(repository, [self.candidate(repository)])
         if reading is not None:
-            if reading.proven and reading.digest == str(digest):
+            if reading.provenance.proven and reading.digest == str(digest):
                 return Sighting(there=True)
             if reading.ended:
                 return Sighting(there=False, trouble=last_trouble(reading.provenance))

@@ -103,7 +103,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_a_reading_tells_who_served_and_what(bench: Bench) -> None:
     reading = bench.read()
     assert reading is not None
-    assert reading.proven
+    assert reading.provenance.proven
     assert reading.provenance.server == MIRROR
     assert (reading.opened, reading.ended, reading.digest, reading.content) == (True, False, str(D1), b"manifest")
     assert bench.started[0].asked == ["Initialize", "OpenImage", "GetManifest", "CloseImage"]
@@ -123,7 +123,7 @@ def test_an_answer_alone_proves_nothing(bench: Bench, log: bytes) -> None:
     bench.log = log
     reading = bench.read()
     assert reading is not None
-    assert not reading.proven
+    assert not reading.provenance.proven
     assert reading.provenance.doubt is not None
 
 
@@ -132,7 +132,7 @@ def test_an_error_is_the_candidates_in_skopeos_words(bench: Bench, question: str
     bench.answers[question] = Answer(error="manifest unknown")
     reading = bench.read()
     assert reading is not None
-    assert not reading.proven
+    assert not reading.provenance.proven
     assert reading.opened is (question == "GetManifest")
     assert [(one.candidate, one.reason, one.detail) for one in reading.provenance.attempts] == [
         (MIRROR, Reason.NOT_FOUND, "manifest unknown")
@@ -154,7 +154,7 @@ def test_one_that_was_ended_over_a_question_is_asked_no_other(bench: Bench, ques
     reading = bench.read()
     assert reading is not None
     assert reading.ended
-    assert not reading.proven
+    assert not reading.provenance.proven
     assert [one.reason for one in reading.provenance.attempts] == [Reason.STALLED]
     assert bench.started[0].closed
     assert bench.started[0].asked[-1] == question
