@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, LogReader, Refused, Requested, Tried, Waiting
-from skopeo_mirror.skopeo.supervision import Watcher
+from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.provenance import Ending
+from skopeo_mirror.skopeo.supervision import Ended, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from skopeo_mirror.skopeo.supervision import Timeouts
+
+_ENDED: Final = {
+    Ended.STALLED: (Reason.STALLED, "nothing moved for {stall:g} s"),
+    Ended.TIMEOUT: (Reason.TIMEOUT, "not done after {timeout:g} s"),
+    Ended.RATE_LIMITED: (Reason.RATE_LIMITED, "too many requests (429), and other candidates are left"),
+    Ended.STOPPED: (Reason.OTHER, "ended because the run was stopped"),
+}
 
 
 class LogWatcher(Watcher):
@@ -42,6 +53,15 @@ class LogWatcher(Watcher):
     def close(self) -> None:
         """Take what is left of an unfinished last line."""
         self.reader.close(time.monotonic())
+
+    def ending(self, status: int, ended: Ended | None, timeouts: Timeouts) -> Ending:
+        """How the run ended just now, in words where it was ended from here."""
+        now = time.monotonic()
+        if ended is None:
+            return Ending(at=now, status=status)
+        reason, words = _ENDED[ended]
+        complaint = words.format(stall=timeouts.stall, timeout=timeouts.timeout)
+        return Ending(at=now, status=status, reason=reason, complaint=f"{complaint}; skopeo was at: {self.last_seen()}")
 
     def last_seen(self) -> str:
         """What skopeo was at, in words."""

@@ -18,7 +18,6 @@ from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died
 from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import trace
-from skopeo_mirror.skopeo.scoped import ending_of
 from skopeo_mirror.skopeo.secrets import redacted
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class ProxyPool:
             if answer.ended is None:
                 ask("CloseImage", opened.value)
         watcher.close()
-        ending = ending_of(0 if answer.error is None else 1, answer.ended, watcher, self._timeouts)
+        ending = watcher.ending(0 if answer.error is None else 1, answer.ended, self._timeouts)
         words = [] if answer.error is None else [Died(at=ending.at, error=redacted(answer.error, LONGEST_TEXT))]
         return ManifestReading(
             provenance=trace(

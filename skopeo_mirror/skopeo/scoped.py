@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
@@ -21,7 +20,6 @@ from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Provenance, 
 from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
-from skopeo_mirror.skopeo.supervision import Ended
 
 if TYPE_CHECKING:
     import re
@@ -33,14 +31,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.logs import LogDirectory
     from skopeo_mirror.skopeo.settings import Access, Settings
-    from skopeo_mirror.skopeo.supervision import Timeouts
-
-_REASON_OF: Final = {
-    Ended.STALLED: Reason.STALLED,
-    Ended.TIMEOUT: Reason.TIMEOUT,
-    Ended.RATE_LIMITED: Reason.RATE_LIMITED,
-    Ended.STOPPED: Reason.OTHER,
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +96,7 @@ class ScopedSkopeo:
             yields=yields,
             keeps_log=keeps_log,
         )
-        if provenance.server is None or provenance.doubt is not None:
+        if not provenance.proven:
             return Probe(manifest=b"", provenance=provenance)
         return checked(run.output, image, provenance)
 
@@ -167,7 +157,7 @@ class ScopedSkopeo:
                 on_event=events.append,
                 done_with=WERE_READ,
             )
-        return events, None if provenance.doubt is not None else provenance.server
+        return events, provenance.server if provenance.proven else None
 
     def copy_from(
         self,
@@ -206,7 +196,7 @@ class ScopedSkopeo:
                 on_event=on_event,
                 elsewhere=elsewhere,
             )
-            if provenance.server is None or provenance.doubt is not None:
+            if not provenance.proven:
                 return provenance
             pushed = digest_file.read_text(encoding="ascii", errors="replace").strip()
             if pushed != str(image.digest):
@@ -240,7 +230,7 @@ class ScopedSkopeo:
             )
         watcher.close()
         events, tail = watcher.reader.events, watcher.reader.tail
-        ending = ending_of(run.status, run.ended, watcher, self.settings.timeouts)
+        ending = watcher.ending(run.status, run.ended, self.settings.timeouts)
         last = events[-1] if events else None
         if done_with is not None and isinstance(last, Died) and done_with.match(last.error):
             ending = Ending(at=ending.at, status=0)
@@ -271,25 +261,6 @@ class ScopedSkopeo:
             yield path
         finally:
             path.unlink(missing_ok=True)
-
-
-def ending_of(status: int, ended: Ended | None, watcher: LogWatcher, timeouts: Timeouts) -> Ending:
-    """How a run ended just now, in words where it was ended from here."""
-    now = time.monotonic()
-    if ended is None:
-        return Ending(at=now, status=status)
-    complaint = {
-        Ended.STALLED: f"nothing moved for {timeouts.stall:g} s" if timeouts.stall is not None else "",
-        Ended.TIMEOUT: f"not done after {timeouts.timeout:g} s" if timeouts.timeout is not None else "",
-        Ended.RATE_LIMITED: "too many requests (429), and other candidates are left",
-        Ended.STOPPED: "ended because the run was stopped",
-    }[ended]
-    return Ending(
-        at=now,
-        status=status,
-        reason=_REASON_OF[ended],
-        complaint=f"{complaint}; skopeo was at: {watcher.last_seen()}",
-    )
 
 
 def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
