@@ -103,6 +103,17 @@ class Fields:
         for number, item in enumerate(self._value(name, tuple, "a list") or ()):
             yield Fields.of(item, f"{self._path(name)}[{number}]", self.problems)
 
+    def named_mappings(self, name: str) -> Iterator[Fields]:
+        """Yield the fields of each mapping in a list; note at its end what has the same `name` as one before."""
+        found: dict[str, list[Fields]] = {}
+        for item in self.mappings(name):
+            yield item
+            if item.has("name") and isinstance(text := item.fields["name"].node.value, str):
+                found.setdefault(text, []).append(item)
+        for text, (_, *repeated) in found.items():
+            for item in repeated:
+                item.problem("name", f"{shown(text)} is there twice")
+
     def _path(self, name: str) -> str:
         return ".".join(part for part in (self.path, name) if part)
 
@@ -117,12 +128,3 @@ class Fields:
             return value
         self.problem(name, f"expected {expected}")
         return None
-
-
-def note_repeated(items: Iterable[tuple[Fields, str]]) -> None:
-    """Note every item of a list that has the same name as one before."""
-    seen = set()
-    for fields, name in items:
-        if name and name in seen:
-            fields.problem("name", f"{shown(name)} is there twice")
-        seen.add(name)

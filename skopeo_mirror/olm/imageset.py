@@ -1,4 +1,4 @@
-"""Read an ImageSetConfiguration: the images and operators that somebody had oc-mirror copy.
+"""Image sets: ImageSetConfigurations, the images and operators that somebody had oc-mirror copy.
 
 The fields are those of oc-mirror's types, `v1alpha2` and `v2alpha1`
 (https://github.com/openshift/oc-mirror, internal/pkg/api/v2alpha1/type_config.go and v1/pkg/api/v1alpha2).
@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference, shown
-from skopeo_mirror.yaml_fields import Fields, Problems, in_order, note_repeated
+from skopeo_mirror.yaml_fields import Fields, Problems, in_order
 from skopeo_mirror.yaml_text import read_yaml_document
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
 _KIND = "ImageSetConfiguration"
 _VERSIONS = ("mirror.openshift.io/v1alpha2", "mirror.openshift.io/v2alpha1")
 _LARGEST = 1 << 20  # bytes
@@ -69,18 +74,27 @@ class PackageSelection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OperatorCatalog:
-    """A catalog and what is wanted of it: `catalog` as written; either `reference` or `layout` is set.
-
-    Without packages, all of them. The catalog itself is copied under `target_catalog` and `target_tag` where given.
-    """
+    """A catalog and what is wanted of it; without packages, all of them."""
 
     catalog: str
+    """As written."""
     reference: Reference | None = None
+    """What it is pulled by; None where it lies in a layout."""
     layout: Path | None = None
+    """The OCI layout that it lies in; None where it is pulled."""
     packages: tuple[PackageSelection, ...] = ()
     full: bool = False
+    """Whether all bundles are wanted, not only the heads."""
     target_catalog: str | None = None
+    """The path that the catalog itself is copied to."""
     target_tag: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> OperatorCatalog:
+        """Read a reference, or `oci://PATH`; nothing is selected yet. Raises InvalidReference."""
+        if text.startswith("oci:"):
+            return cls(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
+        return cls(catalog=text, reference=Reference.parse(text))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,32 +130,26 @@ def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
         raise InvalidInput([f"{path}: larger than {_LARGEST >> 20} MiB: no image set is"])
     problems = Problems(file=str(path))
     root = Fields.of(read_yaml_document(content, str(path)), "", problems)
-    image_set = _image_set(root, skip_unsupported=skip_unsupported)
+    image_set = _image_set(root, skip=skip_unsupported)
     if problems.errors:
         raise InvalidInput(in_order(problems.errors))
     return replace(image_set, warnings=in_order(problems.warnings))
 
 
-def _image_set(root: Fields, *, skip_unsupported: bool) -> ImageSet:
-    _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig", skip=skip_unsupported)
+def _image_set(root: Fields, *, skip: bool) -> ImageSet:
+    _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig", skip=skip)
     if root.required("kind") not in ("", _KIND):
         root.problem("kind", f"expected {_KIND}, not {shown(root.required('kind'))}")
     if root.required("apiVersion") not in ("", *_VERSIONS):
         root.problem("apiVersion", f"expected {' or '.join(_VERSIONS)}, not {shown(root.required('apiVersion'))}")
     mirror = root.mapping("mirror", required=True)
-    _known(
-        mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip_unsupported
-    )
+    _known(mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip)
     return ImageSet(
         additional_images=tuple(
-            image
-            for fields in mirror.mappings("additionalImages")
-            if (image := _additional_image(fields, skip=skip_unsupported)) is not None
+            filter(None, (_additional_image(fields, skip=skip) for fields in mirror.mappings("additionalImages")))
         ),
-        operators=tuple(_operator_catalog(fields, skip=skip_unsupported) for fields in mirror.mappings("operators")),
-        blocked_images=tuple(
-            pattern for fields in mirror.mappings("blockedImages") if (pattern := _blocked_image(fields)) is not None
-        ),
+        operators=tuple(_operator_catalog(fields, skip=skip) for fields in mirror.mappings("operators")),
+        blocked_images=tuple(filter(None, map(_blocked_image, mirror.mappings("blockedImages")))),
     )
 
 
@@ -161,7 +169,7 @@ def _known(fields: Fields, *names: str, skip: bool) -> None:
 
 def _additional_image(fields: Fields, *, skip: bool) -> AdditionalImage | None:
     _known(fields, "name", "targetRepo", "targetTag", "platforms", skip=skip)
-    reference = _reference(fields, "name")
+    reference = _parsed(fields, "name", Reference.parse)
     target_repo, target_tag = _target(fields, "targetRepo", _PATH), _target(fields, "targetTag", _TAG)
     if reference is None:
         return None
@@ -184,15 +192,10 @@ def _operator_catalog(fields: Fields, *, skip: bool) -> OperatorCatalog:
         *("targetName", "originalRef", "skipDependencies", "targetCatalogSourceTemplate", "platforms"),
         skip=skip,
     )
-    catalog = fields.required("catalog")
-    layout = Path(catalog.removeprefix("oci:").removeprefix("//")) if catalog.startswith("oci:") else None
-    packages = [(item, _package_selection(item, skip=skip)) for item in fields.mappings("packages")]
-    note_repeated((item, package.name) for item, package in packages)
-    return OperatorCatalog(
-        catalog=catalog,
-        reference=None if layout is not None else _reference(fields, "catalog"),
-        layout=layout,
-        packages=tuple(package for _, package in packages),
+    catalog = _parsed(fields, "catalog", OperatorCatalog.parse) or OperatorCatalog(catalog="")
+    return replace(
+        catalog,
+        packages=tuple(_package_selection(item, skip=skip) for item in fields.named_mappings("packages")),
         full=fields.flag("full"),
         target_catalog=_target(fields, "targetCatalog", _PATH),
         target_tag=_target(fields, "targetTag", _TAG),
@@ -205,17 +208,17 @@ def _package_selection(fields: Fields, *, skip: bool) -> PackageSelection:
         *("name", "channels", "defaultChannel", "minVersion", "maxVersion", "minBundle", "selectedBundles"),
         skip=skip,
     )
-    channels = []
-    for item in fields.mappings("channels"):
-        _known(item, "name", "minVersion", "maxVersion", "minBundle", skip=skip)
-        channels.append((item, ChannelSelection(name=item.required("name"), bounds=_bounds(item))))
-    note_repeated((item, channel.name) for item, channel in channels)
     return PackageSelection(
+        channels=tuple(_channel_selection(item, skip=skip) for item in fields.named_mappings("channels")),
         name=fields.required("name"),
         default_channel=fields.text("defaultChannel"),
         bounds=_bounds(fields),
-        channels=tuple(channel for _, channel in channels),
     )
+
+
+def _channel_selection(fields: Fields, *, skip: bool) -> ChannelSelection:
+    _known(fields, "name", "minVersion", "maxVersion", "minBundle", skip=skip)
+    return ChannelSelection(name=fields.required("name"), bounds=_bounds(fields))
 
 
 def _bounds(fields: Fields) -> VersionBounds:
@@ -230,10 +233,10 @@ def _bounds(fields: Fields) -> VersionBounds:
     return bounds
 
 
-def _reference(fields: Fields, name: str) -> Reference | None:
+def _parsed(fields: Fields, name: str, parse: Callable[[str], _T]) -> _T | None:
     text = fields.required(name)
     try:
-        return Reference.parse(text) if text else None
+        return parse(text) if text else None
     except InvalidReference as error:
         fields.problem(name, str(error))
         return None
