@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.errors import UsageError
 from skopeo_mirror.lists import Shard, read_images
-from skopeo_mirror.reference import Reference
 from skopeo_mirror.request import ImageRequest, once
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.olm.file_based_catalog import Catalog
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.output.console import Console
-    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.run import RunSettings
@@ -94,35 +94,9 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
 
 
 def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[ImageRequest, ...]:
-    from skopeo_mirror.olm.selection import select  # noqa: PLC0415 - as above
-    from skopeo_mirror.olm.set_images import (  # noqa: PLC0415 - as above
-        SelectedFrom,
-        catalog_reference,
-        check_names,
-        images_of_set,
-    )
+    from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - as above
 
-    selected = []
-    for operator, digest, catalog in catalogs(found.operators, context, within):
-        reference = catalog_reference(operator)
-        selection = select(catalog, operator)
-        for warning in selection.warnings:
-            context.console.warning(warning)
-        selected.append(SelectedFrom(operator=operator, reference=reference, digest=digest, selection=selection))
-    check_names(selected)
-    return images_of_set(found, selected)
-
-
-def named_catalog(text: str) -> OperatorCatalog:
-    """The catalog that somebody names: a reference, or `oci://PATH`. Raises InvalidInput."""
-    from skopeo_mirror.olm.imageset import OperatorCatalog  # noqa: PLC0415 - as above
-
-    if text.startswith("oci:"):
-        return OperatorCatalog(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
-    try:
-        return OperatorCatalog(catalog=text, reference=Reference.parse(text))
-    except InvalidReference as error:
-        raise InvalidInput([str(error)]) from error
+    return select_images(found, catalogs(found.operators, context, within), warn=context.console.warning)
 
 
 def catalogs(
@@ -133,22 +107,11 @@ def catalogs(
     skopeo and registries.conf are needed only where one is pulled.
     Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
     """
-    from skopeo_mirror.layout_image import image_digest  # noqa: PLC0415 - as above
-    from skopeo_mirror.olm.file_based_catalog import read_catalog  # noqa: PLC0415 - as above
-    from skopeo_mirror.olm.set_images import catalog_reference  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.catalog_reading import read_catalogs  # noqa: PLC0415 - as above
 
     pulls = within is None and any(operator.layout is None for operator in operators)
     settings = _settings(context) if pulls else None
-    for operator in operators:
-        name = None if within is None else str(catalog_reference(operator))
-        layout = within or operator.layout
-        with _pulled(operator, settings, context) if layout is None else nullcontext((None, layout)) as (digest, place):
-            try:
-                found = digest or image_digest(place, name), read_catalog(place, name)
-            except InvalidInput as error:
-                problems = (problem.removeprefix(f"{place}: ") for problem in error.problems)
-                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in problems) from error
-        yield operator, *found
+    return read_catalogs(operators, partial(_pulled, context, settings), within)
 
 
 def _settings(context: Context) -> RunSettings:
@@ -160,9 +123,7 @@ def _settings(context: Context) -> RunSettings:
 
 
 @contextmanager
-def _pulled(
-    operator: OperatorCatalog, settings: RunSettings | None, context: Context
-) -> Iterator[tuple[Digest | None, Path]]:
+def _pulled(context: Context, settings: RunSettings | None, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
     from skopeo_mirror.transfer.catalogs import pulled_catalog  # noqa: PLC0415 - only what is pulled needs it
     from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - as above
 
@@ -173,9 +134,8 @@ def _pulled(
             case Warned(text=text):
                 context.console.warning(text)
 
-    assert operator.reference is not None  # noqa: S101 - it lies in no layout
     assert settings is not None  # noqa: S101 - as `catalogs` has seen to it
     with context.stopped_by_signals():
-        context.console.note(f"reading the catalog {operator.reference}")
-        with pulled_catalog(operator.reference, settings, stop=context.stop, tell=tell) as pulled:
+        context.console.note(f"reading the catalog {catalog}")
+        with pulled_catalog(catalog, settings, stop=context.stop, tell=tell) as pulled:
             yield pulled

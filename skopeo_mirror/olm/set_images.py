@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.olm.selection import select
 from skopeo_mirror.reference import Reference, shown, split_repository
 from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from skopeo_mirror.olm.file_based_catalog import Catalog
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.olm.selection import Selection
     from skopeo_mirror.reference import Digest
@@ -25,6 +27,24 @@ class SelectedFrom:
     reference: Reference
     digest: Digest
     selection: Selection
+
+
+def select_images(
+    image_set: ImageSet,
+    catalogs: Iterable[tuple[OperatorCatalog, Digest, Catalog]],
+    *,
+    warn: Callable[[str], None],
+) -> tuple[ImageRequest, ...]:
+    """List every image of an image set, whose catalogs are read one after the other. Raises InvalidInput."""
+    selected = []
+    for operator, digest, catalog in catalogs:
+        reference = catalog_reference(operator)
+        selection = select(catalog, operator)
+        for warning in selection.warnings:
+            warn(warning)
+        selected.append(SelectedFrom(operator=operator, reference=reference, digest=digest, selection=selection))
+    check_names(selected)
+    return images_of_set(image_set, selected)
 
 
 def images_of_set(image_set: ImageSet, selected: Sequence[SelectedFrom]) -> tuple[ImageRequest, ...]:

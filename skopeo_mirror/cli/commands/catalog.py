@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from skopeo_mirror.cli.asked import catalogs, named_catalog
+from skopeo_mirror.cli.asked import catalogs
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, Json, Pull
+from skopeo_mirror.olm.imageset import OperatorCatalog
 from skopeo_mirror.olm.overview import catalog_document, catalog_table
 from skopeo_mirror.output.console import Console
 
@@ -30,6 +31,6 @@ def catalog(
     Example: skopeo-mirror catalog -r registries.conf registry.redhat.io/redhat/redhat-operator-index:v4.18
     """
     console = Console()
-    [(_, _, found)] = catalogs([named_catalog(reference)], Context(conf=conf, pull=pull, console=console))
+    [(_, _, found)] = catalogs([OperatorCatalog.parse(reference)], Context(conf=conf, pull=pull, console=console))
     document = catalog_document(reference, found)
     console.result(json_text.dumps(document, indent=2) if json else catalog_table(document))
