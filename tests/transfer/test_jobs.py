@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,11 @@ from skopeo_mirror.errors import InvalidInput, Unroutable
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Kind, Router
-from skopeo_mirror.request import ImageRequest
+from skopeo_mirror.request import ImageRequest, WantedBy
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.settings import Access
+from skopeo_mirror.transfer.auditing import without_captured
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.naming import NamingRules
@@ -176,3 +178,26 @@ def test_mirrors_only_leaves_no_trace_of_the_origin() -> None:
     assert [one.kind for one in found.candidates] == [Kind.MIRROR, Kind.MIRROR]
     assert found.skipped == ()
     assert sourcing(mirrors_only=True).sources(request("elsewhere.test/app:1")).candidates == ()
+
+
+def test_what_lies_in_a_layout_comes_from_there_whatever_registries_conf_and_drop_ins_say(tmp_path: Path) -> None:
+    wish = replace(request("prod.test/app:1"), layout=tmp_path, digest=D1)
+    jobs = prepare([wish], sourcing(), registry())
+    (job,) = without_captured(jobs, {"prod.test/app": "/etc/x.conf"})
+    assert job.sources.from_layout
+    (candidate,) = job.sources.at(D1).candidates
+    assert (candidate.place, str(candidate.reference)) == (f"oci:{tmp_path}", f"prod.test/app@{D1}")
+
+
+def test_sources_of_a_tag_are_asked_for_its_digest_and_those_of_a_digest_stay() -> None:
+    tagged, pinned = (sourcing().sources(request(image)) for image in ("prod.test/app:1", f"prod.test/app@{D1}"))
+    assert {one.reference.digest for one in tagged.at(D2).candidates} == {D2}
+    assert tagged.at(None) is tagged
+    assert pinned.at(D1) is pinned
+
+
+def test_an_image_that_is_asked_for_twice_keeps_all_who_want_it() -> None:
+    by = [WantedBy(catalog="c", package="p", channel="stable", bundle=bundle) for bundle in "ab"]
+    first, second = (replace(request("h.test/a:1"), wanted_by=(one,)) for one in by)
+    (job,) = prepare([first, second, first], sourcing(), registry())
+    assert job.request.wanted_by == tuple(by)
