@@ -159,10 +159,10 @@ def write_atomically(path: Path, content: bytes, *, via: Path | None = None) -> 
         handle, name = _unfinished(via or path.parent, path.name)
         try:
             with os.fdopen(handle, "wb") as file:
+                _keep_mode(path, file.fileno())
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                os.fchmod(file.fileno(), _mode_of(path))
                 name.replace(path)
         except BaseException:
             name.unlink(missing_ok=True)
@@ -211,10 +211,11 @@ def _unfinished(directory: Path, name: str) -> tuple[int, Path]:
     with suppress(PermissionError):  # one may write into a directory that one may not list
         _clear_abandoned([path for path in directory.iterdir() if path.name.startswith(prefix)])
     while True:
-        handle, unfinished = tempfile.mkstemp(prefix=prefix, dir=directory)
+        unfinished = directory / f"{prefix}{os.urandom(8).hex()}"
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
-            return handle, Path(unfinished)
+            return handle, unfinished
         os.close(handle)  # another run has cleared it before it was locked
 
 
@@ -236,20 +237,9 @@ def _clear_abandoned(paths: Iterable[Path], *, older: float = 0) -> None:
                 os.close(handle)
 
 
-def _mode_of(path: Path) -> int:
-    """The permissions of the file that is replaced, or those that any new file gets; a stranger's in /tmp count not."""
-    with suppress(OSError):
+def _keep_mode(path: Path, handle: int) -> None:
+    """Give a file the permissions of the one that it replaces, if any; a stranger's in /tmp count not."""
+    with suppress(FileNotFoundError):
         found, above = path.stat(), path.parent.stat()
         if not above.st_mode & stat.S_ISVTX or found.st_uid == os.geteuid():
-            return found.st_mode & 0o7777
-    return 0o666 & ~_UMASK
-
-
-def _umask() -> int:
-    """The process's umask. It can only be read by setting it, so it is read once, before there are threads."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-_UMASK: Final = _umask()
+            os.fchmod(handle, found.st_mode & 0o7777)

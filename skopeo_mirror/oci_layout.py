@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.files import LARGEST_DOCUMENT, IrregularFile, open_regular, read_regular, write_atomically
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, descend, parse_manifest
@@ -31,8 +32,8 @@ _EMPTY_INDEX: Final[dict[str, Any]] = {
 }
 
 
-class InvalidLayout(ValueError):  # noqa: N818 - reads better where it is caught
-    """A directory that is no layout, or one whose index cannot be used; the message names it."""
+class InvalidLayout(InvalidInput):
+    """A directory that is no layout, or one whose index cannot be used."""
 
 
 def blob_file(layout: Path, digest: Digest) -> Path:
@@ -57,21 +58,22 @@ def read_index(layout: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InvalidLayout(f"oci:{layout}: {error.strerror}") from error
+        raise InvalidLayout([f"oci:{layout}: {error.strerror}"]) from error
     if "index.json" not in present:
         foreign = [name for name in present if name not in {"blobs", "oci-layout"} and not name.startswith(".")]
         if foreign:
             raise InvalidLayout(
-                f"oci:{layout}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"
+                [f"oci:{layout}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"]
             )
         return None
     unreadable = f"oci:{layout}: its index.json cannot be read; mend or move it"
     try:
         index = parse_index(layout)
     except (OSError, InvalidJson) as error:
-        raise InvalidLayout(f"{unreadable} ({error.strerror if isinstance(error, OSError) else error})") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InvalidLayout([f"{unreadable} ({why})"]) from error
     if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
-        raise InvalidLayout(f"{unreadable} (it has no list of manifests)")
+        raise InvalidLayout([f"{unreadable} (it has no list of manifests)"])
     return index
 
 
@@ -100,7 +102,7 @@ def merge(layout: Path, entries: Sequence[dict[str, Any]], *, via: Path) -> None
     try:
         written = json.dumps({**index, "manifests": [*kept, *entries]}, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
-        raise InvalidLayout("its index.json holds what cannot be written again; mend or move it") from error
+        raise InvalidLayout(["its index.json holds what cannot be written again; mend or move it"]) from error
     write_atomically(layout / "oci-layout", _MARKER, via=via)
     write_atomically(layout / "index.json", written.encode(), via=via)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror import files
 from skopeo_mirror.files import (
     IrregularFile,
     TooLarge,
@@ -145,10 +144,11 @@ def test_what_another_user_has_left_stays(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path.name for path in tmp_path.iterdir()] == [".skopeo-mirror-run-killed"]
 
 
-def test_the_umask_is_as_it_was() -> None:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    assert mask == files._UMASK  # noqa: SLF001 - it was read by setting it
+def test_the_umask_is_as_it_was(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    write_atomically(tmp_path / "report.json", b"new")
+    mask = os.umask(before)
+    assert mask == 0o022
 
 
 def fifo(path: Path) -> None:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def trace_layout(
     events: Sequence[Event],
     tail: Sequence[str],
+    ending: Ending,
     *,
     candidate: LayoutSource,
-    ending: Ending,
     destination: Reference | None = None,
 ) -> Provenance:
     """What a run proves that was to copy from a layout; `destination` is the repository that was written to, if any."""

@@ -102,7 +102,7 @@ class LayoutSource(PullSource):
                 target,
                 asked=image.without_tag(),
                 registries=scope(image, (), writes_to=target.repository),
-                trace=partial(trace_layout, candidate=self, destination=target.repository),
+                traced=partial(trace_layout, candidate=self, destination=target.repository),
                 on_event=on_event,
             )
 

@@ -164,9 +164,9 @@ class Provenance:
 def trace(
     events: Sequence[Event],
     tail: Sequence[str],
+    ending: Ending,
     *,
     candidates: Sequence[PullSource],
-    ending: Ending,
     digest: Digest | None,
     destination: Reference | None = None,
     elsewhere: Sequence[str] = (),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.logs import LogDirectory
     from skopeo_mirror.skopeo.settings import Access, Settings
 
+    Trace = Callable[[Sequence[Event], Sequence[str], Ending], Provenance]
+    """What a run proves, by the events and the last lines of its log, and by how it ended."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
@@ -43,13 +46,6 @@ class Target:
     name: str
     repository: Reference | None = None
     options: tuple[str, ...] = ()
-
-
-class Trace(Protocol):
-    """Tells from the log of a run, and from how it ended, what it proves."""
-
-    def __call__(self, events: Sequence[Event], tail: Sequence[str], *, ending: Ending) -> Provenance:
-        """`tail` are the last lines that are no event."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +88,7 @@ class ScopedSkopeo:
             image,
             ["inspect", "--raw", *access.options(), f"docker://{image}"],
             registries=scope(image, candidates),
-            trace=partial(trace, candidates=candidates, digest=image.digest),
+            traced=partial(trace, candidates=candidates, digest=image.digest),
             yields=yields,
             keeps_log=keeps_log,
         )
@@ -123,7 +119,7 @@ class ScopedSkopeo:
             target,
             asked=asked,
             registries=scope(asked, candidates, writes_to=target.repository),
-            trace=partial(
+            traced=partial(
                 trace,
                 candidates=candidates,
                 digest=asked.digest,
@@ -152,7 +148,7 @@ class ScopedSkopeo:
                 image,
                 ["copy", "--all", *access.options("src-"), f"docker://{image}", f"dir:{nowhere}"],
                 registries=scope(image, candidates),
-                trace=partial(trace, candidates=candidates, digest=image.digest),
+                traced=partial(trace, candidates=candidates, digest=image.digest),
                 keeps_log=False,
                 on_event=events.append,
                 done_with=WERE_READ,
@@ -167,7 +163,7 @@ class ScopedSkopeo:
         *,
         asked: Reference,
         registries: str,
-        trace: Trace,
+        traced: Trace,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
         elsewhere: Sequence[str] = (),
@@ -191,7 +187,7 @@ class ScopedSkopeo:
                 asked,
                 arguments,
                 registries=registries,
-                trace=trace,
+                traced=traced,
                 yields=yields,
                 on_event=on_event,
                 elsewhere=elsewhere,
@@ -211,7 +207,7 @@ class ScopedSkopeo:
         arguments: Sequence[str],
         *,
         registries: str,
-        trace: Trace,
+        traced: Trace,
         yields: bool = False,
         keeps_log: bool = True,
         on_event: Callable[[Event], None] | None = None,
@@ -234,7 +230,7 @@ class ScopedSkopeo:
         last = events[-1] if events else None
         if done_with is not None and isinstance(last, Died) and done_with.match(last.error):
             ending = Ending(at=ending.at, status=0)
-        provenance = trace(events, tail, ending=ending).blaming(Reason.CONNECTION, self._was_proxys)
+        provenance = traced(events, tail, ending).blaming(Reason.CONNECTION, self._was_proxys)
         if self.logs is not None and log is not None:
             with log:
                 if provenance.failed:
@@ -265,8 +261,10 @@ class ScopedSkopeo:
 
 def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
     """The probe that gave these bytes, or that failed because they are not to be used."""
-    if is_schema1(manifest, image.digest):
-        return Probe(manifest=b"", provenance=_unserved(provenance, NOT_COPIED))
+    if is_schema1(manifest, image.digest):  # what it gave is right, and of no use
+        fault = Fault(reason=Reason.OTHER, detail=NOT_COPIED)
+        cleared = replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
+        return Probe(manifest=b"", provenance=cleared)
     wrong = _what_is_wrong(manifest, image.digest)
     if wrong is not None:
         return Probe(manifest=b"", provenance=provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))
@@ -284,9 +282,3 @@ def _what_is_wrong(manifest: bytes, digest: Digest | None) -> str | None:
     except InvalidManifest as error:
         return f"what was given for a manifest {error}"
     return None
-
-
-def _unserved(provenance: Provenance, why: str) -> Provenance:
-    """Clear the one that served: what it gave is right, and of no use."""
-    fault = Fault(reason=Reason.OTHER, detail=why)
-    return replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)

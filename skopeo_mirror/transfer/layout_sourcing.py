@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.oci_layout import InvalidLayout, read_index, ref_name
+from skopeo_mirror.oci_layout import read_index, ref_name
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
@@ -73,10 +73,7 @@ class LayoutSourcing:
         return tagged if tagged == image.digest else None
 
     def _read(self) -> list[dict[str, Any]]:
-        try:
-            index = read_index(self.directory)
-        except InvalidLayout as error:
-            raise InvalidInput([str(error)]) from error
+        index = read_index(self.directory)
         if index is None:
             raise InvalidInput([f"{self._location}: there is no OCI image layout"])
         problems = [f"{self._location}: {problem}" for problem in _problems(index["manifests"])]

@@ -73,7 +73,7 @@ class Presence:
         return PullSource(
             reference=repository,
             location=repository.domain,
-            insecure=not self.destination.verifies(repository),
+            insecure=not self.destination.verifies(repository.name),
             blocked=False,
             kind=Kind.ORIGIN,
         )

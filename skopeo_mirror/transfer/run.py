@@ -153,5 +153,5 @@ def _pipeline(
 
 def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
     """A registries.conf for asking the destination for any image of this run."""
-    repositories = [job.place.repository for job in jobs if job.place.repository is not None]
-    return scope_destinations({repository.name: not destination.verifies(repository) for repository in repositories})
+    names = [job.place.repository.name for job in jobs if job.place.repository is not None]
+    return scope_destinations({name: not destination.verifies(name) for name in names})

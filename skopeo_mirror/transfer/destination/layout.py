@@ -45,8 +45,6 @@ class LayoutDestination(StagedDestination):
             raise DestinationRefused(f"oci:{directory}: skopeo cannot address a path with a colon in it")
         super().__init__(directory)
         self._entries: dict[str, dict[str, Any]] | None = None
-        self._whole: set[Descriptor] = set()
-        """Manifests that were found whole, with all that they lead to."""
         self._right: set[str] = set()
         """Digests of blobs whose bytes were compared with them."""
         self._comparing: dict[str, threading.Lock] = {}
@@ -178,25 +176,18 @@ class LayoutDestination(StagedDestination):
 
     def _is_whole(self, top: Descriptor) -> bool:
         """Whether a manifest and all that it refers to is there. Manifests are compared by digest, blobs by size."""
-        seen: set[Descriptor] = set()
 
-        def read(one: Descriptor) -> Manifest | None:
-            if one in self._whole:
-                return None
-            seen.add(one)
+        def read(one: Descriptor) -> Manifest:
             content = read_manifest(self.directory, one.digest)
             if len(content) != one.size or digest_of(content, one.digest.algorithm) != one.digest:
                 raise InvalidManifest
             return parse_manifest(content)
 
         try:
-            for manifest in descend(top, read):
-                if not all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in manifest.blobs):
-                    return False
+            blobs = (blob for manifest in descend(top, read) for blob in manifest.blobs)
+            return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
         except (OSError, InvalidManifest):
             return False
-        self._whole |= seen
-        return True
 
     def _blob(self, digest: Digest) -> Path:
         return blob_file(self.directory, digest)

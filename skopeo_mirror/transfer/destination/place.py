@@ -68,8 +68,8 @@ class Destination(ABC):
         """Whether certificates are verified there (True where there are none)."""
         return True
 
-    def verifies(self, repository: Reference) -> bool:
-        """Whether certificates are verified for one repository there."""
+    def verifies(self, name: str) -> bool:
+        """Whether certificates are verified for one repository there, of that name."""
         return self.tls_verify
 
     @abstractmethod

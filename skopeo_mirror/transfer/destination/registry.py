@@ -64,7 +64,7 @@ class RegistryDestination(Destination):
     @property
     def tls_verify(self) -> bool:
         """Whether certificates are verified there."""
-        return self._verifies(f"{self.host}/{self.path}".rstrip("/"))
+        return self.verifies(f"{self.host}/{self.path}".rstrip("/"))
 
     def place(self, image: Reference, own: str | None = None) -> Place:
         """`DEST/<source path>:<tag>`, or the image's own destination."""
@@ -96,7 +96,7 @@ class RegistryDestination(Destination):
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
         """Let skopeo push there. `--dest-tls-verify` is always explicit, so that no ambient file decides it."""
         assert place.repository is not None  # noqa: S101 - `place` made it
-        verify = str(self.verifies(place.repository)).lower()
+        verify = str(self.verifies(place.repository.name)).lower()
         target = Target(
             name=place.name,
             repository=place.repository,
@@ -104,11 +104,8 @@ class RegistryDestination(Destination):
         )
         yield Writing(target=target, publish=lambda *_: None)
 
-    def verifies(self, repository: Reference) -> bool:
+    def verifies(self, name: str) -> bool:
         """What the user said, else what registries.conf says of that repository."""
-        return self._verifies(repository.name)
-
-    def _verifies(self, name: str) -> bool:
         if self.given_tls_verify is not None:
             return self.given_tls_verify
         entry = self.router.lookup(name)
