@@ -1,4 +1,4 @@
-"""A layout as a source: manifests are read as files, and skopeo is shown a staged layout of the one image.
+"""A layout as a source: manifests are read as files, skopeo is shown a staged layout of one image, its log is proof.
 
 The staged layout has an index of one entry and shares the real one's blobs. So names that skopeo's `oci:` transport
 cannot address (`a__b`) are no matter, no copy reads an index of ten thousand, and the real one may be read-only.
@@ -13,22 +13,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
 
 from skopeo_mirror.manifest import Descriptor, parse_manifest
 from skopeo_mirror.oci_layout import read_manifest, refuse_irregular, write_layout
 from skopeo_mirror.registries_conf.routing import PullSource
 from skopeo_mirror.registries_conf.scoping import scope
-from skopeo_mirror.skopeo.debuglog import Tried
-from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.layout_proof import trace_layout
-from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
+from skopeo_mirror.skopeo.debuglog import Died, LeftElsewhere, Requested, Tried
+from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, last_words
+from skopeo_mirror.skopeo.purposes import Purposes, in_words, repository_of
 from skopeo_mirror.skopeo.scoped import Probe, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.skopeo.provenance import Ending
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -118,3 +120,56 @@ def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
     parsed = parse_manifest(manifest)
     media_type = parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX)
     write_layout(directory, {"mediaType": media_type, "digest": str(digest), "size": len(manifest)})
+
+
+def trace_layout(
+    events: Sequence[Event],
+    tail: Sequence[str],
+    ending: Ending,
+    *,
+    candidate: LayoutSource,
+    destination: Reference | None = None,
+) -> Provenance:
+    """What a run proves that was to copy from a layout; `destination` is the repository that was written to, if any.
+
+    No registry but the destination may have had a part in it. That the bytes are the layout's is proven by their
+    digests, which skopeo compares while it reads.
+    """
+    seconds = ending.at - events[0].at if events else 0.0
+    if ending.status == 0 and ending.reason is None:
+        return Provenance(
+            attempts=(Attempt(candidate=candidate, outcome=Outcome.SERVED, seconds=seconds),),
+            server=candidate,
+            doubt=_doubt(events, destination),
+            pulled=None if destination is None else tuple(dict.fromkeys(_uploaded(events))),
+            left=tuple(dict.fromkeys(event.digest for event in events if isinstance(event, LeftElsewhere))),
+        )
+    died = next((event for event in events if isinstance(event, Died)), None)
+    error = last_words(ending, died, tail)
+    words = error.replace(f"{candidate.blobs}/", "")  # a file of the layout's is not the destination's
+    ended_while_pushing = ending.reason is not None and destination is not None  # files do not stall
+    if ended_while_pushing or (ending.reason is None and blames_destination(words)):
+        stage, reason, fault = Stage.WRITE, Reason.DESTINATION, Fault(reason=Reason.DESTINATION, detail=error)
+    else:
+        stage, reason, fault = stage_of(words, opened=True), ending.reason or reason_of(words), None
+    failed = Attempt(
+        candidate=candidate, outcome=Outcome.FAILED, stage=stage, reason=reason, detail=error, seconds=seconds
+    )
+    return Provenance(attempts=(failed,), fault=fault)
+
+
+def _doubt(events: Sequence[Event], destination: Reference | None) -> str | None:
+    """Why the log does not prove that everything came from the layout."""
+    for event in events:
+        if isinstance(event, Tried):
+            return f"skopeo turned to {event.reference}, though the image was to come from a layout"
+    ours = frozenset() if destination is None else frozenset({repository_of(destination)})
+    strange = Purposes(repositories=ours).unexplained(events)
+    return None if strange is None else f"{in_words(strange)}, though it was to come from a layout"
+
+
+def _uploaded(events: Sequence[Event]) -> Iterator[str]:
+    """The blobs that the destination did not have: the PUT that ends an upload names the digest."""
+    for event in events:
+        if isinstance(event, Requested) and event.method == "PUT" and "/blobs/uploads/" in event.url:
+            yield from parse_qs(urlsplit(event.url).query).get("digest", [])

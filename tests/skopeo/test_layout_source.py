@@ -18,8 +18,7 @@ from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
 from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.skopeo.layout_proof import trace_layout
-from skopeo_mirror.skopeo.layout_source import LayoutSource, stage
+from skopeo_mirror.skopeo.layout_source import LayoutSource, stage, trace_layout
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo, Target
 from skopeo_mirror.skopeo.settings import Access, Settings

@@ -100,31 +100,32 @@ class DirectoryDestination(StagedDestination):
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
         """Give skopeo a staged directory, which is then put in place."""
-        with self._staging.area() as area:
+        with self.area() as area:
             staged = area / "image"
             yield Writing(target=Target(name=f"dir:{staged}"), publish=lambda *_: self._publish(staged, place, digest))
 
     def _publish(self, staged: Path, place: Place, digest: Digest) -> None:
         """Put the image in place; all of it was written just now, and so compared with its digests by skopeo."""
         assert place.path is not None  # noqa: S101 - `place` made it
-        if is_schema1(_manifest_of(staged), None):
-            raise DestinationRefused(f"{place.name}: {NOT_COPIED}; nothing was published")
         try:
-            sizes = [(blob, _size(staged, blob.digest)) for blob in _blobs_below(staged, digest)]
+            schema1 = is_schema1(read_regular(staged / "manifest.json", at_most=LARGEST_MANIFEST), None)
+            blobs = [] if schema1 else [(blob, _size(staged, blob.digest)) for blob in _blobs_below(staged, digest)]
         except InvalidManifest as error:
             raise Contradicted(f"its manifest calls something an image that {error}") from error
         except OSError as error:
             raise DestinationRefused(
                 f"{place.name}: skopeo wrote an incomplete image; nothing was published"
             ) from error
-        for blob, size in sizes:
+        if schema1:
+            raise DestinationRefused(f"{place.name}: {NOT_COPIED}; nothing was published")
+        for blob, size in blobs:
             if size is None:
                 raise DestinationRefused(f"{place.name}: skopeo wrote no {blob.digest}; nothing was published")
             if size != blob.size:
                 raise Contradicted(f"its manifest gives {blob.digest} {blob.size} bytes; it has {size}")
         if place.source is not None:
             (staged / SOURCE).write_text(f"{place.source}\n", encoding="ascii")
-        with self._staging.locked():
+        with self.locked():
             self.check(place)
             publish_directory(staged, place.path)
 
@@ -144,13 +145,6 @@ def _first_line(file: Path) -> str | None:
             return lines.readline(_LONGEST_NAME).strip()
     except FileNotFoundError:
         return None
-
-
-def _manifest_of(staged: Path) -> bytes:
-    try:
-        return read_regular(staged / "manifest.json", at_most=LARGEST_MANIFEST)
-    except OSError:
-        return b""
 
 
 def _is_whole(directory: Path, digest: Digest) -> bool:

@@ -87,7 +87,7 @@ class LayoutDestination(StagedDestination):
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
         """Give skopeo a staged layout, whose entry is then merged into the index."""
-        with self._staging.area() as area:
+        with self.area() as area:
             target = Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
             yield Writing(target=target, publish=partial(self._publish, area, place, digest))
 
@@ -196,23 +196,19 @@ class LayoutDestination(StagedDestination):
         """Merge an entry, and those of other threads that wait meanwhile, in one writing of the index."""
         with self._lock:
             self._waiting.append(entry)
-        with self._staging.locked():
+        with self.locked():
             with self._lock:
                 batch, self._waiting = self._waiting, []
+            if not batch:
+                return
             try:
-                self._merge(batch)
+                with self.area() as area, _refusing():
+                    merge(self.directory, batch, via=area)
             except BaseException:
                 with self._lock:  # the others try theirs themselves
                     self._waiting += [other for other in batch if other is not entry]
                 raise
-
-    def _merge(self, batch: list[dict[str, Any]]) -> None:
-        if not batch:
-            return
-        with self._staging.area() as area, _refusing():
-            merge(self.directory, batch, via=area)
-        if self._entries is not None:
-            self._entries.update({str(ref_name(entry)): entry for entry in batch})
+            self._load().update({str(ref_name(other)): other for other in batch})
 
 
 @contextmanager

@@ -25,22 +25,29 @@ _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
 
-class Staging:
-    """The staging area of one run below `root`, on the same file system as what is published from it."""
+class StagedDestination(Destination):
+    """A directory of this host; the staging area of a run is in it, on the same file system as what is published."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    transport: ClassVar[str]
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self._area: Path | None = None
         self._created: list[Path] = []
         self._leaving = ExitStack()
 
+    @property
+    def name(self) -> str:
+        """The destination as it was given."""
+        return f"{self.transport}:{self.directory}"
+
     def open(self) -> None:
-        """Make `root` and the staging area; clear what runs that were killed have left. Raises DestinationRefused."""
+        """Make it, and the staging area; clear what runs that were killed have left. Raises DestinationRefused."""
         try:
-            self._created = _make_directories(self.root)
-            self._area = self._leaving.enter_context(private_directory(self.root))
+            self._created = _make_directories(self.directory)
+            self._area = self._leaving.enter_context(private_directory(self.directory))
         except OSError as error:
-            raise DestinationRefused(f"{self.root}: cannot be written to: {error.strerror}") from error
+            raise DestinationRefused(f"{self.directory}: cannot be written to: {error.strerror}") from error
 
     def close(self) -> None:
         """Remove the staging area, and what `open` made if nothing was published."""
@@ -61,35 +68,12 @@ class Staging:
 
         The lock is on the directory itself, so that no lock file is left in it; it goes with the process.
         """
-        handle = os.open(self.root, os.O_RDONLY)
+        handle = os.open(self.directory, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
-
-
-class StagedDestination(Destination):
-    """A destination below a directory of this host, where images are staged."""
-
-    transport: ClassVar[str]
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._staging = Staging(directory)
-
-    @property
-    def name(self) -> str:
-        """The destination as it was given."""
-        return f"{self.transport}:{self.directory}"
-
-    def open(self) -> None:
-        """Make the staging area."""
-        self._staging.open()
-
-    def close(self) -> None:
-        """Remove the staging area."""
-        self._staging.close()
 
 
 def publish_directory(staged: Path, place: Path) -> None:

@@ -15,14 +15,20 @@ import pytest
 
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.transfer.destination import staging
-from skopeo_mirror.transfer.destination.staging import Staging, publish_directory
+from skopeo_mirror.transfer.destination.directory import DirectoryDestination
+from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+def staged(directory: Path) -> StagedDestination:
+    return DirectoryDestination(directory, NamingRules())
+
+
 def test_a_staging_area_is_private_inside_and_gone_afterwards(tmp_path: Path) -> None:
-    one = Staging(tmp_path)
+    one = staged(tmp_path)
     one.open()
     with one.area() as area, one.area() as other:
         assert area.is_relative_to(tmp_path)
@@ -37,14 +43,14 @@ def test_a_staging_area_is_private_inside_and_gone_afterwards(tmp_path: Path) ->
 
 
 def test_what_was_made_for_nothing_is_removed(tmp_path: Path) -> None:
-    one = Staging(tmp_path / "a/b/c")
+    one = staged(tmp_path / "a/b/c")
     one.open()
     one.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_holds_something_stays(tmp_path: Path) -> None:
-    one = Staging(tmp_path / "a/b/c")
+    one = staged(tmp_path / "a/b/c")
     one.open()
     (tmp_path / "a/b/other").mkdir()
     one.close()
@@ -52,7 +58,7 @@ def test_what_holds_something_stays(tmp_path: Path) -> None:
 
 
 def test_what_was_there_before_stays(tmp_path: Path) -> None:
-    one = Staging(tmp_path)
+    one = staged(tmp_path)
     one.open()
     one.close()
     assert tmp_path.exists()
@@ -61,16 +67,16 @@ def test_what_was_there_before_stays(tmp_path: Path) -> None:
 def test_a_root_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DestinationRefused, match="cannot be written to"):
-        Staging(tmp_path / "file/images").open()
+        staged(tmp_path / "file/images").open()
 
 
 def test_what_a_killed_run_has_left_is_cleared_and_a_living_ones_is_not(tmp_path: Path) -> None:
     (tmp_path / ".skopeo-mirror-run-dead").mkdir()
     (tmp_path / ".skopeo-mirror-run-dead/x").write_text("x")
-    living = Staging(tmp_path)
+    living = staged(tmp_path)
     living.open()
     (kept,) = tmp_path.iterdir()
-    following = Staging(tmp_path)
+    following = staged(tmp_path)
     following.open()
     assert kept.exists()
     assert not (tmp_path / ".skopeo-mirror-run-dead").exists()
@@ -82,14 +88,14 @@ def test_a_link_is_not_followed_while_clearing(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "root").mkdir()
     (tmp_path / "root/.skopeo-mirror-run-x").symlink_to(tmp_path / "precious")
-    one = Staging(tmp_path / "root")
+    one = staged(tmp_path / "root")
     one.open()
     one.close()
     assert (tmp_path / "precious").exists()
 
 
 def test_one_thread_at_a_time_holds_the_lock(tmp_path: Path) -> None:
-    one = Staging(tmp_path)
+    one = staged(tmp_path)
     inside: list[int] = []
     most: list[int] = []
 
@@ -113,11 +119,11 @@ def test_another_run_waits_for_the_lock(tmp_path: Path) -> None:
     entered = threading.Event()
 
     def other_run() -> None:
-        with Staging(tmp_path).locked():
+        with staged(tmp_path).locked():
             entered.set()
 
     thread = threading.Thread(target=other_run)
-    with Staging(tmp_path).locked():
+    with staged(tmp_path).locked():
         thread.start()
         assert not entered.wait(0.05)
     thread.join()
@@ -125,7 +131,7 @@ def test_another_run_waits_for_the_lock(tmp_path: Path) -> None:
 
 
 def test_the_lock_leaves_no_file_and_is_free_afterwards(tmp_path: Path) -> None:
-    with Staging(tmp_path).locked():
+    with staged(tmp_path).locked():
         pass
     assert list(tmp_path.iterdir()) == []
     handle = os.open(tmp_path, os.O_RDONLY)
