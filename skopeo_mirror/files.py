@@ -1,4 +1,4 @@
-"""Files that are whole or not there, files of others that may be anything, directories that are gone with the run."""
+"""Files of others, read within bounds; our own, written whole or not at all; private directories, gone with the run."""
 
 from __future__ import annotations
 

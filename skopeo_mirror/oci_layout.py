@@ -25,11 +25,7 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation with an entry's name."""
 
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
-_EMPTY_INDEX: Final[dict[str, Any]] = {
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.oci.image.index.v1+json",
-    "manifests": [],
-}
+_EMPTY_INDEX: Final[dict[str, Any]] = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
 
 
 class InvalidLayout(InvalidInput):
@@ -98,7 +94,7 @@ def merge(layout: Path, entries: Sequence[dict[str, Any]], *, via: Path) -> None
     """
     index = read_index(layout) or _EMPTY_INDEX
     names = {ref_name(entry) for entry in entries}
-    kept = [entry for entry in index["manifests"] if ref_name(entry) not in names]
+    kept = [entry for entry in index.get("manifests", []) if ref_name(entry) not in names]
     try:
         written = json.dumps({**index, "manifests": [*kept, *entries]}, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:

@@ -38,13 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where a copy is written, as skopeo is told: `name` with its transport, and the options that belong to it.
-
-    `repository` is set where it is a registry's.
-    """
+    """Where a copy is written, as skopeo is told: `name` with its transport, and the options that belong to it."""
 
     name: str
     repository: Reference | None = None
+    """Set where it is a registry's."""
     options: tuple[str, ...] = ()
 
 

@@ -170,7 +170,7 @@ class LayoutDestination(StagedDestination):
         """The entries by name, read once; later ones of other runs are found when the index is merged."""
         if self._entries is None:
             with _refusing():
-                entries = (read_index(self.directory) or {"manifests": []})["manifests"]
+                entries = (read_index(self.directory) or {}).get("manifests", [])
             self._entries = {name: entry for entry in entries if (name := ref_name(entry))}
         return self._entries
 

@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """One image's place. `name` is what people read, with the transport; two images with one name collide.
-
-    `repository` is the image's reference in a registry, with its tag; `path` its directory; `entry` its name in a
-    layout. `source` is the image's name without tag and digest, where another image could have the same path. `warning`
-    is something that people should know of it.
-    """
+    """One image's place: in a registry, in a directory, or in a layout."""
 
     name: str
+    """What people read, with the transport; two images with one name collide."""
     repository: Reference | None = None
+    """In a registry: the image's reference, with its tag."""
     path: Path | None = None
+    """Among directories: the image's own."""
     entry: str | None = None
+    """In a layout: the image's name."""
     source: str | None = None
+    """The image's name without tag and digest, where another image could have the same path."""
     warning: str | None = None
+    """Something that people should know of it."""
 
 
 class Publish(Protocol):
