@@ -55,10 +55,9 @@ class LayoutDestination(StagedDestination):
         """The image's normalized reference is its name in the layout."""
         if own is not None:
             raise DestinationRefused(f"{image}: names a destination of its own ({own}), which an oci: layout has not")
-        warning = None
-        if not is_addressable(str(image)):
-            warning = f"oci:{self.directory}: skopeo's oci: transport cannot address the name {image}; it is kept"
-        return Place(name=f"oci:{self.directory}:{image}", entry=str(image), warning=warning)
+        cannot = f"{self.name}: skopeo's oci: transport cannot address the name {image}; it is kept"
+        warning = None if is_addressable(str(image)) else cannot
+        return Place(name=f"{self.name}:{image}", entry=str(image), warning=warning)
 
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
         """Refuse a directory that holds something else than a layout."""
@@ -105,19 +104,19 @@ class LayoutDestination(StagedDestination):
         """
         entry = _staged_entry(area, digest)
         self._right |= set(pulled or ())
-        damaged, contradiction = self._compare(Descriptor(digest=digest, size=entry["size"]), stopped)
+        damaged, contradictions = self._compare(Descriptor(digest=digest, size=entry["size"]), stopped)
+        for blob in damaged:
+            self._right.discard(str(blob))
+            self._blob(blob).unlink(missing_ok=True)
         if damaged:
-            for blob in damaged:
-                self._right.discard(str(blob))
-                self._blob(blob).unlink(missing_ok=True)
-            raise Damaged(f"oci:{self.directory}: blobs of {place.entry} were damaged")
-        if contradiction is not None:
-            raise Contradicted(contradiction)
+            raise Damaged(f"{self.name}: blobs of {place.entry} were damaged")
+        if contradictions:
+            raise Contradicted(contradictions[0])
         entry.setdefault("annotations", {})[REF_NAME] = place.entry
         self._merge_with_others(entry)
 
-    def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], str | None]:
-        """What is damaged of all that a manifest leads to, and what one of its manifests says against good bytes.
+    def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], list[str]]:
+        """What is damaged of all that a manifest leads to, and what its manifests say against good bytes.
 
         The digest alone decides what is damaged: a size is what one manifest claims, and others need the same blob.
         """
@@ -148,7 +147,7 @@ class LayoutDestination(StagedDestination):
                     damaged.append(blob.digest)
                 else:
                     take_note(blob, size)
-        return damaged, next(iter(contradictions), None)
+        return damaged, contradictions
 
     def _is_right(self, digest: Digest, stopped: Callable[[], bool]) -> bool:
         """Whether a blob's bytes have its digest: read once a run, and not at all where skopeo has just compared them.
