@@ -10,7 +10,6 @@ import pwd
 import shutil
 import stat
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,8 +25,6 @@ LARGEST_DOCUMENT: Final = 128 << 20
 
 _PREFIX: Final = ".skopeo-mirror-"
 _CHUNK: Final = 1 << 20
-_MAKING: Final = 60.0
-"""Seconds within which a directory that is being made has its lock."""
 _MOST_LINKS: Final = 40
 _LONGEST_PART: Final = 60
 """Characters of a file's name that go into that of the unfinished one; file systems take 255 bytes."""
@@ -127,17 +124,17 @@ def private_directory(parent: Path) -> Iterator[Path]:
     A killed run leaves one behind; the next run with the same `parent` clears it. Raises OSError.
     """
     _clear_abandoned(parent.glob(f"{_PREFIX}run-*"))
-    _clear_abandoned(parent.glob(f"{_PREFIX}new-*"), older=_MAKING)
-    making = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}new-", dir=parent))
-    directory = making.with_name(making.name.replace("new-", "run-", 1))
-    held = os.open(making, os.O_RDONLY)
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}run-", dir=parent))
+        with suppress(FileNotFoundError):
+            held = os.open(directory, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)  # so that nobody takes it for abandoned
+            if directory.exists():
+                break
+            os.close(held)  # another run has cleared it before it was locked
     try:
-        # Locked before it gets the name that others clear, so that nobody takes it for abandoned.
-        fcntl.flock(held, fcntl.LOCK_EX)
-        making.rename(directory)
         yield directory
     finally:
-        shutil.rmtree(making, ignore_errors=True)
         shutil.rmtree(directory, ignore_errors=True)
         os.close(held)
 
@@ -219,15 +216,15 @@ def _unfinished(directory: Path, name: str) -> tuple[int, Path]:
         os.close(handle)  # another run has cleared it before it was locked
 
 
-def _clear_abandoned(paths: Iterable[Path], *, older: float = 0) -> None:
-    """Remove what is ours and whose run is gone: the lock on each went with its process. `older` is in seconds."""
+def _clear_abandoned(paths: Iterable[Path]) -> None:
+    """Remove what is ours and whose run is gone: the lock on each went with its process."""
     for path in paths:
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 found = os.fstat(handle)
-                if found.st_uid != os.getuid() or time.time() - found.st_mtime < older:
+                if found.st_uid != os.getuid():
                     continue
                 if stat.S_ISDIR(found.st_mode):
                     shutil.rmtree(path, ignore_errors=True)

@@ -25,13 +25,13 @@ _KEYS: Final = frozenset({"schemaVersion", "mediaType", "config", "layers", "man
 _FOLDED: Final = {key.casefold(): key for key in _KEYS}
 
 
-class _Table(dict[str, Any]):
+class _Object(dict[str, Any]):
     """A JSON object; `ambiguous` is a key that it has twice as Go reads it, which is without regard to case."""
 
     ambiguous: str | None = None
 
     @classmethod
-    def of(cls, pairs: list[tuple[str, Any]]) -> _Table:
+    def of(cls, pairs: list[tuple[str, Any]]) -> _Object:
         table = cls(pairs)
         twice = next((key for key, _ in pairs if key not in _KEYS and key.casefold() in _FOLDED), None)
         if twice is None and len(table) != len(pairs):
@@ -78,11 +78,11 @@ def parse_manifest(content: bytes) -> Manifest:
     Raises InvalidManifest for anything else, for instance the HTML page that a proxy answers with status 200.
     """
     try:
-        document = parse_json(content, table=_Table.of)
+        document = parse_json(content, table=_Object.of)
     except InvalidJson as error:
         start = content[:60].decode(errors="replace").strip()
         raise InvalidManifest(f"is not JSON; it starts with {start!r}") from error
-    if not isinstance(document, _Table) or document.get("schemaVersion") != 2:  # noqa: PLR2004 - the version in force
+    if not isinstance(document, _Object) or document.get("schemaVersion") != 2:  # noqa: PLR2004 - the version in force
         raise InvalidManifest("is no image manifest: schemaVersion is not 2")
     if document.ambiguous is not None:
         raise InvalidManifest(f"is no image manifest: it can be read in two ways, because of {document.ambiguous!r}")
@@ -121,7 +121,7 @@ def _descriptors(document: dict[str, Any], key: str) -> Iterator[Descriptor]:
 
 
 def _descriptor(entry: object, where: str) -> Descriptor:
-    if not isinstance(entry, _Table):
+    if not isinstance(entry, _Object):
         raise InvalidManifest(f"is no image manifest: {where} is no descriptor")
     if entry.ambiguous is not None:
         raise InvalidManifest(f"is no image manifest: {where} can be read in two ways, because of {entry.ambiguous!r}")
