@@ -33,15 +33,16 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     """Find the image called `name` (a digest, or the layout's own name for it) in the directory `layout`.
 
     Without `name` it is the only one. Of an index, linux/amd64 is taken, else the first: a catalog's files are the same
-    for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose bytes miss their digest.
+    for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose bytes miss their digest; the
+    messages do not name the layout.
     """
     manifest = _manifest(layout, _choose(layout, name))
     config = _document(layout, manifest.get("config"))
     settings = config.get("config")
     labels = settings.get("Labels") if isinstance(settings, dict) else None
-    layers = _list(layout, manifest, "layers")
+    layers = _list(manifest, "layers")
     if len(layers) > _MOST_LAYERS:
-        raise InvalidInput([f"{layout}: the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
+        raise InvalidInput([f"the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
     return LayoutImage(
         labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
         layers=tuple(_blob(layout, layer) for layer in layers),
@@ -50,15 +51,15 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
 
 def image_digest(layout: Path, name: str | None = None) -> Digest:
     """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does."""
-    return _digest(layout, _choose(layout, name))
+    return _digest(_choose(layout, name))
 
 
 def _choose(layout: Path, name: str | None) -> dict[str, Any]:
-    images = _descriptors(layout, _object(layout, "index.json", partial(parse_index, layout)))
+    images = _descriptors(_object("index.json", partial(parse_index, layout)))
     if name is not None:
         wanted = [image for image in images if name in (image.get("digest"), ref_name(image))]
     elif all("platform" in image for image in images):
-        return _one_platform(layout, images)
+        return _one_platform(images)
     else:
         wanted = list(images)
     digests = {str(image.get("digest")) for image in wanted}
@@ -66,8 +67,8 @@ def _choose(layout: Path, name: str | None) -> dict[str, Any]:
         return wanted[0]
     names = ", ".join(shown(str(ref_name(image) or image.get("digest"))) for image in images) or "nothing"
     if name is None:
-        raise InvalidInput([f"{layout}: name one of the images in this layout ({names})"])
-    raise InvalidInput([f"{layout}: {len(digests) or 'no'} images are called {shown(name)} (there is {names})"])
+        raise InvalidInput([f"name one of the images in this layout ({names})"])
+    raise InvalidInput([f"{len(digests) or 'no'} images are called {shown(name)} (there is {names})"])
 
 
 def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
@@ -75,13 +76,13 @@ def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
         document = _document(layout, descriptor)
         if "manifests" not in document:
             return document
-        descriptor = _one_platform(layout, _descriptors(layout, document))
-    raise InvalidInput([f"{layout}: an index within an index, more than {_DEEPEST_INDEX} deep"])
+        descriptor = _one_platform(_descriptors(document))
+    raise InvalidInput([f"an index within an index, more than {_DEEPEST_INDEX} deep"])
 
 
-def _one_platform(layout: Path, images: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _one_platform(images: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if not images:
-        raise InvalidInput([f"{layout}: the image index is empty"])
+        raise InvalidInput(["the image index is empty"])
     for image in images:
         platform = image.get("platform")
         if isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
@@ -89,50 +90,50 @@ def _one_platform(layout: Path, images: Sequence[dict[str, Any]]) -> dict[str, A
     return images[0]
 
 
-def _descriptors(layout: Path, index: dict[str, Any]) -> list[dict[str, Any]]:
-    return [item for item in _list(layout, index, "manifests") if isinstance(item, dict)]
+def _descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in _list(index, "manifests") if isinstance(item, dict)]
 
 
-def _list(layout: Path, document: dict[str, Any], key: str) -> list[Any]:
+def _list(document: dict[str, Any], key: str) -> list[Any]:
     items = document.get(key)
     if not isinstance(items, list):
-        raise InvalidInput([f"{layout}: no image: `{key}` is missing or no list"])
+        raise InvalidInput([f"no image: `{key}` is missing or no list"])
     return items
 
 
 def _blob(layout: Path, descriptor: Any) -> Path:
     """Find the file that holds a blob, and hold its bytes against its digest."""
-    digest = _digest(layout, descriptor)
+    digest = _digest(descriptor)
     path = blob_file(layout, digest)
     try:
         found = hash_regular(path, digest.algorithm)
     except OSError as error:
-        raise InvalidInput([f"{layout}: blob {digest} cannot be read: {error.strerror}"]) from error
+        raise InvalidInput([f"blob {digest} cannot be read: {error.strerror}"]) from error
     if found != digest.hex:
-        raise InvalidInput([f"{layout}: blob {digest} is damaged: its bytes have {digest.algorithm}:{found}"])
+        raise InvalidInput([f"blob {digest} is damaged: its bytes have {digest.algorithm}:{found}"])
     return path
 
 
-def _digest(layout: Path, descriptor: Any) -> Digest:
+def _digest(descriptor: Any) -> Digest:
     text = descriptor.get("digest") if isinstance(descriptor, dict) else None
     try:
         return Digest.parse(str(text))
     except InvalidReference as error:
-        raise InvalidInput([f"{layout}: {error}"]) from error
+        raise InvalidInput([str(error)]) from error
 
 
 def _document(layout: Path, descriptor: Any) -> dict[str, Any]:
     path = _blob(layout, descriptor)
-    return _object(layout, path.name, lambda: parse_json(read_regular(path, at_most=LARGEST_MANIFEST)))
+    return _object(path.name, lambda: parse_json(read_regular(path, at_most=LARGEST_MANIFEST)))
 
 
-def _object(layout: Path, name: str, read: Callable[[], Any]) -> dict[str, Any]:
+def _object(name: str, read: Callable[[], Any]) -> dict[str, Any]:
     try:
         document = read()
     except OSError as error:
-        raise InvalidInput([f"{layout}: no OCI layout: {name} cannot be read: {error.strerror}"]) from error
+        raise InvalidInput([f"no OCI layout: {name} cannot be read: {error.strerror}"]) from error
     except InvalidJson as error:
-        raise InvalidInput([f"{layout}: {name} is no JSON: {error}"]) from error
+        raise InvalidInput([f"{name} is no JSON: {error}"]) from error
     if not isinstance(document, dict):
-        raise InvalidInput([f"{layout}: {name} holds no JSON object"])
+        raise InvalidInput([f"{name} holds no JSON object"])
     return document

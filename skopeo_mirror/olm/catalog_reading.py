@@ -42,6 +42,5 @@ def read_catalogs(
             try:
                 found = digest or image_digest(layout, name), read_catalog(layout, name)
             except InvalidInput as error:
-                problems = (problem.removeprefix(f"{layout}: ") for problem in error.problems)
-                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in problems) from error
+                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
         yield operator, *found
