@@ -58,6 +58,7 @@ PURE = (
     "registries_conf.model",
     "registries_conf.routing",
     "registries_conf.scoping",
+    "registries_conf.writing",
     "skopeo.debuglog",
     "skopeo.faults",
     "skopeo.own_words",
@@ -71,6 +72,7 @@ PURE = (
     "output.redirect",
     "output.report",
     "output.summary",
+    "output.tally",
     "output.text",
 )
 OUTSIDE = {"io", "os", "pathlib", "random", "sh", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "time"}

@@ -1,6 +1,6 @@
 """The live display of a run on a terminal: how far it is, and a line for each image under way.
 
-What is shown is computed from the news alone (`Tally`, `frame`: no terminal, no clock of their own); rich draws it.
+What is shown is computed from the news alone (`Progress`, `frame`: no terminal, no clock of their own); rich draws it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
 @dataclass(kw_only=True, slots=True)
-class Tally:
+class Progress:
     """What is known of a run so far; `images` is how many there are. Sizes are bytes, times seconds of one clock.
 
     `sizes` are the planned sizes of the images that are not there yet, by number.
@@ -90,36 +90,36 @@ class Tally:
         return (now - self.began) * left / done if done else None
 
 
-def frame(tally: Tally, now: float, *, width: int, height: int) -> list[str]:
+def frame(progress: Progress, now: float, *, width: int, height: int) -> list[str]:
     """What the display shows on a terminal of `width` columns and `height` lines: no line is longer, none wraps."""
     fits = max(height - 3, 1)
-    under_way = list(tally.under_way.values())
-    if not under_way and tally.finished < tally.images:
+    under_way = list(progress.under_way.values())
+    if not under_way and progress.finished < progress.images:
         under_way = ["reading manifests"]
     lines = [f"  {line}" for line in under_way[:fits]]
     if len(under_way) > fits:
         lines.append(f"  … and {len(under_way) - fits} more")
-    return [line if len(line) < width else f"{line[: width - 2]}…" for line in [_overall(tally, now, width), *lines]]
+    return [line if len(line) < width else f"{line[: width - 2]}…" for line in [_overall(progress, now, width), *lines]]
 
 
-def _overall(tally: Tally, now: float, width: int) -> str:
+def _overall(progress: Progress, now: float, width: int) -> str:
     """The first line: the bar takes the space that the words leave; where there is little, the last words go first."""
-    words = [f"{tally.finished}/{tally.images} images"]
-    if tally.failed:
-        words.append(f"{tally.failed} failed")
-    left = tally.seconds_left(now)
-    if left is not None and tally.finished < tally.images:
+    words = [f"{progress.finished}/{progress.images} images"]
+    if progress.failed:
+        words.append(f"{progress.failed} failed")
+    left = progress.seconds_left(now)
+    if left is not None and progress.finished < progress.images:
         words.append(f"{_duration(left)} left")
-    total = tally.brought + tally.to_bring
+    total = progress.brought + progress.to_bring
     if total:
-        words.append(f"{human_bytes(tally.brought)} of {human_bytes(total)}")
-    rate = tally.rate(now)
+        words.append(f"{human_bytes(progress.brought)} of {human_bytes(total)}")
+    rate = progress.rate(now)
     if rate is not None:
         words.append(f"{human_bytes(rate)}/s")
     while len(words) > 1 and len(", ".join(words)) + _NARROWEST_BAR + 2 > width:
         words.pop()
     told = ", ".join(words)
-    fraction = tally.brought / total if tally.brought else tally.finished / max(tally.images, 1)
+    fraction = progress.brought / total if progress.brought else progress.finished / max(progress.images, 1)
     return f"{bar(fraction, min(_WIDEST_BAR, width - len(told) - 2))} {told}"
 
 
@@ -130,7 +130,7 @@ class Display:
         from rich.console import Console  # noqa: PLC0415 - costs 60 ms, only where it is seen
         from rich.live import Live  # noqa: PLC0415
 
-        self._tally = Tally(images=images)
+        self._progress = Progress(images=images)
         self._lock = threading.RLock()
         self._notice = ""
         self._console = Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
@@ -152,7 +152,7 @@ class Display:
     def hear(self, news: News) -> None:
         """Take one piece of news."""
         with self._lock:
-            self._tally.hear(news, time.monotonic())
+            self._progress.hear(news, time.monotonic())
 
     def show(self, line: str) -> None:
         """Print a line above the display; the terminal wraps it, so that it can be copied whole."""
@@ -172,7 +172,7 @@ class Display:
 
         width, height = self._console.size
         with self._lock:
-            lines = frame(self._tally, time.monotonic(), width=width, height=height)
+            lines = frame(self._progress, time.monotonic(), width=width, height=height)
         if self._notice:
             lines.append(self._notice[: width - 1])
         text = Text("\n".join(lines), no_wrap=True, overflow="crop")

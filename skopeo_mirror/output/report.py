@@ -6,10 +6,10 @@ The schema is `report.schema.json` beside this file; a change of meaning bumps i
 from __future__ import annotations
 
 import json
-from collections import Counter
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from skopeo_mirror.output.tally import Location, Tally
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -51,26 +51,20 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
-def location_of(candidate: PullSource) -> str:
-    """The location as configured; a wildcard entry without one stands for the host itself."""
-    return candidate.location or candidate.reference.domain
-
-
 def _summary(run: RunResult) -> dict[str, Any]:
-    statuses = Counter(image.status for image in run.images)
+    tally = Tally.of(run.images)
     served: dict[str, dict[str, int]] = {}
-    for image in run.images:
-        if image.served_by is not None:
-            entry = served.setdefault(location_of(image.served_by), {"images": 0, "bytes": 0})
-            entry["images"] += 1
-            entry["bytes"] += image.bytes
+    for location, images in tally.served.items():
+        entry = served.setdefault(location.name, {"images": 0, "bytes": 0})
+        entry["images"] += images
+        entry["bytes"] += tally.bytes[location]
     return {
         "images": len(run.images),
-        "copied": statuses[Status.COPIED],
-        **({"would_copy": statuses[Status.WOULD_COPY]} if run.dry_run else {}),
-        "present": statuses[Status.PRESENT],
-        "failed": statuses[Status.FAILED],
-        "bytes": sum(image.bytes for image in run.images),
+        "copied": tally.statuses[Status.COPIED],
+        **({"would_copy": tally.statuses[Status.WOULD_COPY]} if run.dry_run else {}),
+        "present": tally.statuses[Status.PRESENT],
+        "failed": tally.statuses[Status.FAILED],
+        "bytes": tally.bytes.total(),
         "served_by": served,
     }
 
@@ -105,11 +99,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
 
 
 def _candidate(candidate: PullSource) -> dict[str, str]:
-    return {
-        "reference": str(candidate.reference),
-        "location": location_of(candidate),
-        "kind": str(candidate.kind),
-    }
+    location, kind = Location.of(candidate)
+    return {"reference": str(candidate.reference), "location": location, "kind": kind}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.output.report import location_of
+from skopeo_mirror.output.tally import Tally, fell_back
 from skopeo_mirror.output.text import bar, human_bytes
-from skopeo_mirror.registries_conf.routing import Kind
-from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from skopeo_mirror.transfer.results import ImageResult, RunResult
+    from skopeo_mirror.output.tally import Location
+    from skopeo_mirror.transfer.results import RunResult
 
 _SHOWN_FAILURES: Final = 10
 _BAR: Final = 12
@@ -22,69 +18,46 @@ _BAR: Final = 12
 
 def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | None = None) -> list[str]:
     """Return the summary; `bars` are for terminals, `failed_images` is the file that lists what failed, if any."""
-    counts = {status: sum(image.status is status for image in run.images) for status in Status}
-    told = [f"{count} {status}" for status, count in counts.items() if count]
+    tally = Tally.of(run.images)
+    told = [f"{tally.statuses[status]} {status}" for status in Status if status in tally.statuses]
     lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
-    lines += _served(run.images, bars=bars)
-    lines += _fallen_back(run.images)
-    lines += _passed_over(run.images)
+    lines += _served(tally, bars=bars)
+    if fallen := sum(map(fell_back, run.images)):  # why is told with all that failed or was passed over
+        lines.append(f"{_images(fallen)} fell back to the origin")
+    lines += _passed_over(tally)
     lines += _failures(run, failed_images)
     if run.stopped is not None:
         lines.append(f"stopped early: {run.stopped}")
     return lines
 
 
-def _served(images: Iterable[ImageResult], *, bars: bool) -> list[str]:
+def _served(tally: Tally, *, bars: bool) -> list[str]:
     """One line a serving location, the bar its share of the bytes (of the images, where no bytes are known)."""
-    served: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for image in images:
-        if image.served_by is not None:
-            name = f"{location_of(image.served_by)} ({image.served_by.kind})"
-            served[name] += 1
-            sizes[name] += image.bytes
-    weights = sizes if sizes.total() else served
-    widest = max(map(len, served), default=0) if bars else 0
+    weights = {location: tally.bytes[location] for location in tally.served}
+    if not any(weights.values()):
+        weights = dict(tally.served)
+    total, widest = sum(weights.values()), max((len(str(location)) for location in weights), default=0) if bars else 0
     return [
-        f"  {f'{bar(weights[name] / weights.total(), _BAR)} ' if bars else ''}{f'{name}:':{widest + 1}} "
-        f"{_images(count)}, {human_bytes(sizes[name])}"
-        for name, count in sorted(served.items())
+        f"  {f'{bar(weights[location] / total, _BAR)} ' if bars else ''}{f'{location}:':{widest + 1}} "
+        f"{_images(images)}, {human_bytes(tally.bytes[location])}"
+        for location, images in sorted(tally.served.items(), key=_by_name)
     ]
 
 
-def _fallen_back(images: Iterable[ImageResult]) -> list[str]:
-    """How often mirrors made the origin serve; why is told with all that failed or was passed over."""
-    fallen = sum(
-        image.served_by is not None
-        and image.served_by.kind is Kind.ORIGIN
-        and any(attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None for attempt in image.attempts)
-        for image in images
-    )
-    return [f"{_images(fallen)} fell back to the origin"] if fallen else []
-
-
-def _passed_over(images: Iterable[ImageResult]) -> list[str]:
+def _passed_over(tally: Tally) -> list[str]:
     """One line a location that failed or was passed over, also where another served: its reasons, each with a count.
 
     What the destination was at fault for is told with the images that failed.
     """
-    reasons: dict[str, Counter[str]] = {}
-    for image in images:
-        for name, reason in {
-            (f"{location_of(attempt.candidate)} ({attempt.candidate.kind})", str(attempt.reason))
-            for attempt in image.attempts
-            if attempt.reason not in {None, Reason.DESTINATION}
-        }:
-            reasons.setdefault(name, Counter())[reason] += 1
-    if not reasons:
-        return []
-    return [
-        "failed or passed over:",
-        *(
-            f"  {name}: {', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
-            for name, counts in sorted(reasons.items())
-        ),
+    lines = [
+        f"  {location}: {', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
+        for location, counts in sorted(tally.faults.items(), key=_by_name)
     ]
+    return ["failed or passed over:", *lines] if lines else []
+
+
+def _by_name(item: tuple[Location, object]) -> str:
+    return str(item[0])
 
 
 def _failures(run: RunResult, failed_images: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.output.progress import Tally, frame
+from skopeo_mirror.output.progress import Progress, frame
 from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import Status
 from tests import values
@@ -22,16 +22,16 @@ def job(number: int, image: str = f"prod.test/ns/app@{D1}") -> Job:
     return values.job(image, number)
 
 
-def halfway() -> Tally:
+def halfway() -> Progress:
     """Return a run of four images: one copied in ten seconds, one present, one under way, one not looked at yet."""
-    tally = Tally(images=4)
-    tally.hear(Settled(job=job(0), result=PRESENT), 0.0)
-    tally.hear(Weighed(job=job(1), bytes=10_000_000), 0.0)
-    tally.hear(Weighed(job=job(2), bytes=20_000_000), 0.0)
-    tally.hear(Copying(job=job(1), source=f"a.test/x/app@{D1}"), 0.0)
-    tally.hear(Copying(job=job(2), source=f"a.test/x/app@{D1}"), 0.0)
-    tally.hear(Settled(job=job(1), result=replace(COPIED, bytes=8_000_000)), 10.0)
-    return tally
+    progress = Progress(images=4)
+    progress.hear(Settled(job=job(0), result=PRESENT), 0.0)
+    progress.hear(Weighed(job=job(1), bytes=10_000_000), 0.0)
+    progress.hear(Weighed(job=job(2), bytes=20_000_000), 0.0)
+    progress.hear(Copying(job=job(1), source=f"a.test/x/app@{D1}"), 0.0)
+    progress.hear(Copying(job=job(2), source=f"a.test/x/app@{D1}"), 0.0)
+    progress.hear(Settled(job=job(1), result=replace(COPIED, bytes=8_000_000)), 10.0)
+    return progress
 
 
 def test_says_how_far_it_is() -> None:
@@ -45,10 +45,10 @@ def test_says_how_far_it_is() -> None:
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 @pytest.mark.parametrize("height", [4, 24])
 def test_fits_into_any_terminal(width: int, height: int) -> None:
-    tally = halfway()
+    progress = halfway()
     for number in range(3, 20):
-        tally.hear(Copying(job=job(number), source="registry.mirror.example.com/a/very/deep/name/space"), 0.0)
-    lines = frame(tally, 10.0, width=width, height=height)
+        progress.hear(Copying(job=job(number), source="registry.mirror.example.com/a/very/deep/name/space"), 0.0)
+    lines = frame(progress, 10.0, width=width, height=height)
     assert len(lines) < height
     assert max(map(len, lines)) < width
     assert "2/4 images" in lines[0]
@@ -61,32 +61,32 @@ def test_where_it_is_narrow_the_last_words_go_first() -> None:
 
 
 def test_without_plans_time_left_is_told_by_images() -> None:
-    tally = Tally(images=3)
-    tally.hear(Copying(job=job(0), source="a.test/x"), 0.0)
-    tally.hear(Settled(job=job(0), result=replace(COPIED, bytes=0)), 60.0)
-    assert frame(tally, 60.0, width=200, height=24)[0].endswith(" 1/3 images, 2:00 left")
+    progress = Progress(images=3)
+    progress.hear(Copying(job=job(0), source="a.test/x"), 0.0)
+    progress.hear(Settled(job=job(0), result=replace(COPIED, bytes=0)), 60.0)
+    assert frame(progress, 60.0, width=200, height=24)[0].endswith(" 1/3 images, 2:00 left")
 
 
 def test_a_failure_is_counted_and_brings_nothing() -> None:
-    tally = halfway()
-    tally.hear(Settled(job=job(2), result=FAILED), 10.0)
-    assert "3/4 images, 1 failed, " in frame(tally, 10.0, width=200, height=24)[0]
-    assert "10.0 MB of 25.0 MB" in frame(tally, 10.0, width=200, height=24)[0]
+    progress = halfway()
+    progress.hear(Settled(job=job(2), result=FAILED), 10.0)
+    assert "3/4 images, 1 failed, " in frame(progress, 10.0, width=200, height=24)[0]
+    assert "10.0 MB of 25.0 MB" in frame(progress, 10.0, width=200, height=24)[0]
 
 
 def test_before_the_first_copy_it_says_what_it_does() -> None:
-    assert frame(Tally(images=3), 0.0, width=80, height=24)[1:] == ["  reading manifests"]
+    assert frame(Progress(images=3), 0.0, width=80, height=24)[1:] == ["  reading manifests"]
 
 
 def test_an_image_that_waits_says_why_until_it_is_tried_again() -> None:
-    tally = halfway()
-    tally.hear(Retrying(job=job(2), pause=2.0, why="every candidate failed"), 11.0)
-    assert frame(tally, 11.0, width=80, height=24)[1:] == ["  ns/app@11111111 waits: every candidate failed"]
-    tally.hear(Copying(job=job(2), source=f"b.test/y@{D1}"), 13.0)
-    assert frame(tally, 13.0, width=80, height=24)[1:] == ["  ns/app@11111111 from b.test/y"]
+    progress = halfway()
+    progress.hear(Retrying(job=job(2), pause=2.0, why="every candidate failed"), 11.0)
+    assert frame(progress, 11.0, width=80, height=24)[1:] == ["  ns/app@11111111 waits: every candidate failed"]
+    progress.hear(Copying(job=job(2), source=f"b.test/y@{D1}"), 13.0)
+    assert frame(progress, 13.0, width=80, height=24)[1:] == ["  ns/app@11111111 from b.test/y"]
 
 
 def test_at_the_end_nothing_is_left() -> None:
-    tally = Tally(images=1)
-    tally.hear(Settled(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)
-    assert frame(tally, 1.0, width=80, height=24) == [f"{'━' * 40} 1/1 images"]
+    progress = Progress(images=1)
+    progress.hear(Settled(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)
+    assert frame(progress, 1.0, width=80, height=24) == [f"{'━' * 40} 1/1 images"]

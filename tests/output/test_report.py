@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from skopeo_mirror.output.report import SCHEMA, location_of, report_document, report_schema, report_text
+from skopeo_mirror.output.report import SCHEMA, report_document, report_schema, report_text
+from skopeo_mirror.output.tally import Location
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason, Stage
@@ -160,7 +161,7 @@ def test_a_wildcard_without_location_stands_for_the_host() -> None:
     wildcard = PullSource(
         reference=Reference.parse("x.prod.test/app:1"), location="", insecure=False, blocked=False, kind=Kind.ORIGIN
     )
-    assert location_of(wildcard) == "x.prod.test"
+    assert Location.of(wildcard).name == "x.prod.test"
 
 
 @given(st.sampled_from(Stage), st.sampled_from(Reason), st.text())
