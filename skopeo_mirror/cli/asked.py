@@ -109,9 +109,9 @@ def catalogs(
     """
     from skopeo_mirror.olm.catalog_reading import read_catalogs  # noqa: PLC0415 - as above
 
-    pulls = within is None and any(operator.layout is None for operator in operators)
-    settings = _settings(context) if pulls else None
-    return read_catalogs(operators, partial(_pulled, context, settings), within)
+    if within is None and any(operator.layout is None for operator in operators):
+        _settings(context)  # what is wrong with them is told before any catalog is read
+    return read_catalogs(operators, partial(_pulled, context), within)
 
 
 def _settings(context: Context) -> RunSettings:
@@ -123,8 +123,8 @@ def _settings(context: Context) -> RunSettings:
 
 
 @contextmanager
-def _pulled(context: Context, settings: RunSettings | None, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
-    from skopeo_mirror.transfer.catalogs import pulled_catalog  # noqa: PLC0415 - only what is pulled needs it
+def _pulled(context: Context, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
+    from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - only what is pulled needs it
     from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - as above
 
     def tell(news: News) -> None:
@@ -134,7 +134,7 @@ def _pulled(context: Context, settings: RunSettings | None, catalog: Reference) 
             case Warned(text=text):
                 context.console.warning(text)
 
-    assert settings is not None  # noqa: S101 - as `catalogs` has seen to it
+    settings = _settings(context)
     with context.stopped_by_signals():
         context.console.note(f"reading the catalog {catalog}")
         with pulled_catalog(catalog, settings, stop=context.stop, tell=tell) as pulled:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectedFrom:
-    """A catalog that was read: what it is called, the digest that it had, and what was selected from it."""
+    """A catalog that was read, and what was selected from it."""
 
     operator: OperatorCatalog
     reference: Reference
+    """What it is called."""
     digest: Digest
+    """What it had when it was read."""
     selection: Selection
 
 
