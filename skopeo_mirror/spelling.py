@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that does not exist."""
+"""Names that somebody may have meant by one that does not exist."""
 
 from __future__ import annotations
 

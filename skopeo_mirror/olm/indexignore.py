@@ -1,7 +1,8 @@
-"""Which files of a catalog its `.indexignore` files leave out: gitignore patterns, as opm reads them.
+"""Ignore files of a catalog, `.indexignore`: gitignore patterns, as opm reads them.
 
 The rules are those of go-git's gitignore package, through which `opm` walks a catalog: every pattern of every file
 counts from that file's directory on, a pattern that matches a directory matches all in it, the last match decides.
+pathspec does not follow these, and takes exponential time for some patterns, which a hostile catalog could have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stream the files below one directory of an image out of its layers, as if the layers lay over each other.
+"""Files below one directory of an image, streamed out of its layers as if these lay over each other.
 
 Nothing is unpacked, and no path of an archive is ever opened: a first pass over each layer notes what lies below the
 directory, a second one hands out the contents. Whiteouts are those of the OCI image-spec (layer.md). A hostile archive
@@ -67,12 +67,13 @@ _Node = _File | _Link | _Directory
 
 @dataclass(kw_only=True, slots=True)
 class _Changes:
-    """What one layer does to the tree below it, and how much memory that takes (see _LARGEST_LISTING)."""
+    """The changes that one layer makes to the tree below it."""
 
     nodes: dict[Parts, _Node] = field(default_factory=dict)
     removed: set[Parts] = field(default_factory=set)
     emptied: set[Parts] = field(default_factory=set)
     listed: int = 0
+    """The memory that they take, of _LARGEST_LISTING."""
 
 
 class LayerStream:

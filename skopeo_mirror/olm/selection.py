@@ -1,4 +1,4 @@
-"""Which bundles of a catalog an image set selects, and which images those are made of.
+"""Selection of bundles from a catalog as an image set asks for it, and of the images that those are made of.
 
 The rules are those of the filter that oc-mirror v2 selects with (sherine-k/catalog-filter, mirror-config/v1alpha1).
 Two things differ, for the good: a package or channel that does not exist is an error, and a range that is one version

@@ -1,4 +1,7 @@
-"""Semantic versions, and the ranges of them that image sets and catalogs write."""
+"""Semantic versions, and the ranges of them that image sets and catalogs write.
+
+Without a library, so that a catalog in JSON can be listed where the extra `olm` is not installed.
+"""
 
 from __future__ import annotations
 
