@@ -25,10 +25,11 @@ class BrokenChannel(Exception):  # noqa: N818 - reads like what it says
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Graph:
-    """A channel's updates: its head, and for each entry's name what it replaces (where it does) and what it skips."""
+    """A channel's updates."""
 
     head: str
     replaces: Mapping[str, str]
+    """What an entry replaces, by its name; those that replace nothing are left out."""
     skips: Mapping[str, tuple[str, ...]]
 
     def chain(self) -> Iterator[str]:
@@ -56,7 +57,10 @@ def update_graph(channel: Channel, versions: Mapping[str, Version]) -> Graph:
         raise BrokenChannel(f"the updates go round in a circle: {' -> '.join(cycle)}")
     heads = _heads(names, replaces, skips)
     if len(heads) > 1:
-        skips = {entry.name: (*entry.skips, *_in_skip_range(entry, heads, versions)) for entry in channel.entries}
+        skips = {
+            entry.name: (*entry.skips, *(head for head in heads if _covers(entry, head, versions)))
+            for entry in channel.entries
+        }
         heads = _heads(names, replaces, skips) or heads
     if len(heads) > 1:
         raise BrokenChannel(f"more than one head, for nothing replaces or skips these: {', '.join(heads)}")
@@ -96,14 +100,9 @@ def _heads(names: Iterable[str], replaces: Mapping[str, str], skips: Mapping[str
     return [name for name in names if name not in older]
 
 
-def _in_skip_range(entry: ChannelEntry, names: Iterable[str], versions: Mapping[str, Version]) -> list[str]:
-    if entry.skip_range is None:
-        return []
-    return [
-        name
-        for name in names
-        if name != entry.name and name in versions and skip_range_contains(entry.skip_range, versions[name])
-    ]
+def _covers(entry: ChannelEntry, name: str, versions: Mapping[str, Version]) -> bool:
+    """Whether another entry lies in the `skipRange` of this one."""
+    return name != entry.name and name in versions and skip_range_contains(entry.skip_range or "", versions[name])
 
 
 def _cycle(entries: Iterable[ChannelEntry]) -> list[str]:

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """What an image set selects from one catalog: bundles in the catalog's order, images in theirs, and warnings."""
+    """What an image set selects from one catalog, and the warnings to print about it."""
 
     bundles: tuple[WantedBy, ...]
+    """In the catalog's order."""
     images: tuple[ImageRequest, ...]
+    """Those that the bundles are made of, in their order."""
     warnings: tuple[str, ...] = ()
 
 
@@ -41,19 +43,13 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     bundles: list[WantedBy] = []
     for package, selection in _packages(catalog, wanted, problems):
         try:
-            for channel, names in _select_in(package, selection, full=wanted.full, warnings=warnings).items():
-                bundles += [
-                    WantedBy(catalog=wanted.catalog, package=package.name, channel=channel, bundle=name)
-                    for name in names
-                ]
+            bundles += _select_in(package, selection, wanted, warnings)
         except InvalidInput as error:
             problems += [f"{wanted.catalog}: package {package.name}: {problem}" for problem in error.problems]
     images = _images(catalog, bundles, problems)
     if problems:
         raise InvalidInput(problems)
-    return Selection(
-        bundles=tuple(bundles), images=images, warnings=tuple(f"{wanted.catalog}: {warning}" for warning in warnings)
-    )
+    return Selection(bundles=tuple(bundles), images=images, warnings=tuple(warnings))
 
 
 def _packages(
@@ -70,27 +66,28 @@ def _packages(
 
 
 def _select_in(
-    package: Package, selection: PackageSelection | None, *, full: bool, warnings: list[str]
-) -> dict[str, list[str]]:
-    """Select the bundles of one package by channel; raise InvalidInput."""
-    ranges = _ranges(package, selection, full=full)
+    package: Package, selection: PackageSelection | None, wanted: OperatorCatalog, warnings: list[str]
+) -> list[WantedBy]:
+    """Select the bundles of one package, channel by channel; raise InvalidInput."""
+    ranges = _ranges(package, selection, full=wanted.full)
     default = (selection and selection.default_channel) or package.default_channel
-    selected: dict[str, list[str]] = {}
+    selected: list[WantedBy] = []
     problems: list[str] = []
     for name, bounds in ranges.items():
         channel = package.channels[name]
         try:
-            names = _bundles(package, channel, bounds, full=full)
+            names = _bundles(package, channel, bounds, full=wanted.full)
         except BrokenChannel as error:
             problems.append(f"channel {name}: {error}")
             continue
+        selected += [
+            WantedBy(catalog=wanted.catalog, package=package.name, channel=name, bundle=bundle) for bundle in names
+        ]
         left_out, taken = _surprises(package, channel, bounds, names)
-        if names:
-            selected[name] = names
-        elif name == default:
+        if not names and name == default:
             hint = f"; pre-releases count only where a bound is one ({', '.join(left_out)})" if left_out else ""
             problems.append(f"channel {name}: nothing in the default channel lies in the range {bounds}{hint}")
-        where = f"package {package.name}: channel {name}"
+        where = f"{wanted.catalog}: package {package.name}: channel {name}"
         if names and left_out:
             warnings.append(
                 f"{where}: left out, for they are pre-releases and no bound of {bounds} is one: {', '.join(left_out)}"
