@@ -141,6 +141,16 @@ OPERATOR = HEAD + "mirror:\n  operators:\n  - catalog: a.io/b:1\n"
         ),
         pytest.param(HEAD + "mirror: []\n", ["3: mirror: expected a mapping"], id="no-mapping"),
         pytest.param(
+            HEAD + "mirror:\n  operators:\n  - {}\n",
+            ["5: mirror.operators[0].catalog: missing"],
+            id="no-catalog-told-once",
+        ),
+        pytest.param(
+            OPERATOR + "    packages:\n    - name: [x]\n    - name: [x]\n",
+            [f"{line}: mirror.operators[0].packages[{line - 7}].name: expected a text" for line in (7, 8)],
+            id="names-that-are-none-are-not-repeated",
+        ),
+        pytest.param(
             HEAD + "mirror:\n  blockedImages:\n  - name: '*alpine'\n",
             ["5: mirror.blockedImages[0].name: no regular expression: nothing to repeat at position 0"],
             id="bad-expression",
