@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
+from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.reference import shown
 from skopeo_mirror.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from skopeo_mirror.yaml_text import Field, Node
 
@@ -26,10 +27,11 @@ class Problems:
     errors: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
-
-def in_order(problems: Iterable[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the texts of problems in the order of their lines."""
-    return tuple(text for _, text in sorted(problems, key=itemgetter(0)))
+    def settle(self) -> tuple[str, ...]:
+        """Return the warnings in the order of their lines; raise InvalidInput with the errors, if there are any."""
+        if self.errors:
+            raise InvalidInput(text for _, text in sorted(self.errors, key=itemgetter(0)))
+        return tuple(text for _, text in sorted(self.warnings, key=itemgetter(0)))
 
 
 @dataclass(kw_only=True, slots=True)

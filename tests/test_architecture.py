@@ -28,7 +28,7 @@ ARROWS = {
     "lists": {"errors", "reference", "request"},
     "spelling": set[str](),
     "yaml_text": {"errors", "reference"},
-    "yaml_fields": {"reference", "spelling", "yaml_text"},
+    "yaml_fields": {"errors", "reference", "spelling", "yaml_text"},
     "olm": GROUND | {"layout_image", "request", "spelling", "yaml_text", "yaml_fields"},
     "registries_conf": GROUND,
     "skopeo": GROUND | {"oci_layout", "registries_conf"},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference, shown
-from skopeo_mirror.yaml_fields import Fields, Problems, in_order
+from skopeo_mirror.yaml_fields import Fields, Problems
 from skopeo_mirror.yaml_text import read_yaml_document
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
     problems = Problems(file=str(path))
     root = Fields.of(read_yaml_document(content, str(path)), "", problems)
     image_set = _image_set(root, skip=skip_unsupported)
-    if problems.errors:
-        raise InvalidInput(in_order(problems.errors))
-    return replace(image_set, warnings=in_order(problems.warnings))
+    return replace(image_set, warnings=problems.settle())
 
 
 def _image_set(root: Fields, *, skip: bool) -> ImageSet:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.selection import select
-from skopeo_mirror.reference import Reference, shown, split_repository
+from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
@@ -90,11 +90,10 @@ def catalog_reference(operator: OperatorCatalog) -> Reference:
     assert operator.layout is not None  # noqa: S101 - one of both is set
     name = operator.target_catalog or operator.layout.resolve().name
     try:
-        host, path = split_repository(f"localhost/{name}")
+        return Reference.parse(f"localhost/{name}:latest")
     except InvalidReference as error:
         problem = f"{operator.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
         raise InvalidInput([problem]) from error
-    return Reference(domain=host, path=path, tag="latest")
 
 
 def check_names(selected: Iterable[SelectedFrom]) -> None:
