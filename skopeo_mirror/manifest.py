@@ -47,24 +47,26 @@ class InvalidManifest(ValueError):  # noqa: N818 - reads better where it is caug
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Descriptor:
-    """A reference to content; `size` in bytes. `urls`: where it lives if it is in no registry."""
+    """A reference to content."""
 
     digest: Digest
     size: int
+    """In bytes."""
     urls: tuple[str, ...] = ()
+    """Where it lives if it is in no registry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """`blobs` are the config and the layers of an image, `children` the manifests of an index.
-
-    `elsewhere` are layers that have URLs of their own; they are not among the `blobs`.
-    """
+    """The manifest of an image, or an index."""
 
     media_type: str
     blobs: tuple[Descriptor, ...] = ()
+    """The config and the layers of an image."""
     children: tuple[Descriptor, ...] = ()
+    """The manifests of an index."""
     elsewhere: tuple[Descriptor, ...] = ()
+    """Layers that have URLs of their own; they are not among the blobs."""
 
 
 def digest_of(content: bytes, algorithm: str = "sha256") -> Digest:

@@ -35,7 +35,7 @@ ENOUGH_DESCRIPTORS: Final = 65_536
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What is left of a finished skopeo."""
+    """A skopeo that has run to its end."""
 
     status: int
     """The exit status, negative for the signal that ended it."""

@@ -1,4 +1,4 @@
-"""Where skopeo looks for credentials and certificates: what to tell people when a registry refuses, or is refused.
+"""Files of credentials and certificates that skopeo looks at, for advice when a registry refuses, or is refused.
 
 The rules are those of containers-auth.json(5), skopeo(1) and containers-certs.d(5). Only names are read, no secret.
 """

@@ -66,7 +66,7 @@ class Retried:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NotTaken:
+class IndexRefused:
     """The destination refused an index; skopeo's last words will be of the type that it tried next."""
 
     at: float
@@ -106,13 +106,13 @@ class LeftElsewhere:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lost:
-    """Here stood events that were too many to keep."""
+class Gap:
+    """The place of events that were too many to keep."""
 
     at: float
 
 
-Event = Tried | Refused | Requested | Waiting | Retried | NotTaken | Died | Signed | Lookaside | LeftElsewhere | Lost
+Event = Tried | Refused | Requested | Waiting | Retried | IndexRefused | Died | Signed | Lookaside | LeftElsewhere | Gap
 
 _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='
@@ -132,7 +132,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[..., Event]], ...]] = tuple(
         (Signed, r"(?P<message>Reading /.*/signature-\d+\Z|(?:Looking for|Found a) sigstore attachment.*)"),
         (Lookaside, r' *Using "(?:lookaside|sigstore)(?:-staging)?" (?P<url>https?://\S+)'),
         (LeftElsewhere, r'Skipping foreign layer "(?P<digest>[^"\s]+)"'),
-        (NotTaken, r"Upload of manifest list type \S+ failed: (?P<error>.*)"),
+        (IndexRefused, r"Upload of manifest list type \S+ failed: (?P<error>.*)"),
     )
 )
 """How a message of each event begins; the names of its groups are those of the event's fields."""
@@ -141,14 +141,13 @@ _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\
 
 
 class LogReader:
-    """Reads a log in pieces of any size; memory is bounded whatever is fed.
-
-    `events` holds what was understood so far, in order; `tail` the last lines that were no log lines (a panic, say).
-    """
+    """A reader of a log in pieces of any size; memory is bounded whatever is fed."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        """What was understood so far, in order."""
         self.tail: list[str] = []
+        """The last lines that were no log lines (a panic, say)."""
         self._line = bytearray()
 
     def feed(self, chunk: bytes, at: float) -> list[Event]:
@@ -186,8 +185,8 @@ class LogReader:
             return []
         if len(self.events) >= MOST_EVENTS:
             middle = MOST_EVENTS // 2
-            if not isinstance(self.events[middle], Lost):
-                self.events[middle] = Lost(at=at)
+            if not isinstance(self.events[middle], Gap):
+                self.events[middle] = Gap(at=at)
             del self.events[middle + 1]
         self.events.append(event)
         return [event]

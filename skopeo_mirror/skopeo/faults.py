@@ -1,4 +1,4 @@
-"""What skopeo's error texts mean: at which stage it failed, for which reason, and on whose side.
+"""Meanings of skopeo's error texts: at which stage it failed, for which reason, and on whose side.
 
 One table; the first row that matches counts. The words were observed on skopeo 1.9.3, 1.18.0 and 1.22-dev and are
 those of containers/image and of Go's net/http; what no row knows is `other`, and a fault of the candidate. What a
@@ -15,7 +15,7 @@ from skopeo_mirror.skopeo.own_words import own_words, remote_words
 
 
 class Stage(StrEnum):
-    """How far a pull had come when it failed."""
+    """The stage that a pull had come to when it failed."""
 
     MANIFEST = "manifest"
     BLOB = "blob"
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a candidate, or the destination, could not be used."""
+    """The reason why a candidate, or the destination, could not be used."""
 
     NOT_FOUND = "not-found"
     UNAUTHORIZED = "unauthorized"

@@ -19,7 +19,7 @@ _LONGEST_LINE: Final = 1024 * 1024
 
 
 class LogDirectory:
-    """Keeps the logs of failed runs in `directory`; those of others never get there."""
+    """A directory with the logs of failed runs; those of others never get there."""
 
     def __init__(self, directory: Path, scratch: Path) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""What skopeo itself says in an error, without what a registry made it say (pure).
+"""skopeo's own words in an error, without what a registry made it say (pure).
 
 containers/image puts a registry's words at the end of its own: behind the name of an error code, a status, a media
 type. Quoted are bodies, URLs, headers and host names. Observed on 1.9.3 and 1.18.0, with a server that says anything.

@@ -33,7 +33,7 @@ _SYSTEM: Final = "/etc/containers/policy.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:
-    """What an image must fulfil, all of it."""
+    """The requirements of an image; all of them are to be met."""
 
     types: tuple[str, ...]
     """The kinds of requirement."""

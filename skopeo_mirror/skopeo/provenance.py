@@ -1,4 +1,4 @@
-"""Who served: the proof, drawn from the events of skopeo's log, held against the route (pure)."""
+"""The proof of who served: the events of skopeo's log, held against the route (pure)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.skopeo.debuglog import (
     Died,
     Event,
+    Gap,
+    IndexRefused,
     LeftElsewhere,
     Lookaside,
-    Lost,
-    NotTaken,
     Refused,
     Requested,
     Retried,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a candidate."""
+    """The outcome of asking a candidate."""
 
     SERVED = "served"
     FAILED = "failed"
@@ -68,7 +68,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What went wrong on no candidate's side: the destination's, or skopeo's own."""
+    """A fault on no candidate's side: the destination's, or skopeo's own."""
 
     reason: Reason
     detail: str
@@ -78,7 +78,7 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """How a run ended, as far as the proof needs it."""
+    """The end of a run, as far as the proof needs it."""
 
     at: float
     status: int
@@ -213,7 +213,7 @@ class _Walk:
     lookasides: list[Lookaside] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     died: Died | None = None
-    not_taken: NotTaken | None = None
+    not_taken: IndexRefused | None = None
     local: str | None = None
     """An error that is this machine's."""
     retry_after: float = 0.0
@@ -229,7 +229,7 @@ class _Walk:
             case LeftElsewhere(digest=digest):
                 self.left.append(digest)
                 return
-            case NotTaken():
+            case IndexRefused():
                 self.not_taken = event
                 return
             case Tried() | Refused() | Retried():
@@ -240,7 +240,7 @@ class _Walk:
                 self.retry_after = seconds
             case Died():
                 self.died = event
-            case Lost():
+            case Gap():
                 self.gaps = True
         self.last = event
 
@@ -333,7 +333,7 @@ class _Walk:
     def _pulled(self) -> tuple[str, ...]:
         """The blobs asked of a candidate; a GET of a blob never goes to the destination."""
         blobs = (content for content in self._read() if content.kind == "blobs")
-        return tuple(dict.fromkeys(blob.name for blob in blobs if blob.place in self.purposes.repositories))
+        return tuple(dict.fromkeys(blob.name for blob in blobs if blob.repository in self.purposes.repositories))
 
     def _fault(self, reason: Reason, error: str) -> Fault:
         """A fault on no candidate's side; the words alone do not make the destination unreachable."""

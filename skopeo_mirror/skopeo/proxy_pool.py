@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ManifestReading:
-    """What came of a question for a manifest."""
+    """The answer to a question for a manifest, and what it proves."""
 
     provenance: Provenance
     opened: bool = False

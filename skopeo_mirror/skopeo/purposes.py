@@ -1,4 +1,4 @@
-"""What the requests of skopeo's log are for: nothing is read that the route does not explain (pure).
+"""Purposes of the requests in skopeo's log: nothing is read that the route does not explain (pure).
 
 Only what is read (GET) counts: an upload goes where the destination sends it.
 """
@@ -23,35 +23,36 @@ DOCKER_HUB: Final = {"docker.io": "registry-1.docker.io"}
 """containers/image talks to another host than the one that it names."""
 
 _CONTENT: Final = re.compile(
-    r"https?://(?P<host>[^/?#]+)/v2/(?P<repository>[^?#]+)/(?P<kind>manifests|blobs)/(?P<name>(?!uploads)[^/?#]+)(?:[?#].*)?"
+    r"https?://(?P<host>[^/?#]+)/v2/(?P<path>[^?#]+)/(?P<kind>manifests|blobs)/(?P<name>(?!uploads)[^/?#]+)(?:[?#].*)?"
 )
 _PINGS: Final = frozenset({"/v2/", "/v1/_ping"})
 # Of a repository, beside its manifests and blobs; the last is the signatures of OpenShift's own registry.
 _OF_A_REPOSITORY: Final = re.compile(
     r"/v2/(?P<one>.+)/(?:blobs/uploads/.*|tags/list|referrers/.*)|/extensions/v2/(?P<other>.+)/signatures/.*"
 )
-_SIGNATURE: Final = re.compile(r"/(?P<repository>.+)@[a-z0-9]+=[0-9a-f]+/signature-\d+")
+_SIGNATURE: Final = re.compile(r"(?P<path>.+)@[a-z0-9]+=[0-9a-f]+/signature-\d+")
 
 
 class Content(NamedTuple):
-    """What a request is for that asks for content of a repository."""
+    """A manifest or a blob that a request asks for."""
 
     host: str
-    repository: str
+    path: str
+    """That of the repository."""
     kind: str
     """`manifests` or `blobs`."""
     name: str
     """A digest, or a tag."""
 
     @property
-    def place(self) -> tuple[str, str]:
-        """The host and the repository."""
+    def repository(self) -> tuple[str, str]:
+        """The repository as `repository_of` names it."""
         return self[:2]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purposes:
-    """What a run may read."""
+    """The purposes that a run may have: what it may read."""
 
     repositories: frozenset[tuple[str, str]]
     """Each a host and a path."""
@@ -74,15 +75,15 @@ class Purposes:
 
     def fetched(self, requests: Iterable[Requested]) -> tuple[str, ...]:
         """The URLs of `elsewhere` that were read."""
-        read = {_place(request.url) for request in requests if request.method == "GET"}
-        return tuple(url for url in self.elsewhere if _place(url) in read)
+        read = {_address(request.url) for request in requests if request.method == "GET"}
+        return tuple(url for url in self.elsewhere if _address(url) in read)
 
     def _explains(self, url: str, lookasides: Sequence[str]) -> bool:
-        if _place(url) in {_place(known) for known in self.elsewhere}:
+        if _address(url) in {_address(known) for known in self.elsewhere}:
             return True
         content = content_of(url)
         if content is not None:
-            return content.place in self.repositories
+            return content.repository in self.repositories
         parts = split_url(url)
         if parts.path in _PINGS and any(parts.netloc == host for host, _ in self.repositories):
             return True
@@ -96,12 +97,12 @@ class Purposes:
         return any(scope.rpartition(":")[0] in scopes for scope in parse_qs(parts.query).get("scope", ()))
 
     def _is_a_signature(self, url: str, lookasides: Sequence[str]) -> bool:
-        for base in lookasides:
-            host, path = _place(base)
-            where = _place(url)
-            if where[0] == host and where[1].startswith(f"{path.rstrip('/')}/"):
-                found = _SIGNATURE.fullmatch(where[1][len(path.rstrip("/")) :])
-                if found is not None and any(found["repository"] == known for _, known in self.repositories):
+        host, path = _address(url)
+        for base_host, base_path in map(_address, lookasides):
+            base = f"{base_path.rstrip('/')}/"
+            if host == base_host and path.startswith(base):
+                found = _SIGNATURE.fullmatch(path.removeprefix(base))
+                if found is not None and any(found["path"] == known for _, known in self.repositories):
                     return True
         return False
 
@@ -111,7 +112,7 @@ def in_words(request: Requested) -> str:
     content = content_of(request.url)
     if content is None:
         return f"skopeo read {redacted_url(request.url)}"
-    return f"skopeo read {content.name} from {content.host.rpartition('@')[2]}/{content.repository}"
+    return f"skopeo read {content.name} from {content.host.rpartition('@')[2]}/{content.path}"
 
 
 def host_of(reference: Reference) -> str:
@@ -130,7 +131,7 @@ def content_of(url: str) -> Content | None:
     return None if found is None else Content(**found.groupdict())
 
 
-def _place(url: str) -> tuple[str, str]:
+def _address(url: str) -> tuple[str, str]:
     """Where a URL leads, however it is spelled: skopeo logs it in its own spelling, and without the password."""
     parts = split_url(url)
     return parts.netloc.rpartition("@")[2].lower(), unquote(parts.path)

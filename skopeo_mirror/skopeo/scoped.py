@@ -15,9 +15,9 @@ from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
+from skopeo_mirror.skopeo.http_proxy import proxy_variables
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Provenance, trace
-from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
 

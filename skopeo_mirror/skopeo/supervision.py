@@ -22,7 +22,7 @@ CAN_SEE_BYTES: Final = Path("/proc/self/io").exists()
 
 
 class Ended(StrEnum):
-    """Why a run was ended from here, before skopeo itself was done."""
+    """The reason why a run was ended from here, before skopeo itself was done."""
 
     STALLED = "stalled"
     TIMEOUT = "timeout"
@@ -32,7 +32,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timeouts:
-    """How long a run may take, in seconds; None: for ever."""
+    """The time that a run may take, in seconds; None: for ever."""
 
     timeout: float | None = None
     """In all."""
@@ -76,7 +76,7 @@ class Supervised(Protocol):
 
 
 class Supervision:
-    """Whether a process still moves, and when its time is up."""
+    """The watch over a process: whether it still moves, and when its time is up."""
 
     def __init__(self, process: Supervised, watcher: Watcher, timeouts: Timeouts, stopping: threading.Event) -> None:
         self._process = process

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.files import can_be_entered
 from skopeo_mirror.skopeo.credential_files import auth_file_for, auth_files, certificate_directories
 from skopeo_mirror.skopeo.faults import Reason, reason_of, refuses_credentials, refuses_name
+from skopeo_mirror.skopeo.http_proxy import proxy_variables
 from skopeo_mirror.skopeo.provenance import Outcome
-from skopeo_mirror.skopeo.proxies import proxy_variables
 from skopeo_mirror.transfer import explaining
 
 if TYPE_CHECKING:

@@ -239,7 +239,7 @@ class Pipeline:
         if plan is None or repository is None or not isinstance(event, Requested) or event.method != "HEAD":
             return frozenset()
         asked = content_of(event.url)
-        if asked is None or asked.place != repository_of(repository):
+        if asked is None or asked.repository != repository_of(repository):
             return frozenset()
         return plan.layers.get(asked.name, frozenset())
 

@@ -15,10 +15,10 @@ from skopeo_mirror.skopeo.debuglog import (
     MOST_EVENTS,
     Died,
     Event,
+    Gap,
     LeftElsewhere,
     LogReader,
     Lookaside,
-    Lost,
     Refused,
     Requested,
     Retried,
@@ -286,7 +286,7 @@ def test_memory_is_bounded_for_a_log_without_end() -> None:
     assert len(reader.events) == MOST_EVENTS
     assert isinstance(reader.events[0], Tried)
     assert isinstance(reader.events[-1], Died)
-    assert [type(event) for event in reader.events].count(Lost) == 1
+    assert [type(event) for event in reader.events].count(Gap) == 1
 
 
 def test_what_comes_after_the_bound_is_still_told() -> None:

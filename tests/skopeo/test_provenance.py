@@ -10,10 +10,10 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.debuglog import (
     Died,
     Event,
+    Gap,
+    IndexRefused,
     LeftElsewhere,
     Lookaside,
-    Lost,
-    NotTaken,
     Refused,
     Requested,
     Retried,
@@ -277,7 +277,7 @@ def test_signatures_are_looked_for_only_where_the_log_says_so() -> None:
 
 
 def test_what_was_not_kept_proves_nothing() -> None:
-    found = traced(tried(A.reference), MANIFEST_OF_A, Lost(at=0.0), BLOB_OF_A)
+    found = traced(tried(A.reference), MANIFEST_OF_A, Gap(at=0.0), BLOB_OF_A)
     assert found.doubt is not None
     assert "more requests than are kept" in found.doubt
 
@@ -498,7 +498,7 @@ def test_an_index_that_skopeo_would_change_is_not_the_destinations_fault() -> No
 def test_an_index_that_the_destination_refused_is_told_in_its_words() -> None:
     words = "uploading manifest pin to d.test/m/app: manifest blob unknown: blob unknown to registry"
     found = traced(
-        *(tried(A.reference), MANIFEST_OF_A, UPLOAD, NotTaken(at=1.0, error=words), Died(at=2.0, error=CONVERTED)),
+        *(tried(A.reference), MANIFEST_OF_A, UPLOAD, IndexRefused(at=1.0, error=words), Died(at=2.0, error=CONVERTED)),
         ending=FATAL,
     )
     assert told(found) == [(A, Outcome.FAILED, Stage.WRITE, Reason.DESTINATION)]

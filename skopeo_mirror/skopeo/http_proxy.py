@@ -1,4 +1,4 @@
-"""Whether skopeo talks to a registry through a proxy, by the rules of Go's net/http (pure).
+"""HTTP proxies: whether skopeo talks to a registry through one, by the rules of Go's net/http (pure).
 
 Only the names of the variables are ever told: what they hold can have a password in it.
 """

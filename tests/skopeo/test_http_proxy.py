@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skopeo_mirror.skopeo.proxies import proxy_variables
+from skopeo_mirror.skopeo.http_proxy import proxy_variables
 
 
 @pytest.mark.parametrize(
