@@ -6,14 +6,12 @@ convert, so what has another digest than the one that is wanted must be asked of
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.registries_conf.scoping import credentials_from
 from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died
 from skopeo_mirror.skopeo.image_proxy import ImageProxy, ProxyBroken
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
@@ -22,6 +20,7 @@ from skopeo_mirror.skopeo.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -56,7 +55,8 @@ class ProxyPool:
         self._configuration = configuration
         self._idle: deque[ImageProxy] = deque()
         self._refused = False
-        self._file: str | None = None
+        self._files = ExitStack()
+        self._file: Path | None = None
         self._writing = threading.Lock()
 
     def read(
@@ -88,6 +88,7 @@ class ProxyPool:
         """Let them all go."""
         while self._idle:
             self._idle.pop().close()
+        self._files.close()
 
     def _take(self) -> ImageProxy:
         """One that is idle, else a new one. Raises ProxyBroken.
@@ -115,12 +116,8 @@ class ProxyPool:
         """The file that all of them read, each when it is asked for its first image, and never again."""
         with self._writing:
             if self._file is None:
-                with tempfile.NamedTemporaryFile(
-                    "w", dir=self._scoped.directory, prefix="registries-", encoding="ascii", delete=False
-                ) as file:
-                    file.write(credentials_from(self._scoped.settings.credential_helpers) + self._configuration())
-                self._file = file.name
-            return self._file
+                self._file = self._files.enter_context(self._scoped.registries_conf(self._configuration()))
+            return str(self._file)
 
     def _read(
         self, proxy: ImageProxy, image: Reference, candidates: Sequence[PullSource], *, yields: bool

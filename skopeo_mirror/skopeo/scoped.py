@@ -24,6 +24,7 @@ from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -215,8 +216,7 @@ class ScopedSkopeo:
         """`done_with`: last words of skopeo's with which it has done what it was asked for."""
         log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
-        document = credentials_from(self.settings.credential_helpers) + registries
-        with self._private_file("registries-", document) as configuration:
+        with self.registries_conf(registries) as configuration:
             run = self.skopeo.run(
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
                 watcher=watcher,
@@ -243,6 +243,10 @@ class ScopedSkopeo:
         """Whether what refused is, by all that can be told, the proxy that stands before the registry."""
         refused = attempt.reason is Reason.UNAUTHORIZED and refused_at_ping(attempt.detail)
         return refused and bool(proxy_variables(attempt.candidate.reference.domain, self.skopeo.environment))
+
+    def registries_conf(self, registries: str) -> AbstractContextManager[Path]:
+        """A file with these `[[registry]]` tables and the credential helpers of the configuration in force."""
+        return self._private_file("registries-", credentials_from(self.settings.credential_helpers) + registries)
 
     @contextmanager
     def _private_file(self, prefix: str, content: str = "") -> Iterator[Path]:
