@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,34 +21,31 @@ FILENAME = ".indexignore"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pattern:
-    """One line of a `.indexignore`: globs for the components of a path below `directory`."""
+    """One line of a `.indexignore`."""
 
-    directory: tuple[str, ...]
     globs: tuple[str, ...]
+    """For the components of a path from the catalog's root, `**` for any number of them."""
     negated: bool
-    directories_only: bool
 
     def matches(self, path: Sequence[str]) -> bool:
         """Whether the file at `path` (components from the catalog's root) or a directory above it matches."""
-        if tuple(path[: len(self.directory)]) != self.directory:
-            return False
-        below = path[len(self.directory) :]
         # The positions in the path that the globs so far can have reached: linear, where backtracking would not be.
         reached = {0}
         for glob in self.globs:
-            if glob == "**":
-                reached = set(range(min(reached), len(below) + 1))
-            else:
-                reached = {at + 1 for at in reached if at < len(below) and fnmatchcase(below[at], glob)}
             if not reached:
                 return False
-        return min(reached) < len(below) if self.directories_only else True
+            if glob == "**":
+                reached = set(range(min(reached), len(path) + 1))
+            else:
+                reached = {at + 1 for at in reached if at < len(path) and fnmatchcase(path[at], glob)}
+        return bool(reached)
 
 
-def parse_patterns(text: str, directory: tuple[str, ...]) -> tuple[Pattern, ...]:
+def parse_patterns(text: str, directory: Iterable[str]) -> tuple[Pattern, ...]:
     """Read one `.indexignore` that lies in `directory` (components from the catalog's root)."""
+    above = tuple(map(escape, directory))
     lines = (line.strip() for line in text.splitlines())
-    return tuple(_pattern(line, directory) for line in lines if line.strip("!/") and not line.startswith("#"))
+    return tuple(_pattern(line, above) for line in lines if line.strip("!/") and not line.startswith("#"))
 
 
 def is_ignored(path: Sequence[str], patterns: Iterable[Pattern]) -> bool:
@@ -59,16 +57,17 @@ def is_ignored(path: Sequence[str], patterns: Iterable[Pattern]) -> bool:
     return ignored
 
 
-def _pattern(line: str, directory: tuple[str, ...]) -> Pattern:
+def _pattern(line: str, above: tuple[str, ...]) -> Pattern:
     negated, line = line.startswith("!"), line.removeprefix("!")
-    directories_only, line = line.endswith("/"), line.rstrip("/")
-    anchored = "/" in line
-    globs = [_glob(component) for component in line.split("/") if component]
-    if not anchored:
+    name = line.rstrip("/")
+    globs = [_glob(component) for component in name.split("/") if component]
+    if "/" not in name:
         globs.insert(0, "**")
-    elif globs and globs[-1] == "**":
+    elif globs[-1:] == ["**"]:
         globs.append("*")  # `a/**` is what lies in a, not a itself
-    return Pattern(directory=directory, globs=tuple(globs), negated=negated, directories_only=directories_only)
+    if line.endswith("/"):
+        globs.append("*")  # a directory alone: something lies in it
+    return Pattern(globs=(*above, *globs), negated=negated)
 
 
 def _glob(component: str) -> str:
