@@ -69,7 +69,7 @@ PURE = (
     "transfer.failover",
     "transfer.results",
     "transfer.schedule",
-    "output.redirect",
+    "output.redirects",
     "output.report",
     "output.summary",
     "output.tally",

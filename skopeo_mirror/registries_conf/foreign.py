@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.locations import HUB, cleaned
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
-from skopeo_mirror.registries_conf.normalizing import normalize
+from skopeo_mirror.registries_conf.normalizing import normalized
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Mapping
 
 _LISTED = 5  # mirrors that are written out in one line
 _NETWORK = re.compile(r".*/\d+")  # the Docker daemon takes 10.0.0.0/8, too
@@ -20,11 +20,14 @@ _NETWORK = re.compile(r".*/\d+")  # the Docker daemon takes 10.0.0.0/8, too
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreign:
-    """`key`: the top-level key by which it is known; `what`: whose it is; `instead`: a file that says the same."""
+    """Another program's configuration."""
 
     key: str
+    """The key at the top by which it is known."""
     what: str
+    """Whose it is, for people."""
     instead: str
+    """A registries.conf that says the same; empty where there is nothing to say."""
 
     @property
     def advice(self) -> str:
@@ -51,43 +54,19 @@ def foreign(document: Mapping[str, Any]) -> Foreign | None:
         return _foreign("host", "containerd's hosts.toml", {server or HUB: {"host": list(hosts)}}, "host")
     for key in ("registry-mirrors", "insecure-registries"):
         if key in document:
-            return _docker_daemon(key, document)
+            insecure = listed(document.get("insecure-registries"))
+            tables: dict[str, Any] = {host: {"insecure": True} for host in insecure if not _NETWORK.fullmatch(host)}
+            tables.setdefault(HUB, {})["mirrors"] = document.get("registry-mirrors")
+            return _foreign(key, "a setting of the Docker daemon (daemon.json)", tables, "mirrors")
     mirrors = document.get("mirrors")
     if isinstance(mirrors, dict):
         return _foreign("mirrors", "the table of mirrors of k3s or containerd", mirrors, "endpoint")
     return None
 
 
-def tables(
-    mirrors: Mapping[str, Iterable[str]],
-    *,
-    insecure: Collection[str] = (),
-    plain: Collection[str] = (),
-) -> str:
-    """Return `[[registry]]` tables of hosts with their mirrors and of `insecure` hosts; `plain` mirrors are, too."""
-    return normalize(
-        Configuration(
-            registries=tuple(
-                Registry(
-                    prefix=host,
-                    location=host,
-                    insecure=host in insecure,
-                    mirrors=tuple(
-                        Mirror(location=mirror, insecure=mirror in insecure or mirror in plain)
-                        for mirror in mirrors.get(host, ())
-                    ),
-                )
-                for host in {*mirrors, *insecure}
-            )
-        )
-    )
-
-
 def listed(value: object) -> list[str]:
     """Return the hosts of an array, cleaned of schemes and slashes, each once; what is none is left out."""
-    texts = value if isinstance(value, list) else [value]
-    found = (cleaned(text) for text in texts if isinstance(text, str))
-    return list(dict.fromkeys(one for one in found if one))
+    return list(dict.fromkeys(filter(None, map(cleaned, _texts(value)))))
 
 
 def mirror_advice(value: object) -> str:
@@ -99,6 +78,7 @@ def mirror_advice(value: object) -> str:
 
 
 def _foreign(key: str, what: str, hosts: Mapping[str, Any], mirrors_key: str) -> Foreign:
+    """Tell of a table of hosts, each with its mirrors below `mirrors_key`."""
     mirrors: dict[str, list[str]] = {}
     insecure: set[str] = set()
     plain: set[str] = set()
@@ -106,29 +86,29 @@ def _foreign(key: str, what: str, hosts: Mapping[str, Any], mirrors_key: str) ->
         name = HUB if host in {"*", "_default"} else cleaned(host)
         if not name or not isinstance(table, dict):
             continue
-        found = [mirror for mirror in listed(table.get(mirrors_key)) if mirror != name]
-        if found:
+        urls = _texts(table.get(mirrors_key))
+        if found := [mirror for mirror in listed(urls) if mirror != name]:
             mirrors[name] = found
-        plain.update(_over_http(table.get(mirrors_key)))
+        plain.update(listed([url for url in urls if url.lower().startswith("http://")]))
         if table.get("http") is True or table.get("insecure") is True:
             insecure.add(name)
-    known = mirrors or insecure
-    return Foreign(key=key, what=what, instead=tables(mirrors, insecure=insecure, plain=plain) if known else "")
+    registries = tuple(
+        Registry(
+            prefix=host,
+            location=host,
+            insecure=host in insecure,
+            mirrors=tuple(
+                Mirror(location=mirror, insecure=mirror in insecure | plain) for mirror in mirrors.get(host, ())
+            ),
+        )
+        for host in {*mirrors, *insecure}
+    )
+    return Foreign(key=key, what=what, instead=normalized(Configuration(registries=registries)))
 
 
-def _docker_daemon(key: str, document: Mapping[str, Any]) -> Foreign:
-    urls = document.get("registry-mirrors")
-    insecure = [host for host in listed(document.get("insecure-registries")) if not _NETWORK.fullmatch(host)]
-    found = [mirror for mirror in listed(urls) if mirror != HUB]
-    mirrors = {HUB: found} if found else {}
-    known = mirrors or insecure
-    instead = tables(mirrors, insecure=insecure, plain=_over_http(urls)) if known else ""
-    return Foreign(key=key, what="a setting of the Docker daemon (daemon.json)", instead=instead)
-
-
-def _over_http(urls: object) -> list[str]:
-    texts = urls if isinstance(urls, list) else [urls]
-    return listed([url for url in texts if isinstance(url, str) and url.lower().startswith("http://")])
+def _texts(value: object) -> list[str]:
+    """The strings of an array, or the one that stands in place of it."""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def _below(table: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

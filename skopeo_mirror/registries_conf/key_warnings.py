@@ -122,7 +122,7 @@ def _why_unknown(key: str, table: Mapping[str, Any], names: Mapping[str, Type]) 
     if names is keys.TOP and name in {"registrys", "registry"} and _tables(value):
         return _IGNORED, "did you mean registry? write [[registry]]"
     if names is keys.TOP:
-        meant = keys.nearest(key, {known: names[known] for known in names if known != "registries"})
+        meant = keys.nearest_key(key, {known: names[known] for known in names if known != "registries"})
         return _IGNORED, f"did you mean {meant}?" if meant else ""
     if name in _CREDENTIALS:
         return f"{_IGNORED}, and credentials have no place here", "remove it; `skopeo login` keeps them in an auth file"
@@ -131,7 +131,7 @@ def _why_unknown(key: str, table: Mapping[str, Any], names: Mapping[str, Type]) 
         return _IGNORED, "write insecure = true" if insecure else "remove it: it is what holds without it"
     if name in _LOCATIONS and "location" not in table and isinstance(value, str) and cleaned(value):
         return _IGNORED, f'write location = "{cleaned(value)}"'
-    meant = keys.nearest(key, names)
+    meant = keys.nearest_key(key, names)
     if meant == "mirror-by-digest-only" and _filter_themselves(table.get("mirror")):
         return _IGNORED, "remove it: the mirrors say themselves, by pull-from-mirror, which pulls they are for"
     return _IGNORED, f"did you mean {meant}?" if meant else ""
@@ -144,7 +144,9 @@ def _how_to_mirror(value: object) -> str:
 
 
 def _filter_themselves(mirrors: object) -> bool:
-    return any(keys.nearest(key, keys.MIRROR) == "pull-from-mirror" for mirror in _tables(mirrors) for key in mirror)
+    return any(
+        keys.nearest_key(key, keys.MIRROR) == "pull-from-mirror" for mirror in _tables(mirrors) for key in mirror
+    )
 
 
 def _shown_key(key: str) -> str:

@@ -85,7 +85,7 @@ def fold(key: str) -> str:
     return key.lower().replace("\u017f", "s")
 
 
-def nearest(key: str, names: Mapping[str, Type]) -> str | None:
+def nearest_key(key: str, names: Mapping[str, Type]) -> str | None:
     """Return the known key that `key` was probably meant to be."""
     matches = get_close_matches(fold(key).replace("_", "-"), names, n=1)
     return matches[0] if matches else None

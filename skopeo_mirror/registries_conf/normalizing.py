@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Configuration, Registry
 
 
-def normalize(configuration: Configuration) -> str:
+def normalized(configuration: Configuration) -> str:
     """Return the configuration as TOML: prefix and location explicit, sorted by prefix, defaults left out.
 
     Reading the result gives the same routes for every reference, and normalizing it again the same text. Raises

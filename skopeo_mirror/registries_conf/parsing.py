@@ -17,7 +17,7 @@ from skopeo_mirror.registries_conf.foreign import foreign, listed, mirror_advice
 from skopeo_mirror.registries_conf.keys import Type
 from skopeo_mirror.registries_conf.locations import cleaned
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry, contradictions
-from skopeo_mirror.registries_conf.normalizing import normalize
+from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.problem import errors
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _in_version_2(hosts: Mapping[str, list[str]], contents: Contents) -> str:
         return ""
     searched = list(dict.fromkeys(host.partition("/")[0] for host in hosts.get("search", ())))
     others = contents.others | ({"unqualified-search-registries": searched} if searched else {})
-    return normalize(Configuration(registries=tuple(registries.values()), others=others))
+    return normalized(Configuration(registries=tuple(registries.values()), others=others))
 
 
 def _choice(values: Iterable[str]) -> str:

@@ -39,10 +39,10 @@ class Lines:
     """
 
     def __init__(self, text: str, *, registries: int = 0) -> None:
-        self._tables = list(_tables(text))
-        self._places = {table.line: place for place, table in enumerate(self._tables)}
+        self._sections = list(_sections(text))
+        self._places = {table.line: place for place, table in enumerate(self._sections)}
         self._registries: list[_Section] = []
-        for table in self._tables:
+        for table in self._sections:
             if table.path == ("registry",):
                 self._registries.append(table)
             elif table.path == ("registry", "mirror") and self._registries:
@@ -53,13 +53,13 @@ class Lines:
     @property
     def headers(self) -> list[tuple[int, tuple[str, ...]]]:
         """Line and folded path of each header, in their order."""
-        return [(table.line, table.path) for table in self._tables[1:]]
+        return [(table.line, table.path) for table in self._sections[1:]]
 
     def registry(self, index: int) -> int | None:
         """Return the line of the `index`-th (from 0) `[[registry]]`."""
         if index < len(self._registries):
             return self._registries[index].line
-        return self._tables[0].keys.get("registry")
+        return self._sections[0].keys.get("registry")
 
     def mirror(self, registry: int, index: int) -> int | None:
         """Return the line of the `index`-th `[[registry.mirror]]` of a registry, else that of `mirror`."""
@@ -81,12 +81,12 @@ class Lines:
         return self._find(place, name) or self._find(place, re.sub(r"\[\d+\]$", "", name)) or start or None
 
     def _find(self, place: int, name: str) -> int | None:
-        table = self._tables[place]
+        table = self._sections[place]
         found = table.keys.get(name) or table.keys.get(fold(name))
         if found is not None:
             return found
         path = table.path
-        for below in self._tables[place + 1 :]:
+        for below in self._sections[place + 1 :]:
             if below.path[: len(path)] != path or below.path == path:
                 break
             called = ".".join(below.path[len(path) :])
@@ -97,7 +97,7 @@ class Lines:
         return None
 
 
-def _tables(text: str) -> Iterator[_Section]:
+def _sections(text: str) -> Iterator[_Section]:
     table = _Section(line=0)
     quote, depth = "", 0
     for number, line in enumerate(text.split("\n"), 1):

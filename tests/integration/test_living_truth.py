@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidConfiguration, InvalidReference, Unroutable
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.normalizing import normalize
+from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import dropin_files, examine, read
 from skopeo_mirror.registries_conf.routing import Router
 
@@ -167,7 +167,7 @@ def test_skopeo_tries_the_same_after_normalize(case: Case) -> None:
         ours = verdict(files, case.image)
         assume(ours not in ("config", "ref"))
         try:
-            text = normalize(read(files).configuration)
+            text = normalized(read(files).configuration)
         except InvalidConfiguration:  # files that contradict each other: one file cannot say that
             reject()
         alone = Path(directory, "alone")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.output.redirect import Format, check_registries, parse_report, redirect
+from skopeo_mirror.output.redirects import Format, check_registries, parse_report, redirect_text
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router
@@ -50,7 +50,7 @@ def report(*images: dict[str, Any], verify: bool = True, started: str = "2026-01
 
 
 def redirected(*reports: str, format_: Format = Format.REGISTRIES_CONF) -> str:
-    return redirect([parse_report(text, "report.json") for text in reports], format_)
+    return redirect_text([parse_report(text, "report.json") for text in reports], format_)
 
 
 def sources(conf: str) -> dict[str, list[str]]:

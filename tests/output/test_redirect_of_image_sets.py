@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from skopeo_mirror.output.catalog_sources import catalog_sources
-from skopeo_mirror.output.redirect import Format
+from skopeo_mirror.output.redirects import Format
 from skopeo_mirror.reference import Reference
 from tests.output.test_redirect import DIGEST, FAILED, OTHER, entry, redirected, report
 

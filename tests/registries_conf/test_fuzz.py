@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidReference, Unroutable
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.normalizing import normalize
+from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router
 
@@ -46,7 +46,7 @@ def test_reading_ends_well(files: list[bytes]) -> None:
     examination = interpret_files([(f"{number}.conf", content) for number, content in enumerate(files)])
     assert all(str(problem) for problem in examination.problems)
     if examination.configuration is not None:
-        normalize(examination.configuration)
+        normalized(examination.configuration)
 
 
 @given(st.text(max_size=80) | soup.map(bytes.decode))

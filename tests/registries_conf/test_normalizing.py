@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skopeo_mirror.errors import InvalidConfiguration, Unroutable
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration
-from skopeo_mirror.registries_conf.normalizing import normalize
+from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Route, Router
 
@@ -55,16 +55,16 @@ def configuration(*texts: str) -> Configuration:
 
 
 def test_the_form() -> None:
-    assert normalize(configuration(WRITTEN.replace("aliases.a = 'a.test/\\x'\n", ""))) == NORMALIZED
+    assert normalized(configuration(WRITTEN.replace("aliases.a = 'a.test/\\x'\n", ""))) == NORMALIZED
 
 
 def test_nothing_is_nothing() -> None:
-    assert normalize(Configuration()) == ""
+    assert normalized(Configuration()) == ""
 
 
 def test_strings_are_escaped() -> None:
     odd = 'a"\\\n\x7f\u00e9\U0001f600'
-    text = normalize(Configuration(others={"additional-layer-store-auth-helper": odd}))
+    text = normalized(Configuration(others={"additional-layer-store-auth-helper": odd}))
     assert text.isascii()
     assert tomllib.loads(text) == {"additional-layer-store-auth-helper": odd}
 
@@ -73,7 +73,7 @@ def test_files_that_contradict_each_other_cannot_become_one() -> None:
     one = '[[registry]]\nprefix = "a.test"\nlocation = "l.test"\ninsecure = true\n'
     two = '[[registry]]\nprefix = "b.test"\nlocation = "l.test"\n'
     with pytest.raises(InvalidConfiguration, match=r"1\.conf: registry \(b\.test\)\.insecure: differs .* 0\.conf"):
-        normalize(configuration(one, two))
+        normalized(configuration(one, two))
 
 
 places = st.sampled_from(["a.test", "b.test/x", "a.test/x/y", "c.a.test:5000", "docker.io", "m.test/q/", "reg"])
@@ -99,11 +99,11 @@ def test_the_same_again_and_the_same_routes(texts: list[str], names: list[str]) 
     if before is None:
         return
     try:
-        text = normalize(before)
+        text = normalized(before)
     except InvalidConfiguration:
         return
     after = configuration(text)
-    assert normalize(after) == text
+    assert normalized(after) == text
     for name in names:
         assert route(after, name) == route(before, name)
 

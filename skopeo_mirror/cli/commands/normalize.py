@@ -11,7 +11,7 @@ from skopeo_mirror.cli.configuration import configuration
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.registries_conf.normalizing import normalize as normalized
+from skopeo_mirror.registries_conf.normalizing import normalized
 
 
 @command()

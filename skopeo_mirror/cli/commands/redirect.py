@@ -11,8 +11,7 @@ from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import OUTPUT, option
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.redirect import Format, check_registries, confirmed_images, parse_report
-from skopeo_mirror.output.redirect import redirect as redirected
+from skopeo_mirror.output.redirects import Format, check_registries, confirmed_images, parse_report, redirect_text
 
 RedirectFormat = Annotated[
     Format, option("--format", metavar="FORMAT", panel=OUTPUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).")
@@ -41,7 +40,7 @@ def redirect(
     console = Console()
     if not confirmed_images(parsed):
         console.warning("no image is confirmed: nothing is redirected")
-    text = redirected(parsed, format_)
+    text = redirect_text(parsed, format_)
     if format_ is Format.CATALOGSOURCE and not text:
         console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
     for line in text.splitlines():

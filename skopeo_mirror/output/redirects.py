@@ -102,7 +102,7 @@ def confirmed_images(reports: Iterable[Iterable[Mirrored]]) -> tuple[Mirrored, .
     return tuple(sorted(found.values(), key=lambda one: (str(one.image), str(one.destination))))
 
 
-def redirect(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
+def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
     """The redirect as the text of a file, the same for the same images in whatever order, with a newline at the end."""
     confirmed = confirmed_images(reports)
     images = [image for image in confirmed if image.has_origin]
