@@ -120,44 +120,20 @@ def _yaml(wrong: _Wrong) -> _Cause | None:
     )
 
 
+def _plain(pattern: str, text: str, advice: str) -> Callable[[_Wrong], _Cause | None]:
+    """Return the rule of a line that needs no closer look."""
+
+    def rule(wrong: _Wrong) -> _Cause | None:
+        found = re.match(pattern, wrong.line)
+        return None if found is None else _Cause(text=text.format(shown(found[0].strip())), advice=advice)
+
+    return rule
+
+
 def _web_page(wrong: _Wrong) -> _Cause | None:
     if not re.match(r"\s*<[!?A-Za-z]", wrong.first):
         return None
     return _Cause(text="this is a web page (HTML or XML), no TOML", advice="fetch the file itself", line=1)
-
-
-def _shell(wrong: _Wrong) -> _Cause | None:
-    if re.search(r"<<-?\s*[\"']?\w+", wrong.line):
-        return _Cause(
-            text="no TOML: this is the shell command that was to write the file",
-            advice="remove this line, and the one at the end that closes it (EOF)",
-        )
-    if re.fullmatch(r"\s*[A-Z_]{3,}\s*", wrong.line):
-        return _Cause(
-            text=f"no TOML: {shown(wrong.line.strip())} ends a file that a shell command writes",
-            advice="remove this line",
-        )
-    return None
-
-
-def _conflict_marks(wrong: _Wrong) -> _Cause | None:
-    if not re.match(r"<{7}|={7}|>{7}", wrong.line):
-        return None
-    return _Cause(
-        text="no TOML: this is the mark of a merge conflict", advice="keep one of the two sides, and remove the marks"
-    )
-
-
-def _quotes(wrong: _Wrong) -> _Cause | None:
-    if not re.search("[\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]", wrong.line):
-        return None
-    return _Cause(text="no TOML: these quotes are a word processor's", advice='write plain ones: "')
-
-
-def _comment(wrong: _Wrong) -> _Cause | None:
-    if not wrong.line.lstrip().startswith(("//", ";", "/*", "--")):
-        return None
-    return _Cause(text="no TOML: a comment begins with #", advice="put a # before this line, or remove it")
 
 
 def _colon(wrong: _Wrong) -> _Cause | None:
@@ -226,12 +202,25 @@ def _registry_twice(headers: list[tuple[int, tuple[str, ...]]]) -> _Cause:
 _RULES: tuple[Callable[[_Wrong], _Cause | None], ...] = (
     _template,
     _web_page,
-    _conflict_marks,
-    _shell,
+    _plain(
+        r"<{7}|={7}|>{7}",
+        "no TOML: this is the mark of a merge conflict",
+        "keep one of the two sides, and remove the marks",
+    ),
+    _plain(
+        r".*<<-?\s*[\"']?\w+",
+        "no TOML: this is the shell command that was to write the file",
+        "remove this line, and the one at the end that closes it (EOF)",
+    ),
+    _plain(r"\s*[A-Z_]{3,}\s*$", "no TOML: {} ends a file that a shell command writes", "remove this line"),
     _json,
     _yaml,
-    _quotes,
-    _comment,
+    _plain(
+        ".*[\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]",
+        "no TOML: these quotes are a word processor's",
+        'write plain ones: "',
+    ),
+    _plain(r"\s*(//|;|/\*|--)", "no TOML: a comment begins with #", "put a # before this line, or remove it"),
     _colon,
     _boolean,
     _bare,
