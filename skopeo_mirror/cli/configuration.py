@@ -25,7 +25,6 @@ def configuration(conf: Conf, console: Console | None, file: str | None = None) 
     for problem in examination.problems:
         if problem.severity is Severity.WARNING and console is not None:
             console.warning(str(problem))
-    assert examination.configuration is not None  # noqa: S101 - `read` has raised otherwise
     return examination.configuration
 
 

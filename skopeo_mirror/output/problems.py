@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.output.printable import printable
-from skopeo_mirror.registries_conf.problem import Severity
+from skopeo_mirror.registries_conf.problem import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,10 +46,9 @@ def problem_document(files: Sequence[str], problems: Sequence[Problem], *, stric
 
     `valid` is false where there is an error, or with `strict` any problem.
     """
-    fatal = [problem for problem in problems if strict or problem.severity is Severity.ERROR]
     return {
         "schema": SCHEMA,
-        "valid": not fatal,
+        "valid": not (problems if strict else errors(problems)),
         "files": list(files),
         "problems": [
             {

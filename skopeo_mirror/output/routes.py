@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.registries_conf.routing import PullSource, Route
 
@@ -17,16 +16,14 @@ SCHEMA = "skopeo-mirror/route/v1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Routed:
-    """One image with its route, or with the error for which it has none.
-
-    `image` is as given, `registry` the entry that matched an image that has no route.
-    """
+    """One image with its route."""
 
     image: str
-    reference: Reference
-    route: Route | None = None
-    registry: Registry | None = None
+    """As it was given."""
+    route: Route
+    """Without candidates where there is an error."""
     error: str | None = None
+    """Why it cannot be routed."""
 
 
 def route_document(images: Iterable[Routed]) -> dict[str, Any]:
@@ -36,25 +33,22 @@ def route_document(images: Iterable[Routed]) -> dict[str, Any]:
 
 def route_tree(image: Routed) -> str:
     """Return a person's view of one image: the entry that matched, every candidate, every mirror left out."""
-    entry = _matched(image)
-    reference = _reference(image)
-    head = image.image if image.image == reference else f"{image.image} = {reference}"
-    if image.route is None:
-        return _tree(head, [entry, f"no route: {image.error}"])
     route = image.route
+    reference = str(route.reference)
     numbered = [f"{number}. {_candidate(candidate)}" for number, candidate in enumerate(route.candidates, 1)]
     left_out = [f"left out: {skipped}" for skipped in route.skipped]
-    return _tree(head, [entry, *numbered, *left_out])
+    refused = [] if image.error is None else [f"no route: {image.error}"]
+    *most, last = [_matched(route.registry), *numbered, *left_out, *refused]
+    head = image.image if image.image == reference else f"{image.image} = {reference}"
+    return "\n".join([head, *(f"├─ {leaf}" for leaf in most), f"└─ {last}"])
 
 
 def _entry(image: Routed) -> dict[str, Any]:
-    registry = _registry(image)
-    candidates = () if image.route is None else image.route.candidates
-    skipped = () if image.route is None else image.route.skipped
+    route = image.route
     return {
         "image": image.image,
-        "reference": _reference(image),
-        "prefix": None if registry is None else registry.prefix,
+        "reference": str(route.reference),
+        "prefix": route.prefix,
         "candidates": [
             {
                 "reference": str(candidate.reference),
@@ -63,23 +57,14 @@ def _entry(image: Routed) -> dict[str, Any]:
                 "kind": str(candidate.kind),
                 "blocked": candidate.blocked,
             }
-            for candidate in candidates
+            for candidate in route.candidates
         ],
-        "skipped": [{"location": one.location, "why": one.why} for one in skipped],
+        "skipped": [{"location": skipped.location, "why": skipped.why} for skipped in route.skipped],
         "error": image.error,
     }
 
 
-def _reference(image: Routed) -> str:
-    return str(image.reference if image.route is None else image.route.reference)
-
-
-def _registry(image: Routed) -> Registry | None:
-    return image.registry if image.route is None else image.route.registry
-
-
-def _matched(image: Routed) -> str:
-    registry = _registry(image)
+def _matched(registry: Registry | None) -> str:
     if registry is None:
         return "no entry matches: pulled from where its name says"
     where = "" if registry.position is None else f" ({registry.position})"
@@ -93,8 +78,3 @@ def _candidate(candidate: PullSource) -> str:
     if candidate.blocked:
         marks.append("blocked: not tried")
     return f"{candidate.reference}  ({', '.join(marks)})"
-
-
-def _tree(head: str, leaves: list[str]) -> str:
-    *most, last = leaves
-    return "\n".join([head, *(f"├─ {leaf}" for leaf in most), f"└─ {last}"])

@@ -50,14 +50,14 @@ VERSION_1_LIST = {"registries": Type.STRINGS}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sorted:
-    """A table's keys: `known` by their proper name, `unknown` and `clashing` as they are written.
-
-    Two keys that differ in case only clash: containers/image takes one of them, at random.
-    """
+    """A table's keys, sorted."""
 
     known: dict[str, Any]
+    """The values of those that are known, by the proper names of the keys."""
     unknown: tuple[str, ...]
+    """As they are written."""
     clashing: tuple[tuple[str, str], ...]
+    """Pairs that differ in case only, as they are written: containers/image takes one of them, at random."""
 
 
 def sort_keys(table: Mapping[str, Any], names: Mapping[str, Type]) -> Sorted:

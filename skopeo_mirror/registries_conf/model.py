@@ -50,26 +50,24 @@ class Registry:
     @property
     def passed_by_tags(self) -> tuple[str, ...]:
         """The locations of the mirrors that are there, and not for tags."""
-        for_tags = {
-            mirror.location
-            for mirror in self.mirrors
-            if not self.mirror_by_digest_only and mirror.pull_from_mirror is not PullFromMirror.DIGEST_ONLY
-        }
-        return tuple(mirror.location for mirror in self.mirrors if mirror.location not in for_tags)
+        by_digest = PullFromMirror.DIGEST_ONLY
+        for_tags = {mirror.location for mirror in self.mirrors if mirror.pull_from_mirror is not by_digest}
+        locations = (mirror.location for mirror in self.mirrors)
+        return tuple(one for one in locations if self.mirror_by_digest_only or one not in for_tags)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """A whole configuration: the registries in force, merged over all files.
-
-    `files` are the files it was read from, in the order of reading; `sha256` is over their bytes in that order.
-    `others` are the top-level settings that this project keeps but does not use (unqualified-search-registries …).
-    """
+    """A whole configuration, merged over all its files."""
 
     registries: tuple[Registry, ...] = ()
+    """The entries in force."""
     files: tuple[str, ...] = ()
+    """The files that it was read from, in the order of reading."""
     sha256: str = ""
+    """Over the bytes of the files, in that order."""
     others: dict[str, Any] = field(default_factory=dict)
+    """The settings at the top that this project keeps but does not use (unqualified-search-registries …)."""
 
     @property
     def credential_helpers(self) -> tuple[str, ...]:

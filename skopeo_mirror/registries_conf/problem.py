@@ -11,29 +11,30 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """ERROR: containers/image refuses the configuration. WARNING: it is legal and surely not meant."""
+    """How bad a problem is."""
 
     ERROR = "error"
+    """containers/image refuses the configuration."""
     WARNING = "warning"
+    """It is legal, and surely not meant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that is wrong: `FILE: WHERE: text (advice)`.
-
-    `where` is a path within the file, as `registry[2] (quay.io/foo).mirror[0].location`, or empty. `line` and `column`
-    count from 1; with a column they are the very place, without one `line` is that of the key or of its table.
-    `instead`: TOML of several lines that says what was meant, where that is more than a line of advice.
-    """
+    """One thing that is wrong; `str()` of it is `FILE: WHERE: text (advice)`."""
 
     file: str
     severity: Severity
     text: str
     where: str = ""
+    """The path within the file, as `registry[2] (quay.io/foo).mirror[0].location`, or empty."""
     advice: str = ""
     line: int | None = None
+    """From 1; with a column the very line, without one that of the key or of its table."""
     column: int | None = None
+    """From 1."""
     instead: str = ""
+    """TOML of several lines that says what was meant, where that is more than a line of advice."""
 
     def __str__(self) -> str:
         place = self.file if self.column is None else f"{self.file}:{self.line}:{self.column}"

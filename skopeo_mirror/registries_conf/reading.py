@@ -39,10 +39,12 @@ _NO_FILE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examination:
-    """What the files say (None where one of them is invalid) and everything that is wrong with them."""
+    """What was found in the files."""
 
     configuration: Configuration | None
+    """What they say; None where one of them is invalid."""
     problems: tuple[Problem, ...]
+    """Everything that is wrong with them."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -6,7 +6,7 @@ from skopeo_mirror.output.routes import Routed, route_document, route_tree
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.positions import Position
-from skopeo_mirror.registries_conf.routing import Router
+from skopeo_mirror.registries_conf.routing import Route, Router
 
 QUAY = Registry(
     prefix="quay.io",
@@ -24,11 +24,12 @@ ROUTER = Router(Configuration(registries=(QUAY, HOSTS)))
 
 def routed(image: str) -> Routed:
     reference = Reference.parse(image)
-    return Routed(image=image, reference=reference, route=ROUTER.route(reference))
+    return Routed(image=image, route=ROUTER.route(reference))
 
 
 def test_the_document() -> None:
-    broken = Routed(image="x.test", reference=Reference.parse("quay.io/x"), registry=QUAY, error="no reference")
+    nowhere = Route(reference=Reference.parse("quay.io/x"), registry=QUAY, candidates=())
+    broken = Routed(image="x.test", route=nowhere, error="no reference")
     assert route_document([routed("quay.io/x"), routed("alpine:3"), broken]) == {
         "schema": "skopeo-mirror/route/v1",
         "routes": [
@@ -103,5 +104,6 @@ def test_the_tree_without_rewrite_and_without_entry() -> None:
 
 
 def test_the_tree_of_an_image_without_route() -> None:
-    broken = Routed(image="x.test", reference=Reference.parse("quay.io/x"), registry=QUAY, error="no reference")
+    nowhere = Route(reference=Reference.parse("quay.io/x"), registry=QUAY, candidates=())
+    broken = Routed(image="x.test", route=nowhere, error="no reference")
     assert route_tree(broken).endswith("└─ no route: no reference")

@@ -13,6 +13,7 @@ from skopeo_mirror.cli.options import Asked, Conf, Images, Json, Pull, Quiet
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.routes import Routed, route_document, route_tree
+from skopeo_mirror.registries_conf.routing import Route
 
 
 @command()
@@ -32,14 +33,13 @@ def route(
     for listed in asking.images(images, asked, context):
         if listed.layout is not None:
             continue
-        text = listed.text or str(listed.reference)
+        reference, error = listed.reference, None
         try:
-            found = router.route(listed.reference)
-        except Unroutable as error:
-            registry = router.lookup(listed.reference.name)
-            routed.append(Routed(image=text, reference=listed.reference, registry=registry, error=str(error)))
-        else:
-            routed.append(Routed(image=text, reference=listed.reference, route=found))
+            found = router.route(reference)
+        except Unroutable as raised:
+            error = str(raised)
+            found = Route(reference=reference, registry=router.lookup(reference.name), candidates=())
+        routed.append(Routed(image=listed.text or str(reference), route=found, error=error))
     if json:
         console.result(json_text.dumps(route_document(routed), indent=2))
     else:

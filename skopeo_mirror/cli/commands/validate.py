@@ -14,7 +14,7 @@ from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, Json
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by, valid_line
-from skopeo_mirror.registries_conf.reading import Severity, dropin_files, examine
+from skopeo_mirror.registries_conf.reading import dropin_files, examine
 
 
 @command()
@@ -36,7 +36,7 @@ def validate(
     chosen = given if files else configuration_files(conf)
     examination = examine(chosen)
     problems = examination.problems
-    failed = any(conf.strict or problem.severity is Severity.ERROR for problem in problems)
+    failed = bool(problems if conf.strict else examination.errors)
     if json:
         document = problem_document([str(file) for file in chosen], problems, strict=conf.strict)
         console.result(json_text.dumps(document, indent=2))
