@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import SkopeoUnusable, UsageError
 from skopeo_mirror.files import home_directory
 from skopeo_mirror.registries_conf.host import host_files
-from skopeo_mirror.registries_conf.reading import Severity, dropin_files, read
+from skopeo_mirror.registries_conf.reading import dropin_files, read
 
 if TYPE_CHECKING:
     from skopeo_mirror.cli.options import Conf
@@ -22,9 +22,9 @@ VERSION_WHERE_NONE_IS_FOUND = (1, 9)
 def configuration(conf: Conf, console: Console | None, file: str | None = None) -> Configuration:
     """What `conf` names, or `file`; its warnings go to `console`. Raises InvalidConfiguration, UsageError."""
     examination = read(configuration_files(conf, file), strict=conf.strict)
-    for problem in examination.problems:
-        if problem.severity is Severity.WARNING and console is not None:
-            console.warning(str(problem))
+    if console is not None:
+        for warning in examination.problems:
+            console.warning(str(warning))
     return examination.configuration
 
 

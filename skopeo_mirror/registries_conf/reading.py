@@ -23,14 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Examination", "Problem", "Reading", "Severity", "dropin_files", "examine", "interpret_files", "read"]
-
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
     "write a [[registry]] with location, and a [[registry.mirror]] with location",
 )
-
-
 _NO_FILE = (
     "there is none on this host, so nothing is redirected: every image comes from where its name says",
     "name one with -r FILE, or write /etc/containers/registries.conf",
