@@ -70,6 +70,7 @@ class Context:
 
         return RunSettings(
             skopeo=self.skopeo,
+            dropins=lambda: self.dropins,
             skopeo_settings=self.settings,
             configuration=self.configuration,
             sourcing=sourcing,
@@ -83,6 +84,13 @@ class Context:
         from skopeo_mirror.skopeo.discovery import find  # noqa: PLC0415 - as above
 
         return find(self.conf.skopeo, os.environ)
+
+    @cached_property
+    def dropins(self) -> tuple[Path, ...]:
+        """The drop-ins of this host, asked of skopeo once. Raises as `ambient_dropins` and `skopeo` do."""
+        from skopeo_mirror.skopeo.dropins import ambient_dropins  # noqa: PLC0415 - as above
+
+        return ambient_dropins(self.skopeo)
 
     @cached_property
     def stop(self) -> Stop:

@@ -9,7 +9,6 @@ from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.routing import as_pulled
 from skopeo_mirror.request import ImageRequest
-from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.auditing import audit, check_credentials
@@ -44,7 +43,7 @@ def audited_reader(
     Raises InvalidConfiguration, or InvalidInput where those that are `asked` need credentials that cannot be had.
     """
     skopeo, told = settings.skopeo, settings.skopeo_settings
-    audit(((sources, None) for sources in found), ambient_dropins(skopeo), told.credential_helpers)
+    audit(((sources, None) for sources in found), settings.dropins(), told.credential_helpers)
     check_credentials(((sources, None) for sources in asked), told, skopeo.environment)
     scoped = ScopedSkopeo(skopeo=skopeo, directory=directory, settings=told)
     return ManifestReader(scoped=scoped, circuits=Circuits(), retries=settings.retries)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.scoping import scope_destinations
-from skopeo_mirror.skopeo.dropins import ambient_dropins
 from skopeo_mirror.skopeo.logs import LogDirectory
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.proxy_pool import ProxyPool
@@ -49,6 +48,8 @@ class RunSettings:
     """All that a run needs to know beside the images and their destination."""
 
     skopeo: Skopeo
+    dropins: Callable[[], tuple[Path, ...]]
+    """The drop-ins that this skopeo merges over every scoped file; it is asked for them where they are wanted first."""
     skopeo_settings: Settings
     configuration: Configuration
     sourcing: Sourcing | LayoutSourcing
@@ -75,9 +76,7 @@ def run(
     for job in jobs:
         if job.place.warning is not None:
             tell(Warned(text=job.place.warning))
-    captured = audit(
-        (job.pull for job in jobs), ambient_dropins(settings.skopeo), settings.skopeo_settings.credential_helpers
-    )
+    captured = audit((job.pull for job in jobs), settings.dropins(), settings.skopeo_settings.credential_helpers)
     jobs = without_captured(jobs, captured)
     check_credentials((job.pull for job in jobs), settings.skopeo_settings, settings.skopeo.environment)
     if not settings.dry_run:
