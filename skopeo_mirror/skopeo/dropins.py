@@ -29,7 +29,7 @@ def ambient_dropins(skopeo: Skopeo) -> tuple[Path, ...]:
     """The drop-ins that `skopeo` merges over every scoped file, in that order.
 
     Where it does not come so far as to say (a drop-in is invalid): all that any release would read. Raises OSError
-    where a drop-in directory cannot be listed.
+    where a drop-in directory cannot be listed, SkopeoMirrorError where temporary files cannot be written.
     """
     loaded = _asked(skopeo)
     if loaded is not None:
