@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from skopeo_mirror.cli.values import parse_duration
-
 if TYPE_CHECKING:
     from skopeo_mirror.skopeo.settings import Settings
 
@@ -144,8 +142,9 @@ class Pull:
     @property
     def settings(self) -> Settings:
         """What skopeo is told, but for the configuration's credential helpers. Raises UsageError."""
-        from skopeo_mirror.skopeo.settings import Access, Settings  # noqa: PLC0415 - not every command runs it
-        from skopeo_mirror.skopeo.supervision import Timeouts  # noqa: PLC0415 - not every command runs it
+        from skopeo_mirror.cli.values import parse_duration  # noqa: PLC0415 - not every command runs skopeo
+        from skopeo_mirror.skopeo.settings import Access, Settings  # noqa: PLC0415 - as above
+        from skopeo_mirror.skopeo.supervision import Timeouts  # noqa: PLC0415 - as above
 
         return Settings(
             source=Access(authfile=self.src_authfile or self.authfile, cert_dir=self.src_cert_dir),
