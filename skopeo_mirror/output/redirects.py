@@ -42,20 +42,22 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mirrored:
-    """One image of a report. `destination` is its reference there, None where it is in no registry.
-
-    `insecure`: certificates were not verified there; `confirmed`: it is surely there, at its digest; `started`: when
-    the run began (UTC, sorts by time). `catalog`: it is that operator catalog; `category` is oc-mirror's word for it.
-    """
+    """One image of a report."""
 
     image: Reference
     digest: str
     destination: Reference | None
+    """Its reference there; None where it is in no registry."""
     insecure: bool
+    """Whether certificates were not verified there."""
     confirmed: bool
+    """Whether it is surely there, at its digest."""
     started: str
+    """When the run began (UTC, sorts by time)."""
     catalog: str | None = None
+    """The operator catalog that it is, if it is one."""
     category: str = _GENERIC
+    """oc-mirror's word for what it is."""
 
     @property
     def has_origin(self) -> bool:

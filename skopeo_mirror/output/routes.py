@@ -35,7 +35,7 @@ def route_tree(image: Routed) -> str:
     """Return a person's view of one image: the entry that matched, every candidate, every mirror left out."""
     route = image.route
     reference = str(route.reference)
-    numbered = [f"{number}. {_candidate(candidate)}" for number, candidate in enumerate(route.candidates, 1)]
+    numbered = [f"{number}. {_source_line(candidate)}" for number, candidate in enumerate(route.candidates, 1)]
     left_out = [f"left out: {skipped}" for skipped in route.skipped]
     refused = [] if image.error is None else [f"no route: {image.error}"]
     *most, last = [_matched(route.registry), *numbered, *left_out, *refused]
@@ -71,7 +71,7 @@ def _matched(registry: Registry | None) -> str:
     return f"prefix {registry.prefix}, the longest that matches{where}"
 
 
-def _candidate(candidate: PullSource) -> str:
+def _source_line(candidate: PullSource) -> str:
     marks = [f"{candidate.kind} {candidate.location}"] if candidate.location else [str(candidate.kind), "not rewritten"]
     if candidate.insecure:
         marks.append("insecure")

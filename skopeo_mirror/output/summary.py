@@ -9,7 +9,6 @@ from skopeo_mirror.output.text import bar, human_bytes
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from skopeo_mirror.output.tally import Location
     from skopeo_mirror.transfer.results import RunResult
 
 _SHOWN_FAILURES: Final = 10
@@ -40,7 +39,7 @@ def _served(tally: Tally, *, bars: bool) -> list[str]:
     return [
         f"  {f'{bar(weights[location] / total, _BAR)} ' if bars else ''}{f'{location}:':{widest + 1}} "
         f"{_images(images)}, {human_bytes(tally.bytes[location])}"
-        for location, images in sorted(tally.served.items(), key=_by_name)
+        for location, images in sorted(tally.served.items(), key=lambda item: str(item[0]))
     ]
 
 
@@ -51,13 +50,9 @@ def _passed_over(tally: Tally) -> list[str]:
     """
     lines = [
         f"  {location}: {', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
-        for location, counts in sorted(tally.faults.items(), key=_by_name)
+        for location, counts in sorted(tally.faults.items(), key=lambda item: str(item[0]))
     ]
     return ["failed or passed over:", *lines] if lines else []
-
-
-def _by_name(item: tuple[Location, object]) -> str:
-    return str(item[0])
 
 
 def _failures(run: RunResult, failed_images: str | None) -> list[str]:

@@ -52,15 +52,15 @@ def check_dropins(
             )
     if helpers is not None and helpers[1] != tuple(credential_helpers):
         problems.append(
-            f"{helpers[0]}: credential-helpers: skopeo would run {_listed(helpers[1])} for every credential, not "
-            f"{_listed(credential_helpers)} (move the drop-in away, or have the configuration in force say the same)"
+            f"{helpers[0]}: credential-helpers: skopeo would run {_named(helpers[1])} for every credential, not "
+            f"{_named(credential_helpers)} (move the drop-in away, or have the configuration in force say the same)"
         )
     if problems:
         raise InvalidConfiguration(problems)
     return captured
 
 
-def _listed(helpers: Sequence[str]) -> str:
+def _named(helpers: Sequence[str]) -> str:
     return ", ".join("the auth files" if (helper,) == AUTH_FILES else shown(helper) for helper in helpers)
 
 

@@ -258,13 +258,14 @@ _RULES: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Elsewhere:
-    """Over all entries: the ports at which each host is named as a location, and the mirrors that are not insecure.
+    """What other entries say of a host."""
 
-    Those stand below the prefix that matches them, and below their own location, each with the prefix that it is for.
-    """
-
-    ports: dict[str, frozenset[str]]
+    ports: dict[str, set[str]]
+    """The ports at which each host is named as a location."""
     secure: dict[str, dict[str, list[str]]]
+    """The mirrors that are not insecure: by the prefix that matches them and by their own location, then by the prefix
+    that they are for.
+    """
 
     @classmethod
     def of(cls, registries: Iterable[Registry], router: Router) -> _Elsewhere:
@@ -280,7 +281,7 @@ class _Elsewhere:
                     winner = router.lookup(mirror.location)
                     for key in {mirror.location, "" if winner is None else winner.prefix}:
                         secure.setdefault(key, {}).setdefault(registry.prefix, []).append(mirror.location)
-        return cls(ports={host: frozenset(numbers) for host, numbers in ports.items()}, secure=secure)
+        return cls(ports=ports, secure=secure)
 
     def insecure_there(self, entry: _Entry) -> Iterator[Problem]:
         """`insecure` in the table of a host does not reach the mirrors of other tables that lie there."""

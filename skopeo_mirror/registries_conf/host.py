@@ -53,7 +53,7 @@ def _unified(*, home: Path, uid: int, environment: Mapping[str, str], root: Path
     vendor = root / "usr/share/containers/registries.conf"
     by_name: dict[str, Path] = {}
     for directory in [*_shared_directories(vendor, uid), *_shared_directories(system, uid), _directory(user)]:
-        by_name |= {file.name: file for file in _listed(directory) if not file.is_symlink()}
+        by_name |= {file.name: file for file in _files_in(directory) if not file.is_symlink()}
     dropins = sorted(by_name, key=os.fsencode)
     return (*_first_existing([user, system, vendor]), *(by_name[name] for name in dropins))
 
@@ -66,10 +66,10 @@ def _shared_directories(main: Path, uid: int) -> list[Path]:
 
 
 def _dropins(main: Path) -> tuple[Path, ...]:
-    return _listed(_directory(main))
+    return _files_in(_directory(main))
 
 
-def _listed(directory: Path) -> tuple[Path, ...]:
+def _files_in(directory: Path) -> tuple[Path, ...]:
     return dropin_files(directory) if directory.is_dir() else ()
 
 

@@ -118,7 +118,8 @@ def _why_unknown(key: str, table: Mapping[str, Any], names: Mapping[str, Type]) 
     if names is not keys.TOP and name in keys.TOP and name not in {"registry", "registries"}:
         return "has no effect in this table", "move it to the top of the file, before the first [[registry]]"
     if names is keys.REGISTRY and name in {"mirrors", "mirror"}:
-        return _IGNORED, _how_to_mirror(value)
+        advice = "write [[registry.mirror]]" if _tables(value) else mirror_advice(value)
+        return _IGNORED, f"did you mean mirror? {advice}"
     if names is keys.TOP and name in {"registrys", "registry"} and _tables(value):
         return _IGNORED, "did you mean registry? write [[registry]]"
     if names is keys.TOP:
@@ -135,12 +136,6 @@ def _why_unknown(key: str, table: Mapping[str, Any], names: Mapping[str, Type]) 
     if meant == "mirror-by-digest-only" and _filter_themselves(table.get("mirror")):
         return _IGNORED, "remove it: the mirrors say themselves, by pull-from-mirror, which pulls they are for"
     return _IGNORED, f"did you mean {meant}?" if meant else ""
-
-
-def _how_to_mirror(value: object) -> str:
-    if _tables(value):
-        return "did you mean mirror? write [[registry.mirror]]"
-    return f"did you mean mirror? {mirror_advice(value)}"
 
 
 def _filter_themselves(mirrors: object) -> bool:

@@ -34,11 +34,13 @@ _BOOLEANS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Wrong:
-    """A text that is no TOML, what the reader says to it, and the line of which it says that."""
+    """A text that is no TOML."""
 
     text: str
     error: TomlError
+    """What the reader says to it."""
     line: str
+    """The line of which the reader says that."""
 
     @property
     def first(self) -> str:
@@ -54,11 +56,12 @@ class _Wrong:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Cause:
-    """`text` and `advice` of the problem; `line` where it is another than the reader's; `instead` as in Problem."""
+    """A likely cause, as the problem tells it."""
 
     text: str
     advice: str
     line: int | None = None
+    """Where it is another than the reader's."""
     instead: str = ""
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from skopeo_mirror.errors import InvalidReference
-from skopeo_mirror.reference import is_domain, shown
-from skopeo_mirror.registries_conf import aliases, keys
+from skopeo_mirror.reference import Reference, is_domain, shown, split_repository
+from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.foreign import foreign, listed, mirror_advice
 from skopeo_mirror.registries_conf.keys import Type
 from skopeo_mirror.registries_conf.locations import cleaned
@@ -237,9 +237,25 @@ def _check_others(top: _CheckedTable) -> None:
             top.error(f"aliases.{name}", f"must be {Type.STRING}, not {keys.described(target)}")
             continue
         try:
-            aliases.check(name, target)
+            _check_alias(name, target)
         except InvalidReference as error:
             top.error(f"aliases.{name}", str(error), 'write name = "host/path", without tag and digest')
+
+
+def _check_alias(name: str, target: str) -> None:
+    """Raise InvalidReference as containers/image does (shortnames.go); aliases are not used here."""
+    if _has_registry(name):
+        raise InvalidReference(f"the short name {shown(name)} must not contain a registry")
+    if not target:  # takes back the alias of an earlier file
+        return
+    if not _has_registry(target):
+        raise InvalidReference(f"the alias {shown(target)} must contain registry and repository")
+    Reference.parse(target)
+
+
+def _has_registry(text: str) -> bool:
+    host, _ = split_repository(text)
+    return "." in host or ":" in host or host == "localhost"
 
 
 def _check_version_1(table: Mapping[str, Any], contents: Contents, top: _CheckedTable) -> None:

@@ -169,15 +169,13 @@ class Position:
 
     def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
         """Return a warning about a key of this table, or about the table where `key` is empty."""
-        where = ".".join(part for part in (self.table, key) if part)
-        line = self.lines.key(key, self.line) if key else self.line or None
         return Problem(
             file=self.file,
             severity=Severity.WARNING,
-            where=where,
+            where=".".join(part for part in (self.table, key) if part),
             text=text,
             advice=advice,
-            line=line,
+            line=self.lines.key(key, self.line) if key else self.line or None,
             instead=instead,
         )
 

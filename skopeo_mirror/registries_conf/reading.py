@@ -96,11 +96,12 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     others: dict[str, Any] = {}
     explained = False
     for file, content in files:
-        contents, found = _parsed(file, content)
+        contents, found = _parse_file(file, content)
         problems += found
         explained = explained or contents.is_foreign
         problems += duplicate_warnings(contents.registries)
-        registries |= _first_of_each_prefix(contents.registries)
+        # Within a file the first entry of a prefix wins; across files the last does.
+        registries |= {registry.prefix: registry for registry in reversed(contents.registries)}
         others = _merge_others(others, contents.others)
     problems += entry_warnings(registries.values())
     problems = _in_order(problems, [file for file, _ in files])
@@ -134,7 +135,7 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _parsed(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
+def _parse_file(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
     text = ""
     try:
         text = toml.decode(content)
@@ -169,11 +170,6 @@ def _in_order(problems: Iterable[Problem], files: Sequence[str]) -> list[Problem
     """In the order of files and of lines; what is of no line comes last."""
     order = {file: number for number, file in enumerate(files)}
     return sorted(problems, key=lambda one: (order[one.file], one.line or sys.maxsize))
-
-
-def _first_of_each_prefix(registries: tuple[Registry, ...]) -> dict[str, Registry]:
-    """Within a file the first entry of a prefix wins; across files the last does."""
-    return {registry.prefix: registry for registry in reversed(registries)}
 
 
 def _merge_others(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

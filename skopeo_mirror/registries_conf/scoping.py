@@ -27,7 +27,7 @@ def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Refe
     destination's repository: its own `insecure` is passed to skopeo as an option, and its entry here unblocks it.
     Without candidates, for an image that comes from no registry, that entry is all there is.
     """
-    return document(map(registry_text, _entries(image, candidates, writes_to).values()))
+    return document(map(registry_text, _registries(image, candidates, writes_to).values()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +47,7 @@ def scope_together(routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> 
     tables: dict[str, Registry] = {}
     covered: dict[str, tuple[str, ...]] = {}
     for image, candidates in routes:
-        own = _entries(image, candidates, None)
+        own = _registries(image, candidates, None)
         if own and all(tables.get(prefix, table) == table for prefix, table in own.items()):
             tables |= own
             covered[image.name] = _names(candidates)
@@ -81,7 +81,7 @@ def scoped_prefixes(image: Reference, candidates: Sequence[PullSource], writes_t
     return [*([image.name] if candidates else []), *physical_repositories(candidates, writes_to)]
 
 
-def _entries(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, Registry]:
+def _registries(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, Registry]:
     """The entries for one image by their prefixes, its own first."""
     if not candidates:
         names = [] if writes_to is None else [writes_to.name]
