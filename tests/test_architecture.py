@@ -61,7 +61,6 @@ PURE = (
     "registries_conf.writing",
     "skopeo.debuglog",
     "skopeo.faults",
-    "skopeo.own_words",
     "skopeo.provenance",
     "skopeo.purposes",
     "transfer.elsewhere",

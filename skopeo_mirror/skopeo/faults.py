@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import partial
 from typing import Final
-
-from skopeo_mirror.skopeo.own_words import own_words, remote_words
 
 
 class Stage(StrEnum):
@@ -49,43 +48,57 @@ PASSING: Final = frozenset(
 HOST_IS_DOWN: Final = frozenset({Reason.CONNECTION, Reason.TIMEOUT, Reason.TLS, Reason.STALLED})
 """Reasons that hold for a whole host, whatever the image."""
 
-_WORDS: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
-    (Reason.STALLED, (r"^nothing moved for \d",)),  # our own words, where a run was ended from here
-    (Reason.TIMEOUT, (r"^not done after \d",)),
-    (Reason.BLOCKED, (r"is blocked in ",)),
-    # What this host or its proxy does to a request, before any registry sees it.
-    (Reason.CONNECTION, (r"proxyconnect", r"Proxy Authentication Required", r"status(code)?:? 407", r"registry 407 ")),
-    (
-        Reason.CONNECTION,
-        (r"\b(Get|Head|Post|Put|Patch) …: (?-i:[A-Z][a-z]).*$",),
-    ),  # what a proxy answered to CONNECT
-    (Reason.POLICY, (r"Source image rejected", r"trust policy", r"policy\.json", r"signature .* required")),
-    (Reason.RATE_LIMITED, (r"toomanyrequests", r"too many requests", r"status(code)?:? 429")),
-    (Reason.CORRUPT, (r"did not match", r"does not match", r"digest mismatch", r"invalid checksum")),
-    (Reason.CORRUPT, (r"invalid character '", r"unexpected end of JSON", r"unmarshal", r"cannot parse", r"gzip: ")),
-    (Reason.CORRUPT, (r"unsupported (schema|manifest|MIME)", r"unimplemented manifest", r"unrecognized manifest")),
-    (Reason.CORRUPT, (r"Size mismatch when copying", r"ContentLength=\d+ with Body length")),  # a manifest's claim
-    (Reason.CORRUPT, (r"exceeded maximum allowed size", r"unsupported docker v2s2 media type")),
-    (
-        Reason.TIMEOUT,
-        (r"TLS handshake timeout", r"i/o timeout", r"deadline exceeded", r"Client\.Timeout", r"timed out"),
-    ),
-    (Reason.TLS, (r"x509", r"certificate", r"tls: ", r"HTTP response to HTTPS client", r"does not look like a TLS")),
-    (Reason.NOT_FOUND, (r"(blob|manifest) .*no such file or directory",)),  # a file of a layout
-    (Reason.NOT_FOUND, (r"(manifest|name|blob) unknown", r"not found", r"status(code)?:? 404", r"does not exist")),
-    (Reason.UNAUTHORIZED, (r"unauthorized", r"authentication required", r"denied", r"invalid username/password")),
-    (Reason.UNAUTHORIZED, (r"status(code)?:? 40[13]", r"forbidden", r"unable to retrieve auth token")),
-    (
-        Reason.SERVER_ERROR,
-        (r"status(code)?:? 5\d\d", r"5\d\d (Internal|Bad|Service|Gateway)", r"internal server error"),
-    ),
-    (Reason.SERVER_ERROR, (r"service unavailable", r"bad gateway", r"gateway timeout")),
-    (Reason.CONNECTION, (r"connection refused", r"connection reset", r"broken pipe", r"no such host", r"no route to")),
-    (Reason.CONNECTION, (r"unreachable", r"server misbehaving", r"EOF", r"closed network", r"stopped after \d+ red")),
-    (Reason.CONNECTION, (r"http2?: ", r"transport connection broken", r"malformed HTTP")),
-    (Reason.CORRUPT, (r"manifest .*invalid", r"invalid manifest")),
+# The codes are a fixed list (docker/distribution, registry/api/errcode and v2); any other code becomes `unknown`.
+_CODE: Final = (
+    r"(?:unknown|unsupported|unauthorized|denied|unavailable|toomanyrequests|range invalid|page?ination number invalid"
+    r"|(?:digest|size|name|tag|manifest|blob upload) invalid|(?:name|manifest|manifest blob|blob|blob upload) unknown"
+    r"|manifest unverified|invalid pagination number)"
 )
-_TABLE: Final = tuple((re.compile("|".join(words), re.IGNORECASE), reason) for reason, words in _WORDS)
+# containers/image puts a registry's words at the end of its own: behind the name of an error code, a status, a media
+# type. Quoted are bodies, URLs, headers and host names. Observed on 1.9.3 and 1.18.0, with a server that says anything.
+_TO_THE_END: Final = re.compile(
+    rf"(?:(?<=: )|^)(errors:\n)?({_CODE}: ).*"  # a document of errors
+    r"|(\bStatusCode: \d{3}, ).*"  # any other body, of 1.9.3 without quotes
+    r"|(\bHTTP status: \d{3} ).*"  # what stands beside the status
+    r"|(\bmalformed MIME header line: ).*"
+    r"|(\bx509: certificate ).*"  # the names in it
+    r"|(\b(?:MIME|media) ?type:? )(?!for ).*"  # a header's word
+    r"|(\breading (?:config )?blob )(?![a-z0-9+._-]+:[0-9a-f]{32,}\b).*",  # what a manifest calls a digest
+    re.DOTALL | re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LOOKED_UP: Final = re.compile(r"\blookup \S+")
+
+_TABLE: Final = tuple(
+    (re.compile(words, re.IGNORECASE), reason)
+    for reason, words in (
+        (Reason.STALLED, r"^nothing moved for \d"),  # our own words, where a run was ended from here
+        (Reason.TIMEOUT, r"^not done after \d"),
+        (Reason.BLOCKED, r"is blocked in "),
+        # What this host or its proxy does to a request, before any registry sees it.
+        (Reason.CONNECTION, r"proxyconnect|Proxy Authentication Required|status(code)?:? 407|registry 407 "),
+        (Reason.CONNECTION, r"\b(Get|Head|Post|Put|Patch) …: (?-i:[A-Z][a-z]).*$"),  # what a proxy answered to CONNECT
+        (Reason.POLICY, r"Source image rejected|trust policy|policy\.json|signature .* required"),
+        (Reason.RATE_LIMITED, r"toomanyrequests|too many requests|status(code)?:? 429"),
+        (Reason.CORRUPT, r"did not match|does not match|digest mismatch|invalid checksum"),
+        (Reason.CORRUPT, r"invalid character '|unexpected end of JSON|unmarshal|cannot parse|gzip: "),
+        (Reason.CORRUPT, r"unsupported (schema|manifest|MIME)|unimplemented manifest|unrecognized manifest"),
+        (Reason.CORRUPT, r"Size mismatch when copying|ContentLength=\d+ with Body length"),  # a manifest's claim
+        (Reason.CORRUPT, r"exceeded maximum allowed size|unsupported docker v2s2 media type"),
+        (Reason.TIMEOUT, r"TLS handshake timeout|i/o timeout|deadline exceeded|Client\.Timeout|timed out"),
+        (Reason.TLS, r"x509|certificate|tls: |HTTP response to HTTPS client|does not look like a TLS"),
+        (Reason.NOT_FOUND, r"(blob|manifest) .*no such file or directory"),  # a file of a layout
+        (Reason.NOT_FOUND, r"(manifest|name|blob) unknown|not found|status(code)?:? 404|does not exist"),
+        (Reason.UNAUTHORIZED, r"unauthorized|authentication required|denied|invalid username/password"),
+        (Reason.UNAUTHORIZED, r"status(code)?:? 40[13]|forbidden|unable to retrieve auth token"),
+        (Reason.SERVER_ERROR, r"status(code)?:? 5\d\d|5\d\d (Internal|Bad|Service|Gateway)|internal server error"),
+        (Reason.SERVER_ERROR, r"service unavailable|bad gateway|gateway timeout"),
+        (Reason.CONNECTION, r"connection refused|connection reset|broken pipe|no such host|no route to"),
+        (Reason.CONNECTION, r"unreachable|server misbehaving|EOF|closed network|stopped after \d+ red"),
+        (Reason.CONNECTION, r"http2?: |transport connection broken|malformed HTTP"),
+        (Reason.CORRUPT, r"manifest .*invalid|invalid manifest"),
+    )
+)
 
 # Said by the code that writes, whatever was wrong with what it read from the source at that moment.
 _WRITING: Final = re.compile(
@@ -104,17 +117,10 @@ _READING_BLOB: Final = re.compile(
     rf"{_SOURCE_WHILE_WRITING.pattern}|reading config|parsing image conf",
     re.IGNORECASE,
 )
-_NEVER_CONNECTED: Final = re.compile(r"dial (tcp|udp)|pinging container registry|no such host")
 _LOCAL: Final = re.compile(
     r"no space left on device|read-only file system|disk quota exceeded"
     r"|(open|mkdir|rename|write|mkdirat) /\S+: permission",
     re.IGNORECASE,
-)
-# What fails on this machine, whichever registry skopeo had turned to; only skopeo's and Go's own words.
-_OURS: Final = re.compile(r"too many open files|getting username and password|error getting credentials")
-_REFUSED_NAME: Final = re.compile(
-    r"name (invalid|unknown)|denied|unauthorized|\bunsupported: |(StatusCode: |registry )(400|403|404|405)\b"
-    r"|invalid repository"
 )
 # What an image is called says nothing about what is wrong: `…/x509-exporter: manifest unknown` is no TLS error.
 _NAMES: Final = re.compile(
@@ -129,7 +135,8 @@ def reason_of(error: str) -> Reason:
         if pattern.search(words):
             return reason
     # Some registries say with an unknown code what has a code of its own; that costs nobody more than a round.
-    missing = re.search(r"not found|(manifest|name|blob) unknown", remote_words(error), re.IGNORECASE)
+    remote = _TO_THE_END.search(error)
+    missing = remote and re.search(r"not found|(manifest|name|blob) unknown", remote[0], re.IGNORECASE)
     return Reason.NOT_FOUND if missing else Reason.OTHER
 
 
@@ -138,30 +145,10 @@ def blames_destination(error: str) -> bool:
 
     A corrupt source is worded as a failure of the destination: `happened during read` marks it (observed, both ways).
     """
-    words = _without_names(error)
-    if _LOCAL.search(own_words(error)):
+    if _LOCAL.search(_own_words(error)):
         return True
+    words = _without_names(error)
     return bool(_WRITING.search(words)) and not _SOURCE_WHILE_WRITING.search(words)
-
-
-def is_ours(error: str) -> bool:
-    """Whether what failed is on this machine, and no registry had a part in it."""
-    return bool(_OURS.search(own_words(error)))
-
-
-def cannot_keep_index(error: str) -> bool:
-    """Whether skopeo would write another index than it has read: so it says of one that a destination refused, too."""
-    return "Manifest list must be converted to type" in own_words(error)
-
-
-def cannot_nest(error: str) -> bool:
-    """Whether skopeo has met an index within an index."""
-    return "Unexpectedly received a manifest list instead of a manifest" in own_words(error)
-
-
-def cannot_keep_schema1(error: str) -> bool:
-    """Whether skopeo would have to change a schema 1 manifest."""
-    return "Copying a schema1 image" in own_words(error)
 
 
 def stage_of(error: str, *, opened: bool) -> Stage:
@@ -180,7 +167,7 @@ def connection_lost(error: str) -> bool:
     """Whether the destination could not be reached at all: one that hangs up on an upload may take the next."""
     reason = reason_of(error)
     if reason is Reason.CONNECTION:
-        return bool(_NEVER_CONNECTED.search(own_words(error)))
+        return _is_said(r"dial (tcp|udp)|pinging container registry|no such host", error)
     return reason in {Reason.TIMEOUT, Reason.STALLED}
 
 
@@ -189,20 +176,37 @@ def refuses_credentials(error: str) -> bool:
 
     `denied`, and a resource that is not authorized, can also mean a repository that is only not there yet.
     """
-    if reason_of(error) not in {Reason.UNAUTHORIZED, Reason.TLS}:
-        return False
-    return not re.search(r"\bdenied\b|resource", error, re.IGNORECASE)
+    refused = reason_of(error) in {Reason.UNAUTHORIZED, Reason.TLS}
+    return refused and not re.search(r"\bdenied\b|resource", error, re.IGNORECASE)
 
 
-def refuses_name(error: str) -> bool:
-    """Whether a destination refuses a repository, perhaps for its name, rather than what was to be written to it."""
-    return bool(_REFUSED_NAME.search(own_words(error)))
+def _is_said(pattern: str, error: str) -> bool:
+    return re.search(pattern, _own_words(error)) is not None
 
 
-def refused_at_ping(error: str) -> bool:
-    """Whether a 403 came before any registry's own words: few registries, and many proxies, answer `/v2/` with that."""
-    return bool(re.search(r"pinging container registry .*(StatusCode: |registry )403\b", own_words(error)))
+is_ours: Final = partial(_is_said, r"too many open files|getting username and password|error getting credentials")
+"""Whether what failed is on this machine, whichever registry skopeo had turned to, and none had a part in it."""
+cannot_keep_index: Final = partial(_is_said, r"Manifest list must be converted to type")
+"""Whether skopeo would write another index than it has read: so it says of one that a destination refused, too."""
+cannot_nest: Final = partial(_is_said, r"Unexpectedly received a manifest list instead of a manifest")
+"""Whether skopeo has met an index within an index."""
+cannot_keep_schema1: Final = partial(_is_said, r"Copying a schema1 image")
+"""Whether skopeo would have to change a schema 1 manifest."""
+refuses_name: Final = partial(
+    _is_said,
+    r"name (invalid|unknown)|denied|unauthorized|\bunsupported: |(StatusCode: |registry )(400|403|404|405)\b"
+    r"|invalid repository",
+)
+"""Whether a destination refuses a repository, perhaps for its name, rather than what was to be written to it."""
+refused_at_ping: Final = partial(_is_said, r"pinging container registry .*(StatusCode: |registry )403\b")
+"""Whether a 403 came before any registry's own words: few registries, and many proxies, answer `/v2/` with that."""
+
+
+def _own_words(error: str) -> str:
+    """`error`, with `…` for everything that a registry wrote, and for all that is quoted."""
+    kept = _TO_THE_END.sub(lambda match: "".join(part or "" for part in match.groups()) + "…", error)
+    return _LOOKED_UP.sub("lookup …", _QUOTED.sub("…", kept))
 
 
 def _without_names(error: str) -> str:
-    return _NAMES.sub("…", own_words(error))
+    return _NAMES.sub("…", _own_words(error))
