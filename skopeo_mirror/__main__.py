@@ -39,7 +39,7 @@ def _run() -> None:
 
         from skopeo_mirror.errors import SkopeoMirrorError  # noqa: PLC0415
         from skopeo_mirror.signals import listen  # noqa: PLC0415
-        from skopeo_mirror.skopeo.discovery import versions  # noqa: PLC0415
+        from skopeo_mirror.skopeo.command import versions  # noqa: PLC0415
 
         listen()
         with contextlib.suppress(SkopeoMirrorError, OSError):  # the command line says what is wrong

@@ -82,7 +82,7 @@ def root(
         os.environ["SKOPEO_MIRROR_SKOPEO"] = skopeo
     if version:
         from skopeo_mirror.output.console import Console  # noqa: PLC0415 - only here
-        from skopeo_mirror.skopeo.discovery import versions  # noqa: PLC0415 - only here
+        from skopeo_mirror.skopeo.command import versions  # noqa: PLC0415 - only here
 
         listen()
         Console().result(versions(skopeo))

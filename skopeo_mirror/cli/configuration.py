@@ -42,7 +42,7 @@ def configuration_files(conf: Conf, file: str | None = None) -> tuple[Path, ...]
 
 def _host_files(skopeo: str | None) -> tuple[Path, ...]:
     """What the host's own tools read; which files those are depends on the installed skopeo."""
-    from skopeo_mirror.skopeo.discovery import find  # noqa: PLC0415 - a file that is named needs no skopeo
+    from skopeo_mirror.skopeo.command import find  # noqa: PLC0415 - a file that is named needs no skopeo
 
     try:
         version = find(skopeo, os.environ).version_info

@@ -81,7 +81,7 @@ class Context:
     @cached_property
     def skopeo(self) -> Skopeo:
         """The skopeo to run. Raises SkopeoUnusable."""
-        from skopeo_mirror.skopeo.discovery import find  # noqa: PLC0415 - as above
+        from skopeo_mirror.skopeo.command import find  # noqa: PLC0415 - as above
 
         return find(self.conf.skopeo, os.environ)
 

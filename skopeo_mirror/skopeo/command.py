@@ -1,4 +1,4 @@
-"""The one door to skopeo: starting it, watching it, ending it. Nothing else imports `sh`."""
+"""The one door to skopeo: finding it, starting it, watching it, ending it. Nothing else imports `sh`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,34 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror import __version__
 from skopeo_mirror.errors import SkopeoUnusable
-from skopeo_mirror.skopeo.supervision import supervise
+from skopeo_mirror.skopeo.supervision import Process, Timeouts, Transcript, supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from skopeo_mirror.skopeo.supervision import Ended, Timeouts, Watcher
+    from skopeo_mirror.skopeo.supervision import Ended, Watcher
+
+OLDEST: Final = (1, 9)
+HOW_TO_GET: Final = (
+    "install it (Debian, Ubuntu: apt install skopeo; Fedora, RHEL: dnf install skopeo; Alpine: apk add skopeo; "
+    "macOS: brew install skopeo), or name one with --skopeo PATH"
+)
+
+# containers/image would merge these over the scoped file, or take one instead of it.
+FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE")
 
 COLLECTOR: Final = {"GOGC": "400"}
 """Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured)."""
@@ -82,26 +93,6 @@ class Skopeo:
         return Run(status=process.wait(), output=output, ended=ended)
 
 
-class Process:
-    """A skopeo that was started; it leads a process group of its own."""
-
-    def __init__(self, pid: int, send_signal: Callable[[int], None]) -> None:
-        self.pid = pid
-        self.send_signal = send_signal
-        self._exited = threading.Event()
-        self._status = 0
-
-    def wait(self) -> int:
-        """The exit status, negative for the signal that ended it."""
-        self._exited.wait()
-        return self._status
-
-    def has_exited(self, status: int) -> None:
-        """Take the exit status."""
-        self._status = status
-        self._exited.set()
-
-
 class Runs:
     """The skopeo processes under way, and the launcher that starts them (`launcher.py` says why there is one)."""
 
@@ -135,19 +126,15 @@ class Runs:
             answer.send_signal(signal.SIGTERM)
         return answer
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> None:
         """End every process group: TERM now, KILL by the thread that attends it, `GRACE` seconds later."""
         self.stopping.set()
-        self._signal(signal.SIGTERM)
+        for process in tuple(self._processes.values()):
+            process.send_signal(number)
 
     def kill(self) -> None:
         """End every process group at once."""
-        self.stopping.set()
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: int) -> None:
-        for process in tuple(self._processes.values()):
-            process.send_signal(number)
+        self.stop(signal.SIGKILL)
 
     def _launch(self) -> socket.socket:
         """Start the launcher, and a thread that hears what becomes of its processes."""
@@ -201,6 +188,42 @@ class Runs:
     def _send_signal(self, control: socket.socket, group: int, number: int) -> None:
         with self._sending, contextlib.suppress(OSError):
             control.sendall(json.dumps({"signal": number, "group": group}).encode() + b"\n")
+
+
+def find(named: str | None, environment: Mapping[str, str]) -> Skopeo:
+    """The skopeo at a path, or the first on PATH that has that name, after asking for its version.
+
+    Raises SkopeoUnusable when there is none, when it does not start, or when it is older than 1.9.
+    """
+    name = named or "skopeo"
+    path = environment.get("PATH", os.defpath) or os.pathsep  # an empty one is this directory
+    found = name if os.sep in name else shutil.which(name, os.F_OK, path)  # what is no program is told below
+    if found is None:
+        here = f" (the file in this directory is ./{name})" if Path(name).exists() else ""
+        raise SkopeoUnusable(f"{name}: not found on PATH{here}; {HOW_TO_GET}")
+    if not Path(found).exists():
+        raise SkopeoUnusable(f"{found}: no such file; {HOW_TO_GET}")
+    if not os.access(found, os.X_OK) or Path(found).is_dir():
+        raise SkopeoUnusable(f"{found}: is not an executable program; {HOW_TO_GET}")
+    inherited = {name: value for name, value in environment.items() if name not in FOREIGN_CONFIGURATION}
+    skopeo = Skopeo(path=found, version="", environment=inherited, runs=Runs(inherited))
+    tail = Transcript(limit=2000)
+    run = skopeo.run(["--version"], watcher=tail, timeouts=Timeouts(stall=30.0))
+    said = run.output.decode(errors="replace").strip()
+    match = re.fullmatch(r"skopeo version (\d+\.\d+\S*)( .*)?", said)
+    if run.status != 0 or match is None:
+        words = (tail.text or said or "no output").splitlines()[0][:200]
+        raise SkopeoUnusable(f"{found}: does not answer `--version` as skopeo does: {words}; {HOW_TO_GET}")
+    skopeo = replace(skopeo, version=match[1])
+    if skopeo.version_info < OLDEST:
+        raise SkopeoUnusable(f"{found}: is skopeo {skopeo.version}; 1.9 or newer is needed; {HOW_TO_GET}")
+    return skopeo
+
+
+def versions(named: str | None) -> str:
+    """The version of the program, and that of the skopeo that it finds, a line each. Raises as `find`."""
+    found = find(named, os.environ)
+    return f"skopeo-mirror {__version__}\nskopeo {found.version} ({found.path})"
 
 
 def _raise_descriptor_limit() -> None:

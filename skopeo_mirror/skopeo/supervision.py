@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    import threading
+    from collections.abc import Callable
 
 GRACE: Final = 1.0
 """Seconds between TERM and KILL; twice that is what an interrupted run may take to end its children."""
@@ -64,21 +65,30 @@ class Transcript(Watcher):
         self.text = (self.text + chunk.decode(errors="replace"))[-self._limit :].lstrip()
 
 
-class Supervised(Protocol):
-    """A process that can be told to end."""
+class Process:
+    """A skopeo that was started; it leads a process group of its own."""
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
+    def __init__(self, pid: int, send_signal: Callable[[int], None]) -> None:
+        self.pid = pid
+        self.send_signal = send_signal
+        self._exited = threading.Event()
+        self._status = 0
 
-    def send_signal(self, number: int) -> None:
-        """Signal it and its whole group."""
+    def wait(self) -> int:
+        """The exit status, negative for the signal that ended it."""
+        self._exited.wait()
+        return self._status
+
+    def has_exited(self, status: int) -> None:
+        """Take the exit status."""
+        self._status = status
+        self._exited.set()
 
 
 class Supervision:
     """The watch over a process: whether it still moves, and when its time is up."""
 
-    def __init__(self, process: Supervised, watcher: Watcher, timeouts: Timeouts, stopping: threading.Event) -> None:
+    def __init__(self, process: Process, watcher: Watcher, timeouts: Timeouts, stopping: threading.Event) -> None:
         self._process = process
         self._watcher = watcher
         self._timeouts = timeouts
@@ -89,18 +99,11 @@ class Supervision:
         self.tick = min([1.0, *(limit / 4 for limit in limits)])
         """Seconds after which it is worth looking again."""
 
-    def heard(self, now: float) -> None:
-        """It said something."""
-        self._alive_at = now
-
-    def silent(self, now: float) -> None:
-        """It said nothing for a tick; it is alive all the same if it has read or written bytes."""
-        moved = _bytes_moved(self._process.pid)
-        if moved != self._moved:
+    def verdict(self, now: float, *, heard: bool = False) -> Ended | None:
+        """Why it is to be ended now, if it is; who was not `heard` is alive all the same if it has moved bytes."""
+        moved = self._moved if heard else _bytes_moved(self._process.pid)
+        if heard or moved != self._moved:
             self._moved, self._alive_at = moved, now
-
-    def verdict(self, now: float) -> Ended | None:
-        """Why it is to be ended now, if it is."""
         if self._stopping.is_set():
             return Ended.STOPPED
         if self._watcher.gives_up:
@@ -114,7 +117,7 @@ class Supervision:
 
 
 def supervise(
-    process: Supervised, output_fd: int, log_fd: int, *, watcher: Watcher, timeouts: Timeouts, stopping: threading.Event
+    process: Process, output_fd: int, log_fd: int, *, watcher: Watcher, timeouts: Timeouts, stopping: threading.Event
 ) -> tuple[bytes, Ended | None]:
     """Read both pipes until they close, and close them; end the process when its time is up."""
     output = bytearray()
@@ -128,12 +131,13 @@ def supervise(
             while selector.get_map():
                 ready = selector.select(supervision.tick if kill_at is None else 0.05)
                 now = time.monotonic()
+                heard = False
                 for key, _ in ready:
                     chunk = os.read(key.fd, 65536)
                     if not chunk:
                         selector.unregister(key.fd)
                         continue
-                    supervision.heard(now)
+                    heard = True
                     if key.fd == log_fd:
                         watcher.feed(chunk)
                     else:
@@ -144,9 +148,7 @@ def supervise(
                         if now >= kill_at + GRACE:
                             break  # a stranger holds the pipe; the group is dead
                     continue
-                if not ready:
-                    supervision.silent(now)
-                ended = supervision.verdict(now)
+                ended = supervision.verdict(now, heard=heard)
                 if ended is not None:
                     process.send_signal(signal.SIGTERM)
                     kill_at = now + GRACE

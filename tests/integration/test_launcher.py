@@ -16,7 +16,7 @@ from skopeo_mirror.skopeo.command import Runs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skopeo_mirror.skopeo.command import Process
+    from skopeo_mirror.skopeo.supervision import Process
 
 PATIENCE = 10.0  # seconds; a last resort
 

@@ -11,8 +11,7 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo import proxy_pool
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.image_proxy import Answer, ProxyBroken
-from skopeo_mirror.skopeo.proxy_pool import ProxyPool
+from skopeo_mirror.skopeo.proxy_pool import Answer, ProxyBroken, ProxyPool
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.skopeo.settings import Access, Settings
 from skopeo_mirror.skopeo.supervision import Ended

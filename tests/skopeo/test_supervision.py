@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.supervision import Ended, Supervision, Timeouts, supervise
+from skopeo_mirror.skopeo.supervision import Ended, Process, Supervision, Timeouts, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ LATER = 1e9
 
 
 @dataclass(kw_only=True)
-class Talker:
+class Talker(Process):
     """A process as it is seen from here: two pipes, and the signals that it got. It ends at `ends_at`."""
 
     pid: int = 4711
@@ -294,8 +294,8 @@ def clockwork(monkeypatch: pytest.MonkeyPatch) -> Clockwork:
 
 def test_who_says_nothing_and_moves_nothing_has_stalled(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0)
-    one.silent(100.0)
-    one.silent(109.0)
+    one.verdict(100.0)
+    one.verdict(109.0)
     assert one.verdict(110.0) is None
     assert one.verdict(110.1) is Ended.STALLED
 
@@ -304,16 +304,16 @@ def test_who_moves_bytes_is_alive(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0)
     for second in range(101, 200, 11):
         clockwork.moved += 1
-        one.silent(float(second))
+        one.verdict(float(second))
         assert one.verdict(float(second)) is None
     assert one.verdict(float(second) + 10.1) is Ended.STALLED
 
 
 def test_who_says_something_is_alive(clockwork: Clockwork) -> None:
     one = clockwork.attention(stall=10.0)
-    one.silent(100.0)
-    one.heard(109.0)
-    one.silent(118.0)
+    one.verdict(100.0)
+    one.verdict(109.0, heard=True)
+    one.verdict(118.0)
     assert one.verdict(118.0) is None
     assert one.verdict(119.1) is Ended.STALLED
 
@@ -329,7 +329,7 @@ def test_who_has_said_that_it_waits_has_not_stalled(clockwork: Clockwork) -> Non
 def test_a_timeout_is_for_those_too_that_move_and_wait(clockwork: Clockwork) -> None:
     one = clockwork.attention(timeout=20.0)
     clockwork.listener.waits_until = 1000.0
-    one.heard(120.0)
+    one.verdict(120.0, heard=True)
     assert one.verdict(120.0) is None
     assert one.verdict(120.1) is Ended.TIMEOUT
 
