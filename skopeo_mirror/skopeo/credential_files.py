@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,12 @@ def auth_files(given: str | None, environment: Mapping[str, str]) -> tuple[Path,
 
 def auth_file_for(host: str, files: Sequence[Path]) -> Path | None:
     """The first of `files` that has an entry for a registry host, or for a namespace of it."""
-    return next((file for file in files if any(_is_for(host, entry) for entry in _entries(file))), None)
+    for file in files:
+        with suppress(OSError, ValueError, AttributeError, TypeError):  # none, or no auth file
+            content = parse_json(read_regular(file, at_most=LARGEST_DOCUMENT))
+            if any(_is_for(host, entry) for entry in [*content.get("auths", {}), *content.get("credHelpers", {})]):
+                return file
+    return None
 
 
 def credential_trouble(host: str, files: Sequence[Path], environment: Mapping[str, str]) -> str | None:
@@ -89,14 +95,6 @@ def _is_auth_file(content: dict[str, Any]) -> bool:
         and isinstance(helpers, dict | None)
         and all(isinstance(helper, str) for helper in (helpers or {}).values())
     )
-
-
-def _entries(file: Path) -> list[str]:
-    try:
-        content = parse_json(read_regular(file, at_most=LARGEST_DOCUMENT))
-        return [*content.get("auths", {}), *content.get("credHelpers", {})]
-    except (OSError, ValueError, AttributeError, TypeError):
-        return []
 
 
 def _is_for(host: str, entry: str) -> bool:

@@ -24,92 +24,87 @@ MOST_EVENTS: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tried:
-    """skopeo turned to a candidate: `Trying to access "REFERENCE"`."""
+class _Logged:
+    """Something that was logged."""
 
     at: float
+    """When it was read, in seconds on the reader's clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried(_Logged):
+    """skopeo turned to a candidate: `Trying to access "REFERENCE"`."""
+
     reference: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
+class Refused(_Logged):
     """A candidate failed and skopeo went on: `Accessing "REFERENCE" failed: ERROR`."""
 
-    at: float
     reference: str
     error: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Requested:
+class Requested(_Logged):
     """An HTTP request that is about to be made."""
 
-    at: float
     method: str
     url: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class Waiting(_Logged):
     """A 429 was answered and skopeo sleeps for `seconds`."""
 
-    at: float
     url: str
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Retried:
+class Retried(_Logged):
     """skopeo's own retry: the sequence of candidates begins again."""
 
-    at: float
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IndexRefused:
+class IndexRefused(_Logged):
     """The destination refused an index; skopeo's last words will be of the type that it tried next."""
 
-    at: float
     error: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Died:
+class Died(_Logged):
     """skopeo's last words."""
 
-    at: float
     error: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Signed:
+class Signed(_Logged):
     """Signatures of an image are looked for, in a file of a lookaside or attached to it, or were found attached."""
 
-    at: float
     message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lookaside:
+class Lookaside(_Logged):
     """Signatures of an image are looked for below `url`, as this host's registries.d says."""
 
-    at: float
     url: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftElsewhere:
+class LeftElsewhere(_Logged):
     """A layer that has URLs of its own was not copied: `Skipping foreign layer "DIGEST" copy to …`."""
 
-    at: float
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gap:
+class Gap(_Logged):
     """The place of events that were too many to keep."""
-
-    at: float
 
 
 Event = Tried | Refused | Requested | Waiting | Retried | IndexRefused | Died | Signed | Lookaside | LeftElsewhere | Gap
@@ -170,11 +165,10 @@ class LogReader:
             self._line += part[: LONGEST_LINE - len(self._line)]
 
     def _end_line(self, at: float) -> list[Event]:
-        if _PASSED_OVER.match(self._line):
-            self._line.clear()
+        read, self._line = self._line, bytearray()
+        if _PASSED_OVER.match(read):
             return []
-        line = self._line.decode(errors="replace").rstrip("\r")
-        self._line.clear()
+        line = read.decode(errors="replace").rstrip("\r")
         message = parse_line(line)
         if message is None:
             if line.strip():
@@ -233,10 +227,7 @@ def unquote(text: str) -> str:
     """
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':  # noqa: PLR2004 - a pair of quotes
         return text
-    inner = text[1:-1]
-    if "\\" not in inner:
-        return inner
-    return _ESCAPE.sub(_unescape, inner)
+    return _ESCAPE.sub(_unescape, text[1:-1])
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -113,10 +113,7 @@ _SOURCE_WHILE_WRITING: Final = re.compile(
     r"happened during read|Digest did not match|reading blob|fetching blob"
     r"|Size mismatch when copying|ContentLength=\d+ with Body length"
 )
-_READING_BLOB: Final = re.compile(
-    rf"{_SOURCE_WHILE_WRITING.pattern}|reading config|parsing image conf",
-    re.IGNORECASE,
-)
+_READING_BLOB: Final = re.compile(rf"{_SOURCE_WHILE_WRITING.pattern}|reading config|parsing image conf", re.IGNORECASE)
 _LOCAL: Final = re.compile(
     r"no space left on device|read-only file system|disk quota exceeded"
     r"|(open|mkdir|rename|write|mkdirat) /\S+: permission",

@@ -18,14 +18,11 @@ def proxy_variables(host: str, environment: Mapping[str, str]) -> tuple[str, ...
     """The variables that send requests for `host` (with its port, if it has one) to a proxy; none where none does."""
     name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdigit() else (host, "", "")
     excluded = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if _is_loopback(name) or any(_covers(entry.strip(), name, port) for entry in excluded.split(",")):
+    address = _address(name)
+    is_loopback = name == "localhost" or (address is not None and address.is_loopback)
+    if is_loopback or any(_covers(entry.strip(), name, port) for entry in excluded.split(",")):
         return ()
     return tuple(variable for variable in _VARIABLES if environment.get(variable))
-
-
-def _is_loopback(name: str) -> bool:
-    address = _address(name)
-    return name == "localhost" or (address is not None and address.is_loopback)
 
 
 def _covers(entry: str, name: str, port: str) -> bool:

@@ -41,7 +41,10 @@ def serve(control: socket.socket) -> None:
                 os.read(wake_read, 4096)
                 reap(control, running)
                 continue
-            received, more = receive(control)
+            try:
+                received, more, _, _ = socket.recv_fds(control, 65536, 3)
+            except ConnectionError:
+                received, more = b"", []
             if not received:
                 for group in running:
                     os.killpg(group, signal.SIGKILL)
@@ -51,15 +54,6 @@ def serve(control: socket.socket) -> None:
             *lines, text = text.split(b"\n")
             for line in lines:
                 obey(json.loads(line), descriptors, control, running)
-
-
-def receive(control: socket.socket) -> tuple[bytes, list[int]]:
-    """The next bytes, and the descriptors that came with them; none when the other side is gone."""
-    try:
-        received, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
-    except ConnectionError:
-        return b"", []
-    return received, descriptors
 
 
 def obey(

@@ -75,6 +75,4 @@ class LogWatcher(Watcher):
                     return f"waiting out a rate limit of {url.partition('?')[0]}"
                 case Refused():
                     break
-                case _:
-                    continue
         return "starting"

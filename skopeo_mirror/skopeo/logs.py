@@ -41,18 +41,14 @@ class LogDirectory:
             path = self._directory / f"{name}.{next(self._numbers)}.log"
             with suppress(FileExistsError), naming(path), path.open("xb") as file:
                 try:
-                    _write(log, file, elsewhere)
+                    log.seek(0)
+                    while line := log.readline(_LONGEST_LINE):
+                        file.write(without_secrets(without_queries(line, elsewhere)))
                     file.flush()
                 except OSError:
                     path.unlink()
                     raise
                 return path
-
-
-def _write(log: BinaryIO, file: BinaryIO, elsewhere: Sequence[str]) -> None:
-    log.seek(0)
-    while line := log.readline(_LONGEST_LINE):
-        file.write(without_secrets(without_queries(line, elsewhere)))
 
 
 def _number_of(path: Path) -> int:

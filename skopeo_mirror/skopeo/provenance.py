@@ -221,17 +221,6 @@ class _Walk:
     def step(self, event: Event) -> None:
         """Take the next event."""
         match event:
-            case Signed():
-                return
-            case Lookaside():
-                self.lookasides.append(event)
-                return
-            case LeftElsewhere(digest=digest):
-                self.left.append(digest)
-                return
-            case IndexRefused():
-                self.not_taken = event
-                return
             case Tried() | Refused() | Retried():
                 self._turn(event)
             case Requested():
@@ -242,26 +231,32 @@ class _Walk:
                 self.died = event
             case Gap():
                 self.gaps = True
-        self.last = event
+            case Lookaside():
+                self.lookasides.append(event)
+            case LeftElsewhere(digest=digest):
+                self.left.append(digest)
+            case IndexRefused():
+                self.not_taken = event
+        if not isinstance(event, Signed | Lookaside | LeftElsewhere | IndexRefused):
+            self.last = event
 
     def _turn(self, event: Tried | Refused | Retried) -> None:
         """Follow skopeo to a candidate, or away from one."""
+        before, self.current = self.current, None
         match event:
             case Tried(reference=reference):
                 self.current = self._find(reference)
                 self.stranger = reference if self.current is None else None
                 self.since = event.at
                 self.requests.clear()
-                return
             case Refused(error=error):
                 if is_ours(error):
                     self.local = error
-                elif self.current is not None:
-                    self._fail(self.current, Stage.MANIFEST, reason_of(error), error, event.at)
-                    self.position = self.current + 1
+                elif before is not None:
+                    self._fail(before, Stage.MANIFEST, reason_of(error), error, event.at)
+                    self.position = before + 1
             case Retried():
                 self.position = 0
-        self.current = None
 
     def succeeded(self, ending: Ending, digest: Digest | None) -> Provenance:
         """What is proven of a run that was to read `digest` and that ended well."""
@@ -297,7 +292,8 @@ class _Walk:
         if not limited and (blames_destination(error) if by_itself else self._destination_owes_an_answer()):
             self._fail(self.current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
             return replace(self._so_far(), fault=self._fault(Reason.DESTINATION, error))
-        opened = any(content_of(event.url) for event in self.requests) and not self._waits_for_manifest()
+        waits_for_manifest = isinstance(self.last, Requested | Waiting) and "/manifests/" in self.last.url
+        opened = any(content_of(event.url) for event in self.requests) and not waits_for_manifest
         cut_at = Stage.BLOB if opened else Stage.MANIFEST
         stage = stage_of(error, opened=opened and not limited) if by_itself else cut_at
         self._fail(self.current, stage, reason, error, ending.at)
@@ -341,9 +337,6 @@ class _Walk:
             split_url(event.url).netloc == host_of(self.destination) for event in self.requests[-1:]
         )
         return Fault(reason=reason, detail=error, unreachable=to_it and connection_lost(error))
-
-    def _waits_for_manifest(self) -> bool:
-        return isinstance(self.last, Requested | Waiting) and "/manifests/" in self.last.url
 
     def _destination_owes_an_answer(self) -> bool:
         """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that."""

@@ -29,20 +29,18 @@ def is_schema1(content: bytes, digest: Digest | None) -> bool:
         return False
     if not isinstance(document, dict) or document.get("schemaVersion") != 1 or "fsLayers" not in document:
         return False
-    return digest is None or digest in (
-        digest_of(content, digest.algorithm),
-        *(digest_of(payload, digest.algorithm) for payload in _payloads(content, document)),
-    )
+    signed = (content, _payload(content, document))
+    return digest is None or any(digest_of(one, digest.algorithm) == digest for one in signed)
 
 
-def _payloads(content: bytes, document: dict[str, Any]) -> list[bytes]:
-    """What the first signature says was signed; none where there is none to be understood."""
+def _payload(content: bytes, document: dict[str, Any]) -> bytes:
+    """What the first signature says was signed; the whole where there is none to be understood."""
     try:
         header = json.loads(_decoded(document["signatures"][0]["protected"]))
         length, tail = header["formatLength"], _decoded(header["formatTail"])
-        return [content[:length] + tail] if isinstance(length, int) and 0 <= length <= len(content) else []
+        return content[:length] + tail if isinstance(length, int) and 0 <= length <= len(content) else content
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return []
+        return content
 
 
 def _decoded(text: str) -> bytes:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST_URL: Final = 2000
-_ANY_CASE: Final = re.IGNORECASE
 # Credentials in a URL, tokens and signatures in its query (also of one that a registry redirects to), headers.
 _SECRETS: Final = (
     (re.compile(rb"(https?://)[^/?#\s\"]+@"), rb"\1***@"),
@@ -18,18 +17,18 @@ _SECRETS: Final = (
         re.compile(
             rb"(?<![A-Za-z0-9_-])((?:u0026)?(?:"
             rb"[\w-]{0,64}(?:token|secret|password|passwd|signature|credential|sig|key|_state)[\w-]{0,64}|policy|x-(?:amz|goog|ms)-[\w-]{1,64})=)[^&\s\"\\]+",
-            _ANY_CASE,
+            re.IGNORECASE,
         ),
         rb"\1***",
     ),
     (re.compile(rb"\b((?i:basic|bearer|negotiate)\s{1,4})(?=[a-z.~_-]{0,512}[A-Z0-9+/=])[\w.~+/=-]{8,}"), rb"\1***"),
     (re.compile(rb"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"), rb"***"),  # a JSON web token, wherever
     (
-        re.compile(rb"\b((?:user(?:name)?|login|passw(?:or)?d)\\?[\"']?:\\?[\"']?)(?!\s)[^\s\"'\\/]+", _ANY_CASE),
+        re.compile(rb"\b((?:user(?:name)?|login|passw(?:or)?d)\\?[\"']?:\\?[\"']?)(?!\s)[^\s\"'\\/]+", re.IGNORECASE),
         rb"\1***",
     ),
-    (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", _ANY_CASE), rb"\1***"),
-    (re.compile(rb'(\\?"(?:auth|password|\w{0,64}token)\\?"\s*:\s*\\?")[^"\\]+', _ANY_CASE), rb"\1***"),
+    (re.compile(rb"(authorization\W{1,6}(?:basic|bearer)?\s*)[\w.~+/=-]+", re.IGNORECASE), rb"\1***"),
+    (re.compile(rb'(\\?"(?:auth|password|\w{0,64}token)\\?"\s*:\s*\\?")[^"\\]+', re.IGNORECASE), rb"\1***"),
 )
 _HOST: Final = re.compile(r"[^:@]*(?::\d*)?|\[[^\]]*\](?::\d*)?")
 

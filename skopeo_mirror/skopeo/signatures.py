@@ -93,15 +93,10 @@ def read_signatures(
     try:
         for digest, noticed in _noticed(events).items():
             attached = _attached(scoped, server, digest, access) if noticed.attached else ()
-            found[digest] = _signatures(noticed.files, attached, noticed.unseen)
+            found[digest] = signatures_in(noticed.files, attached, noticed.unseen)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # gone meanwhile, or not what skopeo made of it
         return None
     return found
-
-
-def signatures_in(files: Iterable[Path]) -> Signatures:
-    """Those in files that skopeo has written. Raises OSError, or ValueError and its like for what it has not."""
-    return _signatures(files, (), 0)
 
 
 def _noticed(events: Iterable[Event]) -> dict[Digest, _Noticed]:
@@ -138,7 +133,11 @@ def _attached(scoped: ScopedSkopeo, server: PullSource, digest: Digest, access: 
     return tuple(_sigstore(layer["mediaType"], layer["digest"], layer.get("annotations")) for layer in layers)
 
 
-def _signatures(files: Iterable[Path], attached: tuple[str, ...], unseen: int) -> Signatures:
+def signatures_in(files: Iterable[Path], attached: tuple[str, ...] = (), unseen: int = 0) -> Signatures:
+    """Those in files that skopeo has written, beside others.
+
+    Raises OSError, or ValueError and its like for what skopeo has not written.
+    """
     simple, sigstore = set(), set(attached)
     for file in files:
         content = file.read_bytes()
