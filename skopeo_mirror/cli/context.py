@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.settings import Settings
+    from skopeo_mirror.transfer.engine import Stop
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.run import RunSettings
     from skopeo_mirror.transfer.sourcing import Sourcing
-    from skopeo_mirror.transfer.stopping import Stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Context:
     @cached_property
     def stop(self) -> Stop:
         """The stop button of everything that the command runs."""
-        from skopeo_mirror.transfer.stopping import Stop  # noqa: PLC0415 - as above
+        from skopeo_mirror.transfer.engine import Stop  # noqa: PLC0415 - as above
 
         return Stop(runs=self.skopeo.runs)
 

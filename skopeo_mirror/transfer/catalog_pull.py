@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.engine import News, Stop
     from skopeo_mirror.transfer.run import RunSettings
-    from skopeo_mirror.transfer.stopping import Stop
 
 
 @contextmanager

@@ -22,11 +22,34 @@ from skopeo_mirror.transfer.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from skopeo_mirror.skopeo.command import Runs
     from skopeo_mirror.transfer.jobs import Job
-    from skopeo_mirror.transfer.stopping import Stop
 
 AHEAD: Final = 64
 """Images that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Stop:
+    """The stop button of a run. `why` is set once, in words; `wake` is called so that who waits takes notice.
+
+    Safe to use from a signal handler.
+    """
+
+    runs: Runs
+    why: str | None = None
+    wake: Callable[[], None] = field(default=lambda: None)
+
+    def finish(self, why: str) -> None:
+        """Start nothing new; what is under way may end."""
+        self.why = self.why or why
+        self.wake()
+
+    def now(self, why: str) -> None:
+        """Start nothing new and end what is under way."""
+        self.why = self.why or why
+        self.runs.stop()
+        self.wake()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

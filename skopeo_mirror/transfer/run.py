@@ -20,9 +20,8 @@ from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.engine import Engine, Warned
 from skopeo_mirror.transfer.jobs import prepare
-from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.manifests import ManifestReader, PlainImages
 from skopeo_mirror.transfer.pipeline import Pipeline
-from skopeo_mirror.transfer.plain_images import PlainImages
 from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.results import RunResult
 
@@ -36,11 +35,10 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.policy import Policy
     from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.destination.place import Destination
-    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.engine import News, Stop
     from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.sourcing import Sourcing
-    from skopeo_mirror.transfer.stopping import Stop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,10 +12,9 @@ import pytest
 
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
-from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Weighed
+from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Stop, Weighed
 from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Retry, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
-from skopeo_mirror.transfer.stopping import Stop
 from tests.values import job
 
 if TYPE_CHECKING:
