@@ -10,8 +10,6 @@ from skopeo_mirror.skopeo.provenance import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.registries_conf.routing import Skipped
     from skopeo_mirror.skopeo.provenance import Attempt
 
@@ -21,7 +19,7 @@ NO_ROOM_FOR_SIGNATURES: Final = (
 )
 
 
-def nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_out: Sequence[Skipped] = ()) -> str:
+def why_nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_out: Sequence[Skipped] = ()) -> str:
     """Say of every candidate why it did not serve, in order, each once, the last word on it counts.
 
     `left_out` are the mirrors that are not for such a pull.
@@ -53,60 +51,6 @@ def describe(attempt: Attempt) -> str:
     return f"{where}: {what} ({_one_line(attempt.detail)}){log}"
 
 
-def unauthorized(host: str, files: Sequence[str], used: str | None) -> str:
-    """A registry that wants other credentials, or any: from which auth file skopeo took them, or in vain."""
-    if used is not None:
-        return (
-            f"{host} did not accept the credentials in {used}: log in again (`skopeo login --authfile {used} {host}`)"
-        )
-    option = f"--authfile {files[0]} " if len(files) == 1 else ""
-    return f"there are no credentials for {host} in {', '.join(files)}: log in (`skopeo login {option}{host}`)"
-
-
-def certificates(host: str, directories: Sequence[str], used: str | None) -> str:
-    """A registry whose certificate is not trusted, or that speaks no TLS: where its authority is looked for."""
-    where = f"in {used}" if used is not None else f"in {', '.join(directories)} (none of which exists)"
-    return (
-        f"certificates of {host} are looked for {where} and among the system's: put its authority there (a .crt file) "
-        "or, where plain HTTP or an unverified certificate will do, say so (of a source: insecure = true in "
-        "registries.conf, of the destination: --dest-tls-verify=false)"
-    )
-
-
-def proxied(host: str, variables: Sequence[str]) -> str:
-    """A registry that is asked through a proxy: what failed can be the proxy's."""
-    return (
-        f"requests to {host} go through the proxy that {' and '.join(variables)} name: look whether it lets them pass, "
-        "or have NO_PROXY name the host"
-    )
-
-
-def served_by_tag_only(image: Reference, digest: Digest) -> str:
-    """A tag that was served, and its digest is not: a copy asks for the digest, so that it cannot get anything else."""
-    return (
-        f"the tag of {image} is served, as {digest}, but not that digest: ask whoever runs the registry why (a proxy "
-        "that keeps tags only, or a manifest that was deleted or replaced meanwhile)"
-    )
-
-
-def too_deep(path: str) -> str:
-    """A destination that refuses a name, perhaps for the number of its path components."""
-    return (
-        f"if the registry takes no path of {path.count('/') + 1} components such as {path}, say how many it takes with "
-        "--max-nested-paths N"
-    )
-
-
-def how_routed(image: Reference, registry: Registry | None) -> str:
-    """What `route` would show of an image that is nowhere."""
-    entry = "no entry of registries.conf matches"
-    if registry is not None:
-        entry = f"the entry with the prefix {registry.prefix} counts"
-        if registry.position is not None:
-            entry += f" ({registry.position})"
-    return f"these are all the candidates that `skopeo-mirror route {image}` shows: {entry}"
-
-
 def signatures_refused(error: str) -> str:
     """A destination that takes no signatures, in words for people; empty where something else is wrong."""
     if "signatures for OCI images is not supported" in error or "Docker reference for destination oci:" in error:
@@ -124,21 +68,20 @@ def signatures_refused(error: str) -> str:
 def temporary_trouble(error: OSError) -> str:
     """A failure on this host, outside the destination: most often the temporary directory."""
     if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return too_many_files(error.strerror or str(error))
+        return _too_many_files(error.strerror or str(error))
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error} (TMPDIR names the directory for temporary files)"
-
-
-def too_many_files(words: str) -> str:
-    """Too few file descriptors: no registry has a part in that."""
-    return f"{words}: this machine's limit is reached; raise it (`ulimit -n`), or run fewer images at a time (--jobs)"
 
 
 def ours(words: str) -> str:
     """What failed on this machine, and what to do about it."""
     if "too many open files" in words:
-        return too_many_files(words)
+        return _too_many_files(words)
     return f"on this machine: {words}"
+
+
+def _too_many_files(words: str) -> str:
+    return f"{words}: this machine's limit is reached; raise it (`ulimit -n`), or run fewer images at a time (--jobs)"
 
 
 def _one_line(text: str, limit: int = 300) -> str:

@@ -37,11 +37,8 @@ class Presence:
         there = self.destination.holds(place, digest)
         if there is not None:
             return Sighting(there=there)
-        assert place.repository is not None  # noqa: S101 - only what a registry holds is not known
-        return self.find(place.repository, digest)
-
-    def find(self, repository: Reference, digest: Digest) -> Sighting:
-        """Whether `repository`, a name with a tag, has that digest."""
+        repository = place.repository
+        assert repository is not None  # noqa: S101 - only what a registry holds is not known
         reading = self.proxies.read(repository, [self.candidate(repository)])
         if reading is not None:
             if reading.provenance.proven and reading.digest == str(digest):

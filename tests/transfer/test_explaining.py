@@ -8,7 +8,7 @@ import pytest
 
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.explaining import describe, nobody_served, signatures_refused, temporary_trouble
+from skopeo_mirror.transfer.explaining import describe, signatures_refused, temporary_trouble, why_nobody_served
 from tests.values import D1, candidate, failed, origin, served
 
 A = candidate(f"a.test/x/app@{D1}")
@@ -17,23 +17,23 @@ O = origin(f"prod.test/app@{D1}")  # noqa: E741 - the origin, beside A
 
 def test_says_of_every_candidate_why() -> None:
     attempts = [failed(A, Reason.NOT_FOUND, detail="unknown"), failed(O, Reason.TLS, detail="x509: no")]
-    assert nobody_served(attempts, mirrors_only=False) == (
+    assert why_nobody_served(attempts, mirrors_only=False) == (
         "no candidate served it: mirror a.test/x/app: not-found (unknown); origin prod.test/app: tls (x509: no)"
     )
 
 
 def test_the_last_word_on_a_candidate_counts() -> None:
     attempts = [failed(A, Reason.CONNECTION, detail="refused"), failed(A, Reason.NOT_FOUND, detail="unknown")]
-    told = nobody_served(attempts, mirrors_only=True)
+    told = why_nobody_served(attempts, mirrors_only=True)
     assert told == "no mirror served it (--mirrors-only): mirror a.test/x/app: not-found (unknown)"
 
 
 def test_who_served_is_not_blamed() -> None:
-    assert "a.test" not in nobody_served([served(A), failed(O, Reason.TLS)], mirrors_only=False)
+    assert "a.test" not in why_nobody_served([served(A), failed(O, Reason.TLS)], mirrors_only=False)
 
 
 def test_says_when_there_is_no_candidate() -> None:
-    assert "--mirrors-only leaves out the origin" in nobody_served([], mirrors_only=True)
+    assert "--mirrors-only leaves out the origin" in why_nobody_served([], mirrors_only=True)
 
 
 def test_a_skipped_candidate_is_one_that_was_skipped() -> None:

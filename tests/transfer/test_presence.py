@@ -12,6 +12,7 @@ from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Provenance
 from skopeo_mirror.skopeo.proxy_pool import ManifestReading
+from skopeo_mirror.transfer.destination.place import Place
 from tests.transfer.pipelines import (
     ABSENT,
     DIGEST,
@@ -37,7 +38,8 @@ REFUSED = "dial tcp 1.2.3.4:443: connect: connection refused"
 
 
 def find(skopeo: Prepared, reading: ManifestReading | None = None, digest: Digest = DIGEST) -> Sighting:
-    return presence_of(skopeo, reading=reading).find(Reference.parse("d.test/m/app:v1"), digest)
+    place = Place(name="docker://d.test/m/app:v1", repository=Reference.parse("d.test/m/app:v1"))
+    return presence_of(skopeo, reading=reading).look(place, digest)
 
 
 def test_what_a_skopeo_that_stays_has_proven_is_there() -> None:
