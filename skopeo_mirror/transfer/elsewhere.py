@@ -10,35 +10,25 @@ from skopeo_mirror.skopeo.secrets import redacted_url
 from skopeo_mirror.transfer.results import LivesElsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.plan import Elsewhere, Plan
 
 
-def to_be_fetched(plan: Plan | None, *, brings_layers: bool) -> tuple[Elsewhere, ...]:
-    """What skopeo would fetch from its URL; `brings_layers`: the destination takes such layers, too."""
-    if plan is None:
-        return ()
-    return tuple(content for content in plan.elsewhere if content.needed or brings_layers)
-
-
-def why_not(fetched: Iterable[Elsewhere], source: PullSource | None, *, mirrors_only: bool) -> str | None:
+def why_not(fetched: Sequence[Elsewhere], source: PullSource | None, *, mirrors_only: bool) -> str | None:
     """Why an image of which this would be fetched from its URLs is not to be copied, in words for people."""
     from_layout = source is not None and source.host is None
-    if not (mirrors_only or from_layout):
+    if not fetched or not (mirrors_only or from_layout):
         return None
-    found = list(fetched)
-    if not found:
-        return None
-    what = ", ".join(f"{_kind(content)} {content.digest} from {_where(content.urls)}" for content in found)
+    what = ", ".join(f"{_kind(content)} {content.digest} from {_where(content.urls)}" for content in fetched)
     why = (
         "no registry is to be asked where an image comes from a layout" if from_layout else "--mirrors-only forbids it"
     )
     cure = (
         "its config is not where its manifest is; whoever made the image must push it again"
-        if any(content.needed for content in found)
+        if any(content.needed for content in fetched)
         else "docker:// and oci: leave such a layer where it is, dir: cannot"
     )
     return f"skopeo would fetch {what}: {why} ({cure}); nothing was asked of that URL"
@@ -66,17 +56,14 @@ def as_told(
         return ()
     if plan is None:
         return tuple(LivesElsewhere(digest=digest, url="", fetched=False) for digest in provenance.left)
-    return tuple(_told(plan, provenance.fetched, brings_layers=brings_layers, would=would))
-
-
-def _told(plan: Plan, fetched: tuple[str, ...], *, brings_layers: bool, would: bool) -> Iterator[LivesElsewhere]:
-    """What was neither left nor fetched came from the server after all: skopeo knows no such URL."""
+    told: list[LivesElsewhere] = []
     for content in plan.elsewhere:
         stays = not (content.needed or brings_layers)
-        used = next((url for url in content.urls if url in fetched), None)
-        if stays or would or used is not None:
-            url = content.urls[0] if used is None else used
-            yield LivesElsewhere(digest=content.digest, url=redacted_url(url), fetched=not stays)
+        used = next((url for url in content.urls if url in provenance.fetched), None)
+        if stays or would or used is not None:  # else it came from the server after all: skopeo knows no such URL
+            url = redacted_url(content.urls[0] if used is None else used)
+            told.append(LivesElsewhere(digest=content.digest, url=url, fetched=not stays))
+    return tuple(told)
 
 
 def _kind(content: Elsewhere) -> str:

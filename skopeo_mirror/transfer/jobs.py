@@ -83,11 +83,10 @@ def _collisions(jobs: Sequence[Job]) -> list[str]:
                 "(--scoped keeps the source host in the path)"
             )
     by_path = {job.place.path: job for job in jobs if job.place.path is not None}
-    for path, job in by_path.items():
-        for parent in path.parents:
-            other_job = by_path.get(parent)
-            if other_job is not None:
-                problems.append(
-                    f"{job.image} would lie inside {other_job.image}: {job.place.name} is below {other_job.place.name}"
-                )
+    problems += [
+        f"{job.image} would lie inside {outer.image}: {job.place.name} is below {outer.place.name}"
+        for path, job in by_path.items()
+        for outer in map(by_path.get, path.parents)
+        if outer is not None
+    ]
     return problems

@@ -27,7 +27,13 @@ class LayoutSourcing:
         """Raise InvalidInput where there is no layout, or one that names two images alike."""
         self.directory = directory
         self._location = f"oci:{directory}"
-        self._entries = self._read()
+        index = read_index(directory)
+        if index is None:
+            raise InvalidInput([f"{self._location}: there is no OCI image layout"])
+        self._entries: list[dict[str, Any]] = index["manifests"]
+        problems = [f"{self._location}: {problem}" for problem in _problems(self._entries)]
+        if problems:
+            raise InvalidInput(problems)
         self._digests = {ref_name(entry): Digest.parse(entry["digest"]) for entry in self._entries}
 
     @classmethod
@@ -71,15 +77,6 @@ class LayoutSourcing:
             return named
         tagged = self._digests.get(str(image.without_digest()))
         return tagged if tagged == image.digest else None
-
-    def _read(self) -> list[dict[str, Any]]:
-        index = read_index(self.directory)
-        if index is None:
-            raise InvalidInput([f"{self._location}: there is no OCI image layout"])
-        problems = [f"{self._location}: {problem}" for problem in _problems(index["manifests"])]
-        if problems:
-            raise InvalidInput(problems)
-        return list(index["manifests"])
 
 
 def _problems(entries: list[Any]) -> Iterator[str]:

@@ -30,25 +30,20 @@ def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
     But for one whose manifests contradict themselves: it is that one's fault.
     """
     *before, last = provenance.attempts
-    if plan.contradicted is not None and cannot_keep_index(last.detail):
+    error = last.detail
+    if cannot_keep_index(error) and plan.contradicted is not None:
         blamed = replace(last, stage=Stage.MANIFEST, reason=Reason.CORRUPT, detail=plan.contradicted)
         return replace(provenance, attempts=(*before, blamed))
-    why = _what_skopeo_cannot(last.detail, plan, version)
-    if why is None:
-        return provenance
-    return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))
-
-
-def _what_skopeo_cannot(error: str, plan: Plan, version: str) -> str | None:
-    """Why an image failed in every skopeo like this one; None where that is not so."""
-    if plan.extended and cannot_keep_index(error):
-        return (
+    if cannot_keep_index(error) and plan.extended:
+        why = (
             f"this skopeo ({version}) cannot keep this index as it is, because its descriptors have artifactType or "
             f"data; skopeo {KEEPS_DESCRIPTORS} can (--skopeo PATH names another): {error}"
         )
-    if plan.nested and cannot_nest(error):
-        return (
+    elif cannot_nest(error) and plan.nested:
+        why = (
             f"this index holds another index, and this skopeo ({version}) cannot copy such a one; copy the inner index "
             f"or its images by their digests: {error}"
         )
-    return None
+    else:
+        return provenance
+    return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))

@@ -31,13 +31,8 @@ from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
-from skopeo_mirror.transfer.elsewhere import as_told, blamed, to_be_fetched, why_not
-from skopeo_mirror.transfer.explaining import (
-    NO_ROOM_FOR_SIGNATURES,
-    ours,
-    rejected_by,
-    temporary_trouble,
-)
+from skopeo_mirror.transfer.elsewhere import as_told, blamed, why_not
+from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, ours, rejected_by, temporary_trouble
 from skopeo_mirror.transfer.failover import Rounds
 from skopeo_mirror.transfer.limits import at_limits, says_that_it_cannot
 from skopeo_mirror.transfer.plan import MOST_FILES, MOST_IMAGES, Plan, plan_of
@@ -168,7 +163,7 @@ class Pipeline:
 
     def abandon(self, journey: Journey, why: str) -> ImageResult:
         """The result of an image that the end of the run has left where it was."""
-        return self._result(journey, Status.FAILED, None, f"not copied: {why}")
+        return self._fail(journey, f"not copied: {why}").result
 
     def look(self, journey: Journey) -> Step:
         """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
@@ -248,7 +243,6 @@ class Pipeline:
     ) -> Provenance:
         """One run of skopeo; what it wrote is published only where it is proven who served."""
         pinned = _known(journey.pinned)
-        yields = _known(journey.tries).yields(candidates)
         with self.destination.writing(journey.job.place, pinned.digest) as writing:
             layout = layout_of(candidates)
             if layout is not None:
@@ -259,7 +253,7 @@ class Pipeline:
                     candidates,
                     writing.target,
                     asked=self._asked(journey),
-                    yields=yields,
+                    yields=_known(journey.tries).yields(candidates),
                     on_event=on_event,
                     elsewhere=[url for content in self._fetched(journey) for url in content.urls],
                 )
@@ -360,8 +354,9 @@ class Pipeline:
         return probe
 
     def _fetched(self, journey: Journey) -> tuple[Elsewhere, ...]:
-        """What skopeo fetches from URLs beside the candidates."""
-        return to_be_fetched(journey.plan, brings_layers=self.destination.brings_layers)
+        """What skopeo fetches from URLs beside the candidates: layers only where the destination takes such, too."""
+        contents = () if journey.plan is None else journey.plan.elsewhere
+        return tuple(content for content in contents if content.needed or self.destination.brings_layers)
 
     def _requirements(self, journey: Journey) -> Requirements:
         """What the signature policy demands of an image as skopeo is asked for it."""
@@ -466,20 +461,17 @@ class Pipeline:
     def _stopping(self) -> bool:
         return self.scoped.skopeo.runs.stopping.is_set()
 
-    def _finish(self, journey: Journey, status: Status, provenance: Provenance | None = None) -> Finished:
-        return Finished(journey=journey, result=self._result(journey, status, provenance))
-
     def _fail(self, journey: Journey, error: str, provenance: Provenance | None = None) -> Finished:
-        return Finished(journey=journey, result=self._result(journey, Status.FAILED, provenance, error))
+        return self._finish(journey, Status.FAILED, provenance, error)
 
-    def _result(
-        self, journey: Journey, status: Status, provenance: Provenance | None, error: str | None = None
-    ) -> ImageResult:
+    def _finish(
+        self, journey: Journey, status: Status, provenance: Provenance | None = None, error: str | None = None
+    ) -> Finished:
         request, pinned = journey.job.request, journey.pinned
         served = [] if provenance is None else [a for a in provenance.attempts if a.outcome is Outcome.SERVED]
         proven = provenance if error is None else None
         would = status is Status.WOULD_COPY
-        return ImageResult(
+        result = ImageResult(
             image=request.reference,
             digest=request.reference.digest if pinned is None else pinned.digest,
             destination=journey.job.place.name,
@@ -496,6 +488,7 @@ class Pipeline:
             catalog=request.catalog,
             elsewhere=as_told(journey.plan, proven, brings_layers=self.destination.brings_layers, would=would),
         )
+        return Finished(journey=journey, result=result)
 
     def _bytes(self, journey: Journey, status: Status, provenance: Provenance | None) -> int:
         """What an image costs its source: the manifests, and the blobs that are not at the destination already."""

@@ -77,22 +77,19 @@ def run(
     captured = audit((job.pull for job in jobs), settings.dropins(), settings.skopeo_settings.credential_helpers)
     jobs = without_captured(jobs, captured)
     check_credentials((job.pull for job in jobs), settings.skopeo_settings, settings.skopeo.environment)
-    if not settings.dry_run:
-        destination.open()
-    try:
-        with ExitStack() as stack:
-            directory = stack.enter_context(private_directory(temporary_directory()))
-            engine = Engine(
-                pipeline=_pipeline(jobs, destination, settings, policy, directory, stack),
-                jobs=settings.jobs,
-                stop=stop,
-                tell=tell,
-                fail_fast=settings.fail_fast,
-            )
-            images = engine.run(jobs)
-    finally:
+    with ExitStack() as stack:
         if not settings.dry_run:
-            destination.close()
+            destination.open()
+            stack.callback(destination.close)
+        directory = stack.enter_context(private_directory(temporary_directory()))
+        engine = Engine(
+            pipeline=_pipeline(jobs, destination, settings, policy, directory, stack),
+            jobs=settings.jobs,
+            stop=stop,
+            tell=tell,
+            fail_fast=settings.fail_fast,
+        )
+        images = engine.run(jobs)
     return replace(result, images=tuple(images), seconds=time.monotonic() - clock, stopped=stop.why)
 
 
