@@ -9,8 +9,8 @@ from typing import Final
 IMAGES: Final = 2
 """As many images a host must fail before its circuit opens."""
 PAUSE: Final = 30.0
-"""Seconds until one image tries an open circuit again; doubled each time it fails, up to `LONGEST_PAUSE`."""
-LONGEST_PAUSE: Final = 300.0
+"""Seconds until one image tries an open circuit again; doubled each time it fails, up to `LONGEST_OPEN`."""
+LONGEST_OPEN: Final = 300.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,7 +47,7 @@ class Circuits:
             circuit = self._circuits.setdefault(host, _Circuit())
             if circuit.trial is not None:
                 circuit.trial = None
-                circuit.pause = min(circuit.pause * 2, LONGEST_PAUSE)
+                circuit.pause = min(circuit.pause * 2, LONGEST_OPEN)
             circuit.images.add(image)
             circuit.blobs |= blobs
             if len(circuit.images) >= IMAGES:

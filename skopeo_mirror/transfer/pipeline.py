@@ -291,7 +291,8 @@ class Pipeline:
             return self._destination_failed(
                 journey, Fault(reason=Reason.DESTINATION, detail=found.trouble, unreachable=lost)
             )
-        if found.there and self._must_be_judged(journey):
+        if found.there and not self._requirements(journey).accept_anything and journey.job.sources.unroutable is None:
+            # Nobody but skopeo can say that it is accepted, and it only while it copies all of it.
             journey.there = True
             return self._finish(journey, Status.PRESENT) if self.dry_run else None
         if found.there and not (
@@ -363,10 +364,6 @@ class Pipeline:
         if journey.job.sources.from_layout:
             return self.policy.of_layout(self.scoped.directory)
         return self.policy.of_image(self._asked(journey))
-
-    def _must_be_judged(self, journey: Journey) -> bool:
-        """Whether nobody but skopeo can say that an image is accepted, and it only while it copies all of it."""
-        return not self._requirements(journey).accept_anything and journey.job.sources.unroutable is None
 
     def _foretell(self, journey: Journey) -> Step | None:
         """Under a dry run, say of an image that no signature would help that it will be rejected."""

@@ -11,7 +11,7 @@ from skopeo_mirror.manifest import InvalidManifest, parse_manifest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from skopeo_mirror.manifest import Descriptor, Manifest
+    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Digest
 
 
@@ -32,22 +32,23 @@ class Elsewhere:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`blobs` maps digests to sizes in bytes: configs and layers; `manifests` are bytes of manifests.
-
-    `media_types` are those of the manifests; `layers` maps each config to the layers that go before it. `elsewhere` is
-    what lives at URLs of its own: layers of this kind are not among the `blobs`. `nested`: an index is within an index;
-    `extended`: descriptors of an index have fields that older skopeos do not know. `contradicted`: what an index says
-    of an image of it, and what is so.
-    """
+    """What an image, or an index with all its images, consists of."""
 
     blobs: dict[str, int]
+    """The sizes in bytes of configs and layers, but for layers that are `elsewhere`; by their digests."""
     manifests: int
+    """Bytes of manifests."""
     media_types: frozenset[str]
+    """Those of the manifests."""
     layers: dict[str, frozenset[str]]
+    """The layers that go before each config."""
     elsewhere: tuple[Elsewhere, ...] = ()
     nested: bool = False
+    """An index is within an index."""
     extended: bool = False
+    """Descriptors of an index have fields that older skopeos do not know."""
     contradicted: str | None = None
+    """What an index says of an image of it, and what is so."""
 
     @property
     def bytes(self) -> int:
@@ -108,11 +109,10 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
 
 
 def _elsewhere(manifest: Manifest) -> Iterator[Elsewhere]:
-    def found(descriptor: Descriptor, *, needed: bool) -> Elsewhere:
-        return Elsewhere(digest=str(descriptor.digest), urls=descriptor.urls, needed=needed)
-
-    yield from (found(config, needed=True) for config in manifest.blobs[:1] if config.urls)
-    yield from (found(layer, needed=False) for layer in manifest.elsewhere)
+    for descriptors, needed in (manifest.blobs[:1], True), (manifest.elsewhere, False):
+        for one in descriptors:
+            if one.urls:
+                yield Elsewhere(digest=str(one.digest), urls=one.urls, needed=needed)
 
 
 def _is_extended(index: bytes) -> bool:

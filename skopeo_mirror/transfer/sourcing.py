@@ -14,7 +14,6 @@ from skopeo_mirror.transfer.destination.naming import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import Route, Router
@@ -75,7 +74,9 @@ class Sourcing:
         Raises Unroutable.
         """
         if request.layout is not None:
-            return _from_layout(request.reference, request.layout)
+            reference, location = request.reference.without_tag(), f"oci:{request.layout}"
+            layout = LayoutSource(reference=reference, location=location, directory=request.layout)
+            return Sources(reference=request.reference, candidates=(layout,))
         route = self.router.route(request.reference)
         usable: list[PullSource] = []
         skipped: list[Attempt] = []
@@ -103,11 +104,6 @@ def find_sources(request: ImageRequest, sourcing: Sourcing | LayoutSourcing, pla
         return sourcing.sources(request, place)
     except Unroutable as error:
         return Sources(reference=request.reference, unroutable=str(error))
-
-
-def _from_layout(image: Reference, directory: Path) -> Sources:
-    candidate = LayoutSource(reference=image.without_tag(), location=f"oci:{directory}", directory=directory)
-    return Sources(reference=image, candidates=(candidate,))
 
 
 def _is_same(candidate: PullSource, repository: Reference) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skopeo_mirror.transfer.circuits import IMAGES, LONGEST_PAUSE, PAUSE, Circuits
+from skopeo_mirror.transfer.circuits import IMAGES, LONGEST_OPEN, PAUSE, Circuits
 
 
 def opened() -> Circuits:
@@ -65,14 +65,14 @@ def test_images_that_were_under_way_when_it_opened_lengthen_no_pause() -> None:
         pytest.param(0, PAUSE, id="at-first"),
         pytest.param(1, PAUSE * 2, id="one-trial"),
         pytest.param(2, PAUSE * 4, id="two-trials"),
-        pytest.param(20, LONGEST_PAUSE, id="capped"),
+        pytest.param(20, LONGEST_OPEN, id="capped"),
     ],
 )
 def test_each_failed_trial_doubles_the_pause(trials: int, pause: float) -> None:
     circuits = opened()
     now = 0.0
     for number in range(trials):
-        now += LONGEST_PAUSE
+        now += LONGEST_OPEN
         assert not circuits.is_open("a.test", f"trial-{number}", now)
         circuits.failed("a.test", f"trial-{number}", now)
     assert circuits.is_open("a.test", "other", now + pause - 0.1)
