@@ -110,15 +110,12 @@ class Account:
     def _write_failed(self, failed_images: Path) -> None:
         """Write what was asked for and is not done; no file where nobody knows: an empty one says that all is well."""
         from skopeo_mirror.files import check_link, write_atomically  # noqa: PLC0415
+        from skopeo_mirror.output.text import list_line  # noqa: PLC0415
         from skopeo_mirror.transfer.results import Status  # noqa: PLC0415
 
         if self.requests:
-            done = {(one.image, one.own_destination) for one in self._finished if one.status is not Status.FAILED}
-            lines = [
-                f"{one.reference}\n" if one.destination is None else f"{one.reference}={one.destination}\n"
-                for one in self.requests
-                if (one.reference, one.destination) not in done
-            ]
+            done = {list_line(one.request) for one in self._finished if one.status is not Status.FAILED}
+            lines = [line for line in map(list_line, self.requests) if line not in done]
             write_atomically(failed_images, "".join(lines).encode())
         elif failed_images.is_file():
             check_link(failed_images)

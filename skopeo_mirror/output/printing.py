@@ -10,7 +10,7 @@ from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
-from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, failed_line, image_line
+from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line
 from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, Weighed
 from skopeo_mirror.transfer.results import Status
 
@@ -63,7 +63,7 @@ class Printer:
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
         text = report_text(run) if self._json or report is not None else ""
-        failed = "".join(f"{failed_line(image)}\n" for image in run.images if image.status is Status.FAILED)
+        failed = "".join(list_line(image.request) for image in run.images if image.status is Status.FAILED)
         broken = []
         for file, content in ((report, text), (failed_images, failed)):
             if file is not None:

@@ -70,8 +70,9 @@ def _summary(run: RunResult) -> dict[str, Any]:
 
 
 def _image(image: ImageResult) -> dict[str, Any]:
+    request = image.request
     document: dict[str, Any] = {
-        "image": str(image.image),
+        "image": str(request.reference),
         "digest": None if image.digest is None else str(image.digest),
         "destination": image.destination,
         "status": str(image.status),
@@ -88,12 +89,12 @@ def _image(image: ImageResult) -> dict[str, Any]:
         document["elsewhere"] = [
             {"digest": content.digest, "url": content.url, "fetched": content.fetched} for content in image.elsewhere
         ]
-    if image.catalog is not None:
-        document["catalog"] = image.catalog
-    if image.wanted_by:
+    if request.catalog is not None:
+        document["catalog"] = request.catalog
+    if request.wanted_by:
         document["wanted_by"] = [
             {"catalog": who.catalog, "package": who.package, "channel": who.channel, "bundle": who.bundle}
-            for who in image.wanted_by
+            for who in request.wanted_by
         ]
     return document
 

@@ -60,7 +60,7 @@ def _failures(run: RunResult, failed_images: str | None) -> list[str]:
     failed = [image for image in run.images if image.status is Status.FAILED]
     if not failed:
         return []
-    lines = [f"  {image.image}" for image in failed[:_SHOWN_FAILURES]]
+    lines = [f"  {image.request.reference}" for image in failed[:_SHOWN_FAILURES]]
     if len(failed) > _SHOWN_FAILURES:
         lines.append(f"  … and {len(failed) - _SHOWN_FAILURES} more")
     again = f"-f {failed_images}" if failed_images else "the same images (--failed-images FILE writes a list of these)"

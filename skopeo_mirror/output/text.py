@@ -10,12 +10,13 @@ from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.results import ImageResult
 
 
 def image_line(image: ImageResult) -> str:
     """One line on an image: what became of it, and who served."""
-    head = f"{image.status} {image.image}"
+    head = f"{image.status} {image.request.reference}"
     match image.status:
         case Status.FAILED:
             return f"{head}: {' '.join((image.error or '').split())}"
@@ -50,7 +51,7 @@ def elsewhere_warning(image: ImageResult) -> str | None:
         told.append(f"layers {what}: {', '.join(left)}")
     if fetched:
         told.append(f"{'would be fetched' if would else 'fetched'} from no mirror: {', '.join(fetched)}")
-    return f"{image.image}: {'; '.join(told)}" if told else None
+    return f"{image.request.reference}: {'; '.join(told)}" if told else None
 
 
 def bar(fraction: float, width: int) -> str:
@@ -59,9 +60,9 @@ def bar(fraction: float, width: int) -> str:
     return "━" * filled + "╌" * (width - filled)
 
 
-def failed_line(image: ImageResult) -> str:
-    """A failed image as a line of a list, so that `-f` asks for the same again."""
-    return str(image.image) if image.own_destination is None else f"{image.image}={image.own_destination}"
+def list_line(request: ImageRequest) -> str:
+    """A line of a list that asks for the same again, with its end."""
+    return f"{request.reference}\n" if request.destination is None else f"{request.reference}={request.destination}\n"
 
 
 def human_bytes(number: float) -> str:

@@ -216,7 +216,7 @@ class Engine:
         if done.destination_lost:
             self.stop.now(f"the destination cannot be reached: {result.error}")
         elif self.fail_fast and result.status is Status.FAILED:
-            self.stop.finish(f"--fail-fast: {result.image} failed")
+            self.stop.finish(f"--fail-fast: {result.request.reference} failed")
 
     def _put_down(self, journey: Journey, *, arrived: bool) -> None:
         """An image is in no worker's hands any more."""

@@ -469,7 +469,7 @@ class Pipeline:
         proven = provenance if error is None else None
         would = status is Status.WOULD_COPY
         result = ImageResult(
-            image=request.reference,
+            request=request,
             digest=request.reference.digest if pinned is None else pinned.digest,
             destination=journey.job.place.name,
             status=status,
@@ -480,9 +480,6 @@ class Pipeline:
             seconds=time.monotonic() - journey.started,
             error=error,
             resolved_from=request.reference if request.reference.digest is None and pinned is not None else None,
-            own_destination=request.destination,
-            wanted_by=request.wanted_by,
-            catalog=request.catalog,
             elsewhere=as_told(journey.plan, proven, brings_layers=self.destination.brings_layers, would=would),
         )
         return Finished(journey=journey, result=result)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.request import WantedBy
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.skopeo.provenance import Attempt
 
 
@@ -38,8 +38,7 @@ class LivesElsewhere:
 class ImageResult:
     """One image's end."""
 
-    image: Reference
-    """As asked for."""
+    request: ImageRequest
     digest: Digest | None
     destination: str
     status: Status
@@ -54,11 +53,6 @@ class ImageResult:
     """Set exactly where `status` is failed."""
     resolved_from: Reference | None = None
     """The tag that had the digest."""
-    own_destination: str | None = None
-    """The one that the image named itself."""
-    wanted_by: tuple[WantedBy, ...] = ()
-    catalog: str | None = None
-    """The operator catalog that it is, as the image set writes it."""
     elsewhere: tuple[LivesElsewhere, ...] = ()
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.request import WantedBy
+from skopeo_mirror.request import ImageRequest, WantedBy
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from skopeo_mirror.transfer.results import ImageResult, RunResult, Status
@@ -15,7 +15,7 @@ from tests.values import D1, D2, candidate, failed, origin, served
 MIRROR = candidate(f"a.test/x/app@{D1}")
 ORIGIN = origin(f"prod.test/app@{D1}")
 COPIED = ImageResult(
-    image=Reference.parse(f"prod.test/app@{D1}"),
+    request=ImageRequest(reference=Reference.parse(f"prod.test/app@{D1}")),
     digest=D1,
     destination=f"docker://d.test/m/app:pin-sha256-{D1.hex}",
     status=Status.COPIED,
@@ -26,7 +26,7 @@ COPIED = ImageResult(
     seconds=1.23456,
 )
 PRESENT = ImageResult(
-    image=Reference.parse("prod.test/app:v1"),
+    request=ImageRequest(reference=Reference.parse("prod.test/app:v1")),
     digest=D2,
     destination="docker://d.test/m/app:v1",
     status=Status.PRESENT,
@@ -34,7 +34,7 @@ PRESENT = ImageResult(
     resolved_from=Reference.parse("prod.test/app:v1"),
 )
 FAILED = ImageResult(
-    image=Reference.parse("prod.test/other:v1"),
+    request=ImageRequest(reference=Reference.parse("prod.test/other:v1")),
     digest=None,
     destination="docker://d.test/m/other:v1",
     status=Status.FAILED,
@@ -42,7 +42,8 @@ FAILED = ImageResult(
     attempts=(Attempt(candidate=MIRROR, outcome=Outcome.SKIPPED, reason=Reason.CIRCUIT_OPEN, detail="it is down"),),
     error="no candidate served it",
 )
-WANTED = replace(COPIED, wanted_by=(WantedBy(catalog="c", package="p", channel="stable", bundle="p.v1"),))
+WANTED_BY = (WantedBy(catalog="c", package="p", channel="stable", bundle="p.v1"),)
+WANTED = replace(COPIED, request=replace(COPIED.request, wanted_by=WANTED_BY))
 WOULD_COPY = replace(COPIED, status=Status.WOULD_COPY)
 
 

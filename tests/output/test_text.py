@@ -161,7 +161,7 @@ def printer(*, json_: bool = False, verbose: bool = False, quiet: bool = False) 
 
 
 def finished(image: ImageResult) -> Settled:
-    return Settled(job=job(str(image.image)), result=image)
+    return Settled(job=job(str(image.request.reference)), result=image)
 
 
 def test_tells_each_image_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:

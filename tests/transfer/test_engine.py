@@ -64,9 +64,13 @@ def done(journey: Journey, status: Status) -> Step:
 
 
 def result_of(journey: Journey, status: Status, error: str | None = None) -> ImageResult:
-    image = journey.job.image
     return ImageResult(
-        image=image, digest=None, destination="d", status=status, confirmed=status is not Status.FAILED, error=error
+        request=journey.job.request,
+        digest=None,
+        destination="d",
+        status=status,
+        confirmed=status is not Status.FAILED,
+        error=error,
     )
 
 
@@ -187,7 +191,7 @@ def test_the_results_stand_in_the_order_of_the_list_and_not_of_their_ends() -> N
     script = cast("Pipeline", Script(copies={0: [wait]}))
     results = Engine(pipeline=script, jobs=2, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(2))
     assert ends == [1, 0]
-    assert [str(result.image) for result in results] == ["prod.test/app:0", "prod.test/app:1"]
+    assert [str(result.request.reference) for result in results] == ["prod.test/app:0", "prod.test/app:1"]
 
 
 def test_who_waits_for_a_layer_starts_when_it_has_landed() -> None:
