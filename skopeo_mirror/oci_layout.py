@@ -1,4 +1,4 @@
-"""OCI image layouts: the one reader and writer of their index, its entries, their blobs' files and their marker.
+"""OCI image layouts: the one reader and writer of their index, its entries, their images and their blobs' files.
 
 The rules are those of the OCI image-spec (image-layout.md, image-index.md). Nothing is read but regular files, and of
 these no more than anything of their kind has.
@@ -7,29 +7,47 @@ these no more than anything of their kind has.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.files import LARGEST_DOCUMENT, IrregularFile, open_regular, read_regular, write_atomically
+from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.files import (
+    LARGEST_DOCUMENT,
+    IrregularFile,
+    hash_regular,
+    open_regular,
+    read_regular,
+    write_atomically,
+)
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, descend, parse_manifest
+from skopeo_mirror.reference import Digest, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from skopeo_mirror.manifest import Descriptor, Manifest
-    from skopeo_mirror.reference import Digest
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation with an entry's name."""
 
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _EMPTY_INDEX: Final[dict[str, Any]] = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
+_DEEPEST_INDEX: Final = 4
+_MOST_LAYERS: Final = 500  # tools that run images stop at 127
 
 
 class InvalidLayout(InvalidInput):
     """A directory that is no layout, or one whose index cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayoutImage:
+    """One image of a layout: its labels and the files that hold its layers, lowest first, all with the right digest."""
+
+    labels: Mapping[str, str]
+    layers: tuple[Path, ...]
 
 
 def blob_file(layout: Path, digest: Digest) -> Path:
@@ -40,11 +58,6 @@ def blob_file(layout: Path, digest: Digest) -> Path:
 def read_manifest(layout: Path, digest: Digest) -> bytes:
     """The bytes of a manifest, not compared with its digest. Raises OSError."""
     return read_regular(blob_file(layout, digest), at_most=LARGEST_MANIFEST)
-
-
-def parse_index(layout: Path) -> Any:
-    """What stands in index.json, whatever that is. Raises OSError, InvalidJson."""
-    return parse_json(read_regular(layout / "index.json", at_most=LARGEST_DOCUMENT))
 
 
 def read_index(layout: Path) -> dict[str, Any] | None:
@@ -64,7 +77,7 @@ def read_index(layout: Path) -> dict[str, Any] | None:
         return None
     unreadable = f"oci:{layout}: its index.json cannot be read; mend or move it"
     try:
-        index = parse_index(layout)
+        index = parse_json(read_regular(layout / "index.json", at_most=LARGEST_DOCUMENT))
     except (OSError, InvalidJson) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InvalidLayout([f"{unreadable} ({why})"]) from error
@@ -125,3 +138,112 @@ def refuse_irregular(layout: Path, top: Descriptor) -> None:
                 raise
             except OSError:
                 continue
+
+
+def open_image(layout: Path, name: str | None = None) -> LayoutImage:
+    """Find the image called `name` (a digest, or the layout's own name for it) in the directory `layout`.
+
+    Without `name` it is the only one. Of an index, linux/amd64 is taken, else the first: a catalog's files are the same
+    for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose bytes miss their digest; the
+    messages do not name the layout.
+    """
+    manifest = _manifest(layout, _choose(layout, name))
+    config = _document(layout, manifest.get("config"))
+    settings = config.get("config")
+    labels = settings.get("Labels") if isinstance(settings, dict) else None
+    layers = _list(manifest, "layers")
+    if len(layers) > _MOST_LAYERS:
+        raise InvalidInput([f"the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
+    return LayoutImage(
+        labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
+        layers=tuple(_blob(layout, layer) for layer in layers),
+    )
+
+
+def image_digest(layout: Path, name: str | None = None) -> Digest:
+    """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does."""
+    return _digest(_choose(layout, name))
+
+
+def _choose(layout: Path, name: str | None) -> dict[str, Any]:
+    images = _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
+    if name is not None:
+        wanted = [image for image in images if name in (image.get("digest"), ref_name(image))]
+    elif all("platform" in image for image in images):
+        return _one_platform(images)
+    else:
+        wanted = list(images)
+    digests = {str(image.get("digest")) for image in wanted}
+    if len(digests) == 1:
+        return wanted[0]
+    names = ", ".join(shown(str(ref_name(image) or image.get("digest"))) for image in images) or "nothing"
+    if name is None:
+        raise InvalidInput([f"name one of the images in this layout ({names})"])
+    raise InvalidInput([f"{len(digests) or 'no'} images are called {shown(name)} (there is {names})"])
+
+
+def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
+    for _ in range(_DEEPEST_INDEX):
+        document = _document(layout, descriptor)
+        if "manifests" not in document:
+            return document
+        descriptor = _one_platform(_descriptors(document))
+    raise InvalidInput([f"an index within an index, more than {_DEEPEST_INDEX} deep"])
+
+
+def _one_platform(images: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if not images:
+        raise InvalidInput(["the image index is empty"])
+    for image in images:
+        platform = image.get("platform")
+        if isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
+            return image
+    return images[0]
+
+
+def _descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in _list(index, "manifests") if isinstance(item, dict)]
+
+
+def _list(document: dict[str, Any], key: str) -> list[Any]:
+    items = document.get(key)
+    if not isinstance(items, list):
+        raise InvalidInput([f"no image: `{key}` is missing or no list"])
+    return items
+
+
+def _blob(layout: Path, descriptor: Any) -> Path:
+    """Find the file that holds a blob, and hold its bytes against its digest."""
+    digest = _digest(descriptor)
+    path = blob_file(layout, digest)
+    try:
+        found = hash_regular(path, digest.algorithm)
+    except OSError as error:
+        raise InvalidInput([f"blob {digest} cannot be read: {error.strerror}"]) from error
+    if found != digest.hex:
+        raise InvalidInput([f"blob {digest} is damaged: its bytes have {digest.algorithm}:{found}"])
+    return path
+
+
+def _digest(descriptor: Any) -> Digest:
+    text = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    try:
+        return Digest.parse(str(text))
+    except InvalidReference as error:
+        raise InvalidInput([str(error)]) from error
+
+
+def _document(layout: Path, descriptor: Any) -> dict[str, Any]:
+    return _object(_blob(layout, descriptor), at_most=LARGEST_MANIFEST)
+
+
+def _object(file: Path, *, at_most: int) -> dict[str, Any]:
+    try:
+        document = parse_json(read_regular(file, at_most=at_most))
+    except OSError as error:
+        raise InvalidInput([f"no OCI layout: {file.name} cannot be read: {error.strerror}"]) from error
+    except InvalidJson as error:
+        raise InvalidInput([f"{file.name} is no JSON: {error}"]) from error
+    if not isinstance(document, dict):
+        raise InvalidInput([f"{file.name} holds no JSON object"])
+    return document

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.layout_image import image_digest
+from skopeo_mirror.oci_layout import image_digest
 from skopeo_mirror.olm.file_based_catalog import read_catalog
 from skopeo_mirror.olm.set_images import catalog_reference
 

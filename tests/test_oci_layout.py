@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror import layout_image
+from skopeo_mirror import oci_layout
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.layout_image import open_image
+from skopeo_mirror.oci_layout import open_image
 from tests.olm.catalogs import INDEX, REF_NAME, Document, write_blob, write_image, write_index
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_no_layout(layout: Path) -> None:
 
 
 def test_too_many_layers(layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout_image, "_MOST_LAYERS", 2)
+    monkeypatch.setattr(oci_layout, "_MOST_LAYERS", 2)
     write_index(layout, write_image(layout, [b"a", b"b", b"c"]))
     with pytest.raises(InvalidInput, match="3 layers: more than 2"):
         open_image(layout)
