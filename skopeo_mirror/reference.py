@@ -25,9 +25,7 @@ _REFERENCE = re.compile(
     rf"(?P<name>(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*))"
     rf"(?::(?P<tag>[0-9A-Za-z_][0-9A-Za-z_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
 )
-_DOMAIN_ONLY = re.compile(_DOMAIN)
 _PASSWORD = re.compile(r"^(?:[^/@]*//)?[^/@]*:[^/@]*@(?!sha)")
-_IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +85,7 @@ class Reference:
             raise InvalidReference("the image reference is empty")
         if len(text) > _TEXT_LIMIT:
             raise InvalidReference(f"{shown(text)} is longer than any image reference ({len(text)} characters)")
-        if _IMAGE_ID.fullmatch(text):
+        if re.fullmatch(r"[a-f0-9]{64}", text):
             raise InvalidReference(f"{shown(text)} is an image ID, not a repository: 64 hex digits are no name")
         domain, remainder = _split_domain(text)
         path = remainder.partition(":")[0]
@@ -149,7 +147,7 @@ def split_repository(text: str) -> tuple[str, str]:
 
 def is_domain(text: str) -> bool:
     """Whether `text` is a registry host with an optional port (docker/reference's `DomainRegexp`, whole text)."""
-    return _DOMAIN_ONLY.fullmatch(text) is not None
+    return re.fullmatch(_DOMAIN, text) is not None
 
 
 def shown(text: str) -> str:

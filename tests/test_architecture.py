@@ -76,7 +76,7 @@ OUTSIDE = {"io", "os", "pathlib", "random", "sh", "shutil", "signal", "socket", 
 
 
 def name_of(file: Path) -> str:
-    """`transfer.destination.naming`; a package is its own name."""
+    """`transfer.destination.place`; a package is its own name."""
     parts = file.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 

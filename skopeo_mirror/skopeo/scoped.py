@@ -267,20 +267,13 @@ def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
         fault = Fault(reason=Reason.OTHER, detail=NOT_COPIED)
         cleared = replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
         return Probe(manifest=b"", provenance=cleared)
-    wrong = _what_is_wrong(manifest, image.digest)
-    if wrong is not None:
-        return Probe(manifest=b"", provenance=provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))
-    return Probe(manifest=manifest, provenance=provenance)
-
-
-def _what_is_wrong(manifest: bytes, digest: Digest | None) -> str | None:
-    """Why bytes that a registry gave for a manifest are not to be used; older skopeos do not compare the digest."""
-    if digest is not None:
-        found = digest_of(manifest, digest.algorithm)
-        if found != digest:
-            return f"the manifest's bytes do not match the digest: they have {found}"
+    wrong = None
     try:
         parse_manifest(manifest)
     except InvalidManifest as error:
-        return f"what was given for a manifest {error}"
-    return None
+        wrong = f"what was given for a manifest {error}"
+    if image.digest is not None and (found := digest_of(manifest, image.digest.algorithm)) != image.digest:
+        wrong = f"the manifest's bytes do not match the digest: they have {found}"  # older skopeos do not compare them
+    if wrong is not None:
+        return Probe(manifest=b"", provenance=provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))
+    return Probe(manifest=manifest, provenance=provenance)

@@ -14,7 +14,7 @@ from skopeo_mirror.reference import Digest
 from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.transfer.destination.directory import SOURCE, DirectoryDestination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from skopeo_mirror.transfer.engine import Retrying, Warned
 from skopeo_mirror.transfer.pinning import audited_reader, resolve
 from skopeo_mirror.transfer.run import run

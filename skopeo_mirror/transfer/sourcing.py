@@ -10,7 +10,7 @@ from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.destination.naming import tag_of
+from skopeo_mirror.transfer.destination.place import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,7 @@ from skopeo_mirror.skopeo.settings import Access, Settings
 from skopeo_mirror.transfer.auditing import without_captured
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
-from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.destination.place import Place, Writing
+from skopeo_mirror.transfer.destination.place import NamingRules, Place, Writing
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.manifests import ManifestReader

@@ -18,7 +18,7 @@ from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.auditing import without_captured
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.sourcing import Sourcing

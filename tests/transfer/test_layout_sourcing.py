@@ -17,7 +17,7 @@ from skopeo_mirror.skopeo.settings import Settings
 from skopeo_mirror.transfer.advising import nobody_served
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 from tests.transfer.pipelines import request
 from tests.values import D1, D2, failed

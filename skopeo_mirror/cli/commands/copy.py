@@ -19,7 +19,7 @@ from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.choosing import parse_destination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 from skopeo_mirror.transfer.run import run, unbegun
 

@@ -14,8 +14,7 @@ from skopeo_mirror.transfer.destination.registry import RegistryDestination
 if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.skopeo.settings import Access
-    from skopeo_mirror.transfer.destination.naming import NamingRules
-    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.destination.place import Destination, NamingRules
 
 
 def parse_destination(

@@ -16,8 +16,7 @@ from skopeo_mirror.files import read_regular, size_of_regular
 from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import Contradicted, Place, Writing
+from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules, Place, Writing, repository_path, tag_of
 from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:
@@ -95,7 +94,10 @@ class DirectoryDestination(StagedDestination):
     def holds(self, place: Place, digest: Digest) -> bool | None:
         """Whether the manifest has that digest and every file that it refers to is there, with its size."""
         assert place.path is not None  # noqa: S101 - `place` made it
-        return _is_whole(place.path, digest)
+        try:
+            return all(_size(place.path, blob.digest) == blob.size for blob in _blobs_below(place.path, digest))
+        except (OSError, InvalidManifest):
+            return False
 
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
@@ -145,13 +147,6 @@ def _first_line(file: Path) -> str | None:
             return lines.readline(_LONGEST_NAME).strip()
     except FileNotFoundError:
         return None
-
-
-def _is_whole(directory: Path, digest: Digest) -> bool:
-    try:
-        return all(_size(directory, blob.digest) == blob.size for blob in _blobs_below(directory, digest))
-    except (OSError, InvalidManifest):
-        return False
 
 
 def _blobs_below(directory: Path, digest: Digest) -> Iterator[Descriptor]:

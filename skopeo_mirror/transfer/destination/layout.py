@@ -56,7 +56,7 @@ class LayoutDestination(StagedDestination):
         if own is not None:
             raise DestinationRefused(f"{image}: names a destination of its own ({own}), which an oci: layout has not")
         cannot = f"{self.name}: skopeo's oci: transport cannot address the name {image}; it is kept"
-        warning = None if is_addressable(str(image)) else cannot
+        warning = None if _ADDRESSABLE.fullmatch(str(image)) else cannot
         return Place(name=f"{self.name}:{image}", entry=str(image), warning=warning)
 
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
@@ -216,11 +216,6 @@ def _refusing() -> Iterator[None]:
         yield
     except InvalidLayout as error:
         raise DestinationRefused(str(error)) from error
-
-
-def is_addressable(name: str) -> bool:
-    """Whether skopeo's `oci:` transport can address an entry of that name."""
-    return _ADDRESSABLE.fullmatch(name) is not None
 
 
 def _staged_entry(area: Path, digest: Digest) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""What a destination is to the rest of the program, and what a place in it is."""
+"""What a destination is to the rest of the program: the interface, and the places in it with their names."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.scoped import Target
+
+_HEX_IN_TAG = 64
+"""Hex digits of a digest that go into a tag, which holds 128 characters at most; a sha512 digest is cut."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamingRules:
+    """`scoped` keeps the source host in the path; `max_nested_paths` limits its components (0: no limit)."""
+
+    scoped: bool = False
+    max_nested_paths: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,3 +122,27 @@ class Damaged(Exception):  # noqa: N818
 
 class Contradicted(Exception):  # noqa: N818
     """A manifest says of content what its bytes, which have the right digest, belie: the source is at fault."""
+
+
+def repository_path(base: str, image: Reference, rules: NamingRules) -> str:
+    """The path of `image` below a destination whose own path is `base` (may be empty)."""
+    parts = [part for part in base.split("/") if part]
+    if rules.scoped:
+        parts.append(re.sub(r"[^a-z0-9.]+", "-", image.domain.lower()))  # `Quay.io:443`: `quay.io-443`
+    parts += image.path.split("/")
+    limit = rules.max_nested_paths
+    if limit and len(parts) > limit:
+        parts = [*parts[: limit - 1], "-".join(parts[limit - 1 :])]
+    return "/".join(parts)
+
+
+def tag_of(image: Reference) -> str:
+    """The tag that keeps an image at the destination: its own, else one made of its digest, else `latest`.
+
+    `pin-sha256-…`, because a registry may collect what has no tag; `sha256-…` belongs to the OCI referrers schema.
+    """
+    if image.tag is not None:
+        return image.tag
+    if image.digest is None:
+        return "latest"
+    return f"pin-{image.digest.algorithm}-{image.digest.hex[:_HEX_IN_TAG]}"

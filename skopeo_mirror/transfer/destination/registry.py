@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import DestinationRefused, InvalidReference
 from skopeo_mirror.reference import Reference, is_domain, shown
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.naming import NamingRules, repository_path, tag_of
-from skopeo_mirror.transfer.destination.place import Destination, Place, Writing
+from skopeo_mirror.transfer.destination.place import Destination, NamingRules, Place, Writing, repository_path, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,8 @@ class StagedDestination(Destination):
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._area: Path | None = None
-        self._created: list[Path] = []
+        self._missing: list[Path] = []
+        """What was not there before, innermost first."""
         self._leaving = ExitStack()
 
     @property
@@ -44,7 +45,8 @@ class StagedDestination(Destination):
     def open(self) -> None:
         """Make it, and the staging area; clear what runs that were killed have left. Raises DestinationRefused."""
         try:
-            self._created = _make_directories(self.directory)
+            self._missing = [path for path in (self.directory, *self.directory.parents) if not path.exists()]
+            self.directory.mkdir(parents=True, exist_ok=True)
             self._area = self._leaving.enter_context(private_directory(self.directory))
         except OSError as error:
             raise DestinationRefused(f"{self.directory}: cannot be written to: {error.strerror}") from error
@@ -52,7 +54,7 @@ class StagedDestination(Destination):
     def close(self) -> None:
         """Remove the staging area, and what `open` made if nothing was published."""
         self._leaving.close()
-        for directory in reversed(self._created):
+        for directory in self._missing:
             with suppress(OSError):  # not empty: something was published
                 directory.rmdir()
 
@@ -99,14 +101,3 @@ def _exchanged(one: Path, other: Path) -> bool:
     if number in {errno.ENOSYS, errno.EINVAL}:
         return False
     raise OSError(number, os.strerror(number), str(other))
-
-
-def _make_directories(path: Path) -> list[Path]:
-    """Make `path` with its parents; return those that were not there before, outermost first."""
-    missing = []
-    while not path.exists():
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        directory.mkdir(exist_ok=True)
-    return missing[::-1]

@@ -12,8 +12,7 @@ from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
-from skopeo_mirror.transfer.destination.naming import NamingRules
-from skopeo_mirror.transfer.destination.place import Contradicted
+from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules
 from tests.values import D1, hex_of, image_index, image_manifest
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.choosing import parse_destination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from tests.values import D1
 
 if TYPE_CHECKING:

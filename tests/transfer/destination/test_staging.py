@@ -16,7 +16,7 @@ import pytest
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.transfer.destination import staging
 from skopeo_mirror.transfer.destination.directory import DirectoryDestination
-from skopeo_mirror.transfer.destination.naming import NamingRules
+from skopeo_mirror.transfer.destination.place import NamingRules
 from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:
