@@ -58,11 +58,6 @@ class LayoutSource(PullSource):
         """The layout."""
         return self.location
 
-    @property
-    def blobs(self) -> Path:
-        """The directory of its manifests, configurations and layers."""
-        return self.directory / "blobs"
-
     def read(self) -> bytes:
         """The manifest's bytes, not compared with the digest. Raises OSError."""
         digest = self.reference.digest
@@ -99,7 +94,7 @@ class LayoutSource(PullSource):
         with tempfile.TemporaryDirectory(dir=scoped.directory) as staged:
             stage(Path(staged), probe.manifest, image.digest)
             return scoped.copy_from(
-                ["--src-shared-blob-dir", str(self.blobs), f"oci:{staged}"],
+                ["--src-shared-blob-dir", str(self.directory / "blobs"), f"oci:{staged}"],
                 image,
                 target,
                 asked=image.without_tag(),
@@ -146,7 +141,7 @@ def trace_layout(
         )
     died = next((event for event in events if isinstance(event, Died)), None)
     error = last_words(ending, died, tail)
-    words = error.replace(f"{candidate.blobs}/", "")  # a file of the layout's is not the destination's
+    words = error.replace(f"{candidate.directory / 'blobs'}/", "")  # a file of the layout's is not the destination's
     ended_while_pushing = ending.reason is not None and destination is not None  # files do not stall
     if ended_while_pushing or (ending.reason is None and blames_destination(words)):
         stage, reason, fault = Stage.WRITE, Reason.DESTINATION, Fault(reason=Reason.DESTINATION, detail=error)

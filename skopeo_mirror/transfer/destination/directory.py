@@ -64,8 +64,8 @@ class DirectoryDestination(StagedDestination):
         that path and tag.
         """
         assert place.path is not None  # noqa: S101 - `place` made it
-        above = reversed(place.path.relative_to(self.directory).parents[:-1])
-        for inside in [self.directory, *(self.directory / part for part in above)]:
+        for above in reversed(place.path.relative_to(self.directory).parents):
+            inside = self.directory / above
             if inside.exists() and not inside.is_dir():
                 raise DestinationRefused(f"{place.name}: {inside} is no directory")
             if (inside / "manifest.json").is_file() and inside != self.directory:

@@ -64,11 +64,26 @@ class LayoutDestination(StagedDestination):
         self._load()
 
     def holds(self, place: Place, digest: Digest) -> bool | None:
-        """Whether an entry of that name has that digest and everything it refers to is there, with its size."""
+        """Whether an entry of that name has that digest and everything it refers to is there, with its size.
+
+        Manifests are compared by digest, blobs by size.
+        """
         entry = self._load().get(place.entry or "")
         if entry is None or entry.get("digest") != str(digest) or not isinstance(size := entry.get("size"), int):
             return False
-        return self._is_whole(Descriptor(digest=digest, size=size))
+
+        def read(one: Descriptor) -> Manifest:
+            content = read_manifest(self.directory, one.digest)
+            if len(content) != one.size or digest_of(content, one.digest.algorithm) != one.digest:
+                raise InvalidManifest
+            return parse_manifest(content)
+
+        try:
+            manifests = descend(Descriptor(digest=digest, size=size), read)
+            blobs = (blob for manifest in manifests for blob in manifest.blobs)
+            return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
+        except (OSError, InvalidManifest):
+            return False
 
     def has_blob(self, digest: str, size: int) -> bool:
         """Whether an image brought it before."""
@@ -102,7 +117,10 @@ class LayoutDestination(StagedDestination):
 
         skopeo takes a blob that is there for whole, whatever it holds (observed).
         """
-        entry = _staged_entry(area, digest)
+        staged = json.loads((area / "index.json").read_bytes())["manifests"]
+        entry = next((entry for entry in staged if entry.get("digest") == str(digest)), None)
+        if entry is None:
+            raise DestinationRefused(f"skopeo wrote a layout without {digest}; nothing was published")
         self._right |= set(pulled or ())
         damaged, contradictions = self._compare(Descriptor(digest=digest, size=entry["size"]), stopped)
         for blob in damaged:
@@ -173,21 +191,6 @@ class LayoutDestination(StagedDestination):
             self._entries = {name: entry for entry in entries if (name := ref_name(entry))}
         return self._entries
 
-    def _is_whole(self, top: Descriptor) -> bool:
-        """Whether a manifest and all that it refers to is there. Manifests are compared by digest, blobs by size."""
-
-        def read(one: Descriptor) -> Manifest:
-            content = read_manifest(self.directory, one.digest)
-            if len(content) != one.size or digest_of(content, one.digest.algorithm) != one.digest:
-                raise InvalidManifest
-            return parse_manifest(content)
-
-        try:
-            blobs = (blob for manifest in descend(top, read) for blob in manifest.blobs)
-            return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
-        except (OSError, InvalidManifest):
-            return False
-
     def _blob(self, digest: Digest) -> Path:
         return blob_file(self.directory, digest)
 
@@ -216,11 +219,3 @@ def _refusing() -> Iterator[None]:
         yield
     except InvalidLayout as error:
         raise DestinationRefused(str(error)) from error
-
-
-def _staged_entry(area: Path, digest: Digest) -> dict[str, Any]:
-    index = json.loads((area / "index.json").read_bytes())
-    for entry in index["manifests"]:
-        if entry.get("digest") == str(digest):
-            return dict(entry)
-    raise DestinationRefused(f"skopeo wrote a layout without {digest}; nothing was published")
