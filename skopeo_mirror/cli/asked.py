@@ -107,7 +107,7 @@ def catalogs(
     skopeo and registries.conf are needed only where one is pulled.
     Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
     """
-    from skopeo_mirror.olm.catalog_reading import read_catalogs  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.file_based_catalog import read_catalogs  # noqa: PLC0415 - as above
 
     if within is None and any(operator.layout is None for operator in operators):
         _settings(context)  # what is wrong with them is told before any catalog is read

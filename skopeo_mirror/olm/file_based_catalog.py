@@ -1,4 +1,4 @@
-"""An operator catalog as values: packages, channels and bundles, read from an image in an OCI layout.
+"""Operator catalogs as values: packages, channels and bundles, each read from an image in an OCI layout.
 
 The format is that of File-Based Catalogs (https://olm.operatorframework.io/docs/reference/file-based-catalogs/).
 """
@@ -6,21 +6,25 @@ The format is that of File-Based Catalogs (https://olm.operatorframework.io/docs
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.oci_layout import open_image
+from skopeo_mirror.oci_layout import image_digest, open_image
 from skopeo_mirror.olm.documents import read_documents
 from skopeo_mirror.olm.layers import stream_tree
 from skopeo_mirror.olm.semver import Version
 from skopeo_mirror.reference import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from skopeo_mirror.olm.imageset import OperatorCatalog
+    from skopeo_mirror.reference import Digest, Reference
 
 CONFIGS_LABEL = "operators.operatorframework.io.index.configs.v1"
 _DEFAULT_CONFIGS = "/configs"  # where opm puts them
@@ -79,6 +83,32 @@ class Catalog:
     """All packages of a catalog, by name in alphabetical order."""
 
     packages: Mapping[str, Package]
+
+
+def read_catalogs(
+    operators: Iterable[OperatorCatalog],
+    pulled: Callable[[Reference], AbstractContextManager[tuple[Digest, Path]]],
+    within: Path | None = None,
+) -> Iterator[tuple[OperatorCatalog, Digest, Catalog]]:
+    """Yield each catalog with its digest: from the layout `within` if there is one, from `oci://PATH`, else pulled.
+
+    `pulled` gives the digest of an image and a layout that holds it while the block lasts.
+    Raises InvalidInput where a catalog is broken, and whatever `pulled` raises.
+    """
+    for operator in operators:
+        name = None if within is None else str(operator.called())
+        place: AbstractContextManager[tuple[Digest | None, Path]]
+        if found_in := within or operator.layout:
+            place = nullcontext((None, found_in))
+        else:
+            assert operator.reference is not None  # noqa: S101 - it lies in no layout
+            place = pulled(operator.reference)
+        with place as (digest, layout):
+            try:
+                found = digest or image_digest(layout, name), read_catalog(layout, name)
+            except InvalidInput as error:
+                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
+        yield operator, *found
 
 
 def read_catalog(layout: Path, name: str | None = None) -> Catalog:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference, shown
+from skopeo_mirror.request import tagged
 from skopeo_mirror.yaml_fields import Fields, Problems
 from skopeo_mirror.yaml_text import read_yaml_document
 
@@ -95,6 +96,22 @@ class OperatorCatalog:
         if text.startswith("oci:"):
             return cls(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
         return cls(catalog=text, reference=Reference.parse(text))
+
+    def called(self) -> Reference:
+        """What the catalog is called: its reference; from `oci://PATH`, `localhost/NAME:latest`.
+
+        `localhost` as podman calls what is from no registry; NAME is `targetCatalog`, else the last part of the path
+        (as in oc-mirror). Raises InvalidInput where that is no name for a repository.
+        """
+        if self.reference is not None:
+            return tagged(self.reference)
+        assert self.layout is not None  # noqa: S101 - one of both is set
+        name = self.target_catalog or self.layout.resolve().name
+        try:
+            return Reference.parse(f"localhost/{name}:latest")
+        except InvalidReference as error:
+            problem = f"{self.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
+            raise InvalidInput([problem]) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.channels import BrokenChannel, bundles_in_range, update_graph
+from skopeo_mirror.olm.imageset import PackageSelection
 from skopeo_mirror.olm.semver import NO_BOUNDS
 from skopeo_mirror.reference import Reference, shown
-from skopeo_mirror.request import ImageRequest, WantedBy
+from skopeo_mirror.request import ImageRequest, WantedBy, tagged
 from skopeo_mirror.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from skopeo_mirror.olm.file_based_catalog import Catalog, Channel, Package
-    from skopeo_mirror.olm.imageset import OperatorCatalog, PackageSelection
+    from skopeo_mirror.olm.imageset import OperatorCatalog
     from skopeo_mirror.olm.semver import VersionBounds
 
 
@@ -41,7 +42,12 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     problems: list[str] = []
     warnings: list[str] = []
     bundles: list[WantedBy] = []
-    for package, selection in _packages(catalog, wanted, problems):
+    for selection in wanted.packages or [PackageSelection(name=name) for name in catalog.packages]:
+        package = catalog.packages.get(selection.name)
+        if package is None:
+            hint = did_you_mean(selection.name, catalog.packages)
+            problems.append(f"{wanted.catalog}: no package is called {shown(selection.name)}{hint}")
+            continue
         try:
             bundles += _select_in(package, selection, wanted, warnings)
         except InvalidInput as error:
@@ -52,25 +58,14 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     return Selection(bundles=tuple(bundles), images=images, warnings=tuple(warnings))
 
 
-def _packages(
-    catalog: Catalog, wanted: OperatorCatalog, problems: list[str]
-) -> Iterator[tuple[Package, PackageSelection | None]]:
-    if not wanted.packages:
-        yield from ((package, None) for package in catalog.packages.values())
-    for selection in wanted.packages:
-        if selection.name in catalog.packages:
-            yield catalog.packages[selection.name], selection
-        else:
-            hint = did_you_mean(selection.name, catalog.packages)
-            problems.append(f"{wanted.catalog}: no package is called {shown(selection.name)}{hint}")
-
-
 def _select_in(
-    package: Package, selection: PackageSelection | None, wanted: OperatorCatalog, warnings: list[str]
+    package: Package, selection: PackageSelection, wanted: OperatorCatalog, warnings: list[str]
 ) -> list[WantedBy]:
     """Select the bundles of one package, channel by channel; raise InvalidInput."""
-    ranges = _ranges(package, selection, full=wanted.full)
-    default = (selection and selection.default_channel) or package.default_channel
+    ranges = dict.fromkeys(package.channels, NO_BOUNDS)
+    if wanted.packages:
+        ranges = _ranges(package, selection, full=wanted.full)
+    default = selection.default_channel or package.default_channel
     selected: list[WantedBy] = []
     problems: list[str] = []
     for name, bounds in ranges.items():
@@ -96,17 +91,15 @@ def _select_in(
             warnings.append(
                 f"{where}: taken though outside of {bounds}, for updates within it pass through: {', '.join(taken)}"
             )
-    if not selected and not problems and selection is not None:
+    if not selected and not problems and wanted.packages:
         problems.append("no channel has anything in the range" if ranges else "it has no channels")
     if problems:
         raise InvalidInput(problems)
     return selected
 
 
-def _ranges(package: Package, selection: PackageSelection | None, *, full: bool) -> dict[str, VersionBounds]:
+def _ranges(package: Package, selection: PackageSelection, *, full: bool) -> dict[str, VersionBounds]:
     """Return the channels that are asked for, and the range that counts in each; raise InvalidInput."""
-    if selection is None:
-        return dict.fromkeys(package.channels, NO_BOUNDS)
     problems = []
     channel_ranges = [channel for channel in selection.channels if channel.bounds]
     if full and (selection.bounds or channel_ranges):
@@ -178,4 +171,7 @@ def _images(catalog: Catalog, bundles: Iterable[WantedBy], problems: list[str]) 
                     problems.append(problem)
             else:
                 wanted.setdefault(reference, {})[by] = None
-    return tuple(ImageRequest(reference=reference, wanted_by=tuple(by)) for reference, by in wanted.items())
+    return tuple(
+        ImageRequest(text=str(reference), reference=tagged(reference), wanted_by=tuple(by))
+        for reference, by in wanted.items()
+    )

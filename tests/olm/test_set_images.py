@@ -7,8 +7,7 @@ import pytest
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.olm.imageset import AdditionalImage, ImageSet, OperatorCatalog
-from skopeo_mirror.olm.selection import Selection
-from skopeo_mirror.olm.set_images import SelectedFrom, catalog_reference, check_names, images_of_set
+from skopeo_mirror.olm.set_images import catalog_image, check_names, images_of_set
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.request import ImageRequest, WantedBy
 
@@ -20,18 +19,12 @@ def by(bundle: str, catalog: str = "quay.io/index:v1") -> WantedBy:
     return WantedBy(catalog=catalog, package="p", channel="c", bundle=bundle)
 
 
-def selected(*images: tuple[str, str], operator: OperatorCatalog = CATALOG, digest: Digest = ONE) -> SelectedFrom:
+def selected(*images: tuple[str, str], operator: OperatorCatalog = CATALOG) -> list[ImageRequest]:
     """Return what was selected: each image with the bundle that wants it."""
-    wanted = tuple(
+    return [
         ImageRequest(reference=Reference.parse(image), wanted_by=(by(bundle, operator.catalog),))
         for image, bundle in images
-    )
-    return SelectedFrom(
-        operator=operator,
-        reference=catalog_reference(operator),
-        digest=digest,
-        selection=Selection(bundles=(), images=wanted),
-    )
+    ]
 
 
 def additional(name: str, repo: str | None = None, tag: str | None = None) -> AdditionalImage:
@@ -42,7 +35,11 @@ def test_every_image_is_there_once_with_all_who_want_it() -> None:
     other = OperatorCatalog(catalog="oci://other", layout=Path("other"))
     listed = images_of_set(
         ImageSet(additional_images=(additional("quay.io/app"), additional("quay.io/tool:v1"))),
-        [selected(("quay.io/app:latest", "a"), ("quay.io/b:v1", "b")), selected(("quay.io/b:v1", "c"), operator=other)],
+        [
+            *selected(("quay.io/app:latest", "a"), ("quay.io/b:v1", "b")),
+            *selected(("quay.io/b:v1", "c"), operator=other),
+        ],
+        [catalog_image(CATALOG, ONE), catalog_image(other, ONE)],
     )
     assert [(str(image.reference), [who.bundle for who in image.wanted_by]) for image in listed] == [
         ("quay.io/app:latest", ["a"]),
@@ -58,7 +55,9 @@ def test_every_image_is_there_once_with_all_who_want_it() -> None:
 
 
 def test_a_catalog_that_is_asked_for_twice_is_copied_once() -> None:
-    listed = images_of_set(ImageSet(), [selected(("quay.io/a:v1", "a")), selected(("quay.io/b:v1", "b"))])
+    listed = images_of_set(
+        ImageSet(), selected(("quay.io/a:v1", "a"), ("quay.io/b:v1", "b")), [catalog_image(CATALOG, ONE)] * 2
+    )
     assert [str(image.reference) for image in listed] == ["quay.io/a:v1", "quay.io/b:v1", "quay.io/index:v1"]
 
 
@@ -73,7 +72,7 @@ def test_a_catalog_that_is_asked_for_twice_is_copied_once() -> None:
     ],
 )
 def test_targets_replace_path_and_tag(image: AdditionalImage, named: str | None) -> None:
-    [listed] = images_of_set(ImageSet(additional_images=(image,)), [])
+    [listed] = images_of_set(ImageSet(additional_images=(image,)), [], [])
     assert (None if listed.named is None else str(listed.named)) == named
 
 
@@ -91,7 +90,8 @@ def test_targets_replace_path_and_tag(image: AdditionalImage, named: str | None)
     ],
 )
 def test_a_tag_is_kept_where_it_is_for_one_digest(images: list[str], listed: list[str]) -> None:
-    found = images_of_set(ImageSet(), [selected(*((image, "a") for image in images))])
+    related = selected(*((image, "a") for image in images))
+    found = images_of_set(ImageSet(), related, [catalog_image(CATALOG, ONE)])
     assert [str(image.reference) for image in found[:-1]] == listed
 
 
@@ -100,7 +100,8 @@ def test_blocked_images_are_left_out_by_their_own_names() -> None:
         additional_images=(additional("quay.io/a:v1"), additional("quay.io/b:v1")),
         blocked_images=(re.compile("io/a"), re.compile("index")),
     )
-    assert [str(image.reference) for image in images_of_set(image_set, [selected()])] == ["quay.io/b:v1"]
+    found = images_of_set(image_set, [], [catalog_image(CATALOG, ONE)])
+    assert [str(image.reference) for image in found] == ["quay.io/b:v1"]
 
 
 @pytest.mark.parametrize(
@@ -116,17 +117,17 @@ def test_a_catalog_from_a_layout_is_called_as_podman_calls_local_images(
     path: str, target: str | None, name: str
 ) -> None:
     operator = OperatorCatalog(catalog=f"oci://{path}", layout=Path(path), target_catalog=target)
-    assert str(catalog_reference(operator)) == name
+    assert str(operator.called()) == name
 
 
 @pytest.mark.parametrize("path", ["Catalog", "a:b", "a@b", "/"])
 def test_a_path_that_makes_no_name_needs_a_target(path: str) -> None:
     with pytest.raises(InvalidInput, match="is no name for a repository; set `targetCatalog`"):
-        catalog_reference(OperatorCatalog(catalog=f"oci://{path}", layout=Path(path)))
+        OperatorCatalog(catalog=f"oci://{path}", layout=Path(path)).called()
 
 
 def test_two_catalogs_of_one_name_are_refused() -> None:
     one, other = (OperatorCatalog(catalog=f"oci://{path}", layout=Path(path)) for path in ("one/index", "other/index"))
-    check_names([selected(operator=one), selected(operator=other)])
+    check_names([catalog_image(one, ONE), catalog_image(other, ONE)])
     with pytest.raises(InvalidInput, match="oci://one/index and oci://other/index would have one name"):
-        check_names([selected(operator=one), selected(operator=other, digest=TWO)])
+        check_names([catalog_image(one, ONE), catalog_image(other, TWO)])
