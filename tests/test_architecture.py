@@ -66,7 +66,7 @@ PURE = (
     "transfer.failover",
     "transfer.results",
     "transfer.schedule",
-    "output.redirects",
+    "output.redirect_formats",
     "output.report",
     "output.summary",
     "output.tally",

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from skopeo_mirror.output.catalog_sources import catalog_sources
-from skopeo_mirror.output.redirects import Format
+from skopeo_mirror.output.redirect_formats import Format, catalog_sources
 from skopeo_mirror.reference import Reference
-from tests.output.test_redirect import DIGEST, FAILED, OTHER, entry, redirected, report
+from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, redirected, report
 
 WANTED = {"wanted_by": [{"catalog": "q.io/op/index:v1", "package": "a", "channel": "b", "bundle": "c"}]}
 INDEX = {"catalog": "q.io/op/index:v1"}

@@ -11,7 +11,13 @@ from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import OUTPUT, option
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.redirects import Format, check_registries, confirmed_images, parse_report, redirect_text
+from skopeo_mirror.output.redirect_formats import (
+    Format,
+    check_registries,
+    confirmed_images,
+    parse_report,
+    redirect_text,
+)
 
 RedirectFormat = Annotated[
     Format, option("--format", metavar="FORMAT", panel=OUTPUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).")

@@ -1,4 +1,4 @@
-"""From reports to the redirect that makes others pull from the destination (pure).
+"""The formats of a redirect: what makes others pull from the destination, from the reports of `copy` (pure).
 
 Only confirmed images count: copied with a proof of who served, or present with their digest compared. What a run could
 not confirm is never covered by a wider entry either.
@@ -6,13 +6,14 @@ not confirm is never covered by a wider entry either.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.json_text import InvalidJson, parse_json
-from skopeo_mirror.output.catalog_sources import catalog_sources
 from skopeo_mirror.output.report import SCHEMA
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.registries_conf.model import Mirror, Registry
@@ -28,6 +29,8 @@ _HEAD: Final = "# Pulls of what has been mirrored come from the mirror. Written 
 _THERE: Final = frozenset({"copied", "present"})
 _DOCKER: Final = "docker://"
 _KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
+_NAMED_BY: Final = 12  # characters of the tag, or of the digest that the tag was made of, that go into a name
+_LONGEST_LABEL: Final = 63  # characters, as DNS has it
 
 
 class Format(StrEnum):
@@ -122,6 +125,21 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
             )
         case Format.MAPPING:
             return "".join(f"{image.image.name}@{image.digest}={image.destination}\n" for image in images)
+
+
+def catalog_sources(catalogs: Iterable[Reference]) -> str:
+    """A CatalogSource of OpenShift for each catalog, given by its place; empty where there is none.
+
+    They make a cluster offer the catalogs' operators. Form and names are oc-mirror v2's (openshift/oc-mirror,
+    internal/pkg/clusterresources).
+    """
+    names: Counter[str] = Counter()
+    documents = []
+    for place in sorted(set(catalogs), key=str):
+        name = _source_name(place)
+        names[name] += 1
+        documents.append(_catalog_source(name if names[name] == 1 else f"{name}-{names[name]}", place))
+    return "---\n".join(documents)
 
 
 def _mirrored(image: object, where: str, *, insecure: bool, started: str) -> Mirrored:
@@ -230,18 +248,11 @@ def _mirror_sets(
     wanted = {_GENERIC: set[str](), _OPERATOR: set[str]()}
     for image in images:
         if image.catalog is None:
-            wanted[image.category].add(_covering(image.image.name, entries).prefix)
+            covering = (entry.prefix for entry in entries if f"{image.image.name}/".startswith(f"{entry.prefix}/"))
+            wanted[image.category].add(max(covering, key=len))  # the longest prefix counts
     chosen = {name: [entry for entry in entries if entry.prefix in prefixes] for name, prefixes in wanted.items()}
     sets = {name: found for name, found in chosen.items() if found} or {_GENERIC: []}
     return "---\n".join(_mirror_set(kind, field, f"{short}-{name}-0", found) for name, found in sets.items())
-
-
-def _covering(name: str, entries: Iterable[Registry]) -> Registry:
-    """The entry that counts for a repository: the longest prefix."""
-    return max(
-        (entry for entry in entries if name == entry.prefix or name.startswith(f"{entry.prefix}/")),
-        key=lambda entry: len(entry.prefix),
-    )
 
 
 def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Registry]) -> str:
@@ -250,4 +261,20 @@ def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Registry]) -
     for entry in entries:
         lines += [f"  - source: {value_text(entry.prefix)}", "    mirrors:"]
         lines += [f"    - {value_text(location)}" for location in dict.fromkeys(one.location for one in entry.mirrors)]
+    return "\n".join([*lines, ""])
+
+
+def _source_name(place: Reference) -> str:
+    """`cs-REPOSITORY-TAG`, made a DNS label; of a tag that was made of a digest, the digest."""
+    tag = re.sub(r"^pin-[a-z0-9]+-", "", place.tag or "0")[:_NAMED_BY]
+    name = f"cs-{place.path.rpartition('/')[2]}-{tag}".lower()
+    return re.sub(r"[^a-z0-9-]", "-", name)[:_LONGEST_LABEL].rstrip("-")
+
+
+def _catalog_source(name: str, place: Reference) -> str:
+    lines = [
+        *("apiVersion: operators.coreos.com/v1alpha1", "kind: CatalogSource"),
+        *("metadata:", f"  name: {name}", "  namespace: openshift-marketplace"),
+        *("spec:", "  sourceType: grpc", f"  image: {value_text(place)}"),
+    ]
     return "\n".join([*lines, ""])
