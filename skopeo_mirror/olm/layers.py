@@ -39,6 +39,7 @@ _FREE_EXPANSION = 1 << 30  # bytes that a layer may have in any case
 _MOST_EXPANSION = 100  # times its compressed size that a layer may have beyond that: text seldom reaches 30
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_SPECIAL = {tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device", tarfile.FIFOTYPE: "named pipe"}
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 Parts = tuple[str, ...]
@@ -196,7 +197,9 @@ def _node(member: tarfile.TarInfo, name: str, number: int, index: int, stream: L
             raise InvalidInput([f"{shown(member.name)} is a link to {shown(member.linkname)}, with a NUL in it"])
         return _Link(target=member.linkname)
     if not member.isreg() or member.issparse():
-        raise InvalidInput([f"{shown(member.name)} is a {_kind(member)}: a catalog holds files, directories and links"])
+        other = "sparse file" if member.issparse() else f"member of the unknown type {member.type!r}"
+        kind = _SPECIAL.get(member.type, other)
+        raise InvalidInput([f"{shown(member.name)} is a {kind}: a catalog holds files, directories and links"])
     if name != indexignore.FILENAME:
         return _File(layer=number, member=index, size=member.size)
     if member.size > _LARGEST_IGNORE_FILE:
@@ -210,14 +213,6 @@ def _hard_linked(member: tarfile.TarInfo, nodes: Mapping[Parts, _Node], below: M
     if target is None or isinstance(target, _Directory):
         raise InvalidInput([f"{shown(member.name)} is a link to {shown(member.linkname)}, no file of the catalog"])
     return target
-
-
-def _kind(member: tarfile.TarInfo) -> str:
-    if member.isblk() or member.ischr():
-        return "device"
-    if member.isfifo():
-        return "named pipe"
-    return "sparse file" if member.issparse() else f"member of the unknown type {member.type!r}"
 
 
 def _overlay(below: Mapping[Parts, _Node], changes: _Changes) -> dict[Parts, _Node]:
@@ -252,7 +247,10 @@ def _files(tree: Mapping[Parts, _Node], root: Parts) -> dict[_File, str]:
     patterns: list[indexignore.Pattern] = []
     for parts in inside:
         if parts[-1] == indexignore.FILENAME:
-            patterns += _patterns(parts, _followed(parts, tree, directories, root), root)
+            node = _followed(parts, tree, directories, root)
+            if not isinstance(node, _File) or node.ignore_lines is None:
+                raise InvalidInput([f"{_shown(parts)} must be a file of that name, or a link to one"])
+            patterns += indexignore.parse_patterns(node.ignore_lines.decode(errors="replace"), parts[len(root) : -1])
     if len(patterns) > _MOST_PATTERNS:
         raise InvalidInput([f"{_shown(root)}: more than {_MOST_PATTERNS} patterns in {indexignore.FILENAME}"])
     files: dict[_File, str] = {}
@@ -263,12 +261,6 @@ def _files(tree: Mapping[Parts, _Node], root: Parts) -> dict[_File, str]:
         if isinstance(found, _File):  # the files of a linked directory are read where they really lie
             files.setdefault(found, _shown(parts))
     return files
-
-
-def _patterns(parts: Parts, node: _Node, root: Parts) -> tuple[indexignore.Pattern, ...]:
-    if not isinstance(node, _File) or node.ignore_lines is None:
-        raise InvalidInput([f"{_shown(parts)} must be a file of that name, or a link to one"])
-    return indexignore.parse_patterns(node.ignore_lines.decode(errors="replace"), parts[len(root) : -1])
 
 
 def _followed(path: Parts, tree: Mapping[Parts, _Node], directories: set[Parts], root: Parts) -> _Node:
@@ -322,11 +314,9 @@ def _open(path: Path) -> Iterator[tuple[LayerStream, Iterator[tuple[int, tarfile
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tuple[int, tarfile.TarInfo]]:
-    index = 0
-    while (member := archive.next()) is not None:
+    for index, member in enumerate(iter(archive.next, None)):
         yield index, member
         archive.members.clear()  # type: ignore[attr-defined]  # untyped; else it keeps each of perhaps millions
-        index += 1
 
 
 def _parts(path: str, where: str) -> Parts:
