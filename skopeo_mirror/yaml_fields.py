@@ -90,15 +90,13 @@ class Fields:
             self.problem(name, f"expected true or false, not {shown(value)}")
         return _FLAGS.get(value or "", False)
 
-    def mapping(self, name: str, *, required: bool = False) -> Fields:
-        """Return the fields of a mapping, none where it is missing."""
-        value = self._value(name, dict, "a mapping")
-        if value is not None:
+    def mapping(self, name: str) -> Fields:
+        """Return the fields of a mapping that must be there, none where it is not."""
+        if self._value(name, dict, "a mapping") is not None:
             return Fields.of(self.fields[name].node, self._path(name), self.problems)
-        if required and not self.broken and (name not in self.fields or self.fields[name].node.value is None):
+        if not self.broken and (name not in self.fields or self.fields[name].node.value is None):
             self.problem(name, "missing")
-        broken = name in self.fields
-        return Fields(path=self._path(name), line=self.line, fields={}, problems=self.problems, broken=broken)
+        return Fields(path=self._path(name), line=self.line, fields={}, problems=self.problems, broken=True)
 
     def mappings(self, name: str) -> Iterator[Fields]:
         """Yield the fields of each mapping in a list."""

@@ -58,7 +58,7 @@ def read_yaml(
     events = _events(cast("IO[bytes]", bounded), name)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            bounded.begin_document()
+            bounded.taken = 0
         elif isinstance(event, yaml.MappingStartEvent):
             yield _keep(event, events, shape)
         elif isinstance(event, yaml.NodeEvent) and not (isinstance(event, yaml.ScalarEvent) and _text(event) is None):
@@ -83,17 +83,14 @@ class _BoundedSource:
 
     def __init__(self, source: IO[bytes], name: str, limit: int) -> None:
         self._source, self._name, self._limit = source, name, limit
-        self._taken = 0
+        self.taken = 0
 
     def read(self, size: int) -> bytes:
         chunk = self._source.read(size)
-        self._taken += len(chunk)
-        if self._taken > self._limit:
+        self.taken += len(chunk)
+        if self.taken > self._limit:
             raise InvalidInput([f"{self._name}: a document is larger than {self._limit >> 20} MiB"])
         return chunk
-
-    def begin_document(self) -> None:
-        self._taken = 0
 
 
 def _events(source: IO[bytes] | bytes, name: str, *, most_aliases: int = 0) -> Iterator[yaml.Event]:
@@ -135,7 +132,10 @@ def _keep(event: yaml.Event, events: Iterator[yaml.Event], shape: Any) -> Any:
             if name in shape:
                 kept[name] = value
         return kept
-    _pass_over(event, events)
+    depth = _step(event)
+    while depth:
+        if not isinstance(event := next(events), yaml.ScalarEvent):  # most are, and it need not be asked for its step
+            depth += _step(event)
     return None
 
 
@@ -163,14 +163,6 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
     if anchor := getattr(event, "anchor", None):
         anchors[anchor] = node
     return node
-
-
-def _pass_over(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
-    depth = _step(event)
-    while depth:
-        event = next(events)
-        if not isinstance(event, yaml.ScalarEvent):
-            depth += _step(event)
 
 
 def _step(event: yaml.Event) -> int:

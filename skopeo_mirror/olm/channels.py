@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.olm.semver import skip_range_contains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from skopeo_mirror.olm.file_based_catalog import Channel, ChannelEntry
     from skopeo_mirror.olm.semver import Version, VersionBounds
@@ -31,13 +31,6 @@ class Graph:
     replaces: Mapping[str, str]
     """What an entry replaces, by its name; those that replace nothing are left out."""
     skips: Mapping[str, tuple[str, ...]]
-
-    def chain(self) -> Iterator[str]:
-        """Yield the head, what it replaces, what that replaces, and so on."""
-        name: str | None = self.head
-        while name is not None:
-            yield name
-            name = self.replaces.get(name)
 
 
 def update_graph(channel: Channel, versions: Mapping[str, Version]) -> Graph:
@@ -81,7 +74,9 @@ def bundles_in_range(channel: Channel, bounds: VersionBounds, versions: Mapping[
     def inside(name: str) -> bool:
         return name in versions and bounds.contains(versions[name])
 
-    chain = list(graph.chain())
+    chain = [graph.head]
+    while older := graph.replaces.get(chain[-1]):
+        chain.append(older)
     held = {name: [one for one in (name, *graph.skips.get(name, ())) if inside(one)] for name in chain}
     seen: set[str] = set()
     adding = []  # the bundles, from the oldest on, that have more of the range at or below them than the one before

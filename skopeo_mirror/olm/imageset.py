@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = TypeVar("_T")
-_KIND = "ImageSetConfiguration"
+_KINDS = ("ImageSetConfiguration",)
 _VERSIONS = ("mirror.openshift.io/v1alpha2", "mirror.openshift.io/v2alpha1")
 _LARGEST = 1 << 20  # bytes
 _PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
@@ -153,11 +153,10 @@ def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
 
 def _image_set(root: Fields, *, skip: bool) -> ImageSet:
     _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig", skip=skip)
-    if root.required("kind") not in ("", _KIND):
-        root.problem("kind", f"expected {_KIND}, not {shown(root.required('kind'))}")
-    if root.required("apiVersion") not in ("", *_VERSIONS):
-        root.problem("apiVersion", f"expected {' or '.join(_VERSIONS)}, not {shown(root.required('apiVersion'))}")
-    mirror = root.mapping("mirror", required=True)
+    for name, known in (("kind", _KINDS), ("apiVersion", _VERSIONS)):
+        if (text := root.required(name)) not in ("", *known):
+            root.problem(name, f"expected {' or '.join(known)}, not {shown(text)}")
+    mirror = root.mapping("mirror")
     _known(mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip)
     return ImageSet(
         additional_images=tuple(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -44,28 +44,23 @@ class Version:
     identifiers: tuple[tuple[bool, int, str], ...] = ()
     """Those of a pre-release, each as whether it is a word, the number, the word: numbers come before words."""
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `MAJOR.MINOR.PATCH[-PRE][+BUILD]`; raise ValueError for anything else."""
-        match = _STRICT.fullmatch(text) if len(text) <= _LONGEST else None
-        if match is None:
-            raise ValueError(f"{text!r} is no semantic version (MAJOR.MINOR.PATCH)")
-        return cls.from_match(match)
+    places: int = field(default=3, compare=False)
+    """How many of the numbers were written; the others are 0."""
 
     @classmethod
-    def from_match(cls, match: re.Match[str]) -> Self:
-        """Build the version from a match with the groups `numbers` and `pre`; numbers that are missing are 0."""
+    def parse(cls, text: str, form: re.Pattern[str] = _STRICT) -> Self:
+        """Read `MAJOR.MINOR.PATCH[-PRE][+BUILD]`, or what else `form` allows; raise ValueError for anything else."""
+        match = form.fullmatch(text) if len(text) <= _LONGEST else None
+        if match is None:
+            raise ValueError(f"{text!r} is no semantic version")
         numbers = [int(number) for number in match["numbers"].split(".")]
         pre = match["pre"].split(".") if match["pre"] else []
         return cls(
             numbers=(*numbers, 0, 0)[:3],
             is_release=not pre,
             identifiers=tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in pre),
+            places=len(numbers),
         )
-
-    def __str__(self) -> str:
-        pre = ".".join(word or str(number) for _, number, word in self.identifiers)
-        return ".".join(map(str, self.numbers)) + (f"-{pre}" if pre else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,18 +69,14 @@ class VersionBounds:
 
     minimum: Version | None = None
     maximum: Version | None = None
-    maximum_places: int = 3
-    """How many numbers `maxVersion` gives."""
     text: str = ""
 
     @classmethod
     def parse(cls, minimum: str | None, maximum: str | None) -> Self:
         """Read both bounds, as tolerant as oc-mirror is (`v1.2` is 1.2.0); raise ValueError naming the bad one."""
-        low, high = _bound("minVersion", minimum), _bound("maxVersion", maximum)
         return cls(
-            minimum=None if low is None else Version.from_match(low),
-            maximum=None if high is None else Version.from_match(high),
-            maximum_places=3 if high is None else 1 + high["numbers"].count("."),
+            minimum=_bound("minVersion", minimum),
+            maximum=_bound("maxVersion", maximum),
             text=" ".join([*([f">={minimum}"] if minimum else []), *([f"<={maximum}"] if maximum else [])]),
         )
 
@@ -119,7 +110,7 @@ class VersionBounds:
             return False
         if self.maximum is None:
             return True
-        if (places := self.maximum_places) < len(self.maximum.numbers):
+        if (places := self.maximum.places) < len(self.maximum.numbers):
             return version.numbers[:places] <= self.maximum.numbers[:places]
         return version <= self.maximum
 
@@ -139,22 +130,18 @@ def skip_range_contains(skip_range: str, version: Version) -> bool:
         return False
 
 
-def _bound(field: str, text: str | None) -> re.Match[str] | None:
-    if text is None:
-        return None
-    match = _TOLERANT.fullmatch(text) if len(text) <= _LONGEST else None
-    if match is None:
-        raise ValueError(f"{field} {text!r} is no semantic version")
-    return match
+def _bound(name: str, text: str | None) -> Version | None:
+    try:
+        return None if text is None else Version.parse(text, _TOLERANT)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _all_hold(conditions: str, version: Version) -> bool:
     comparisons = re.sub(r"([<>=!])\s+", r"\1", conditions).split()
     if not comparisons:
         raise ValueError("an empty range")
-    held = {
-        _holds(comparison, version) for comparison in comparisons
-    }  # all are read: one that is wrong voids the range
+    held = {_holds(comparison, version) for comparison in comparisons}  # all are read: a wrong one voids the range
     return held == {True}
 
 
