@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from skopeo_mirror.cli.help import Group
-from skopeo_mirror.cli.options import SkopeoPath
+from skopeo_mirror.cli.options import SKOPEO, flag
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError
 from skopeo_mirror.signals import Signalled, listen
 
@@ -72,10 +72,9 @@ def _die(lines: Sequence[str], status: int) -> None:
 
 @app.callback(invoke_without_command=True, help=app.info.help)
 def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the versions of the program and of skopeo.")
-    ] = False,
-    skopeo: SkopeoPath = None,
+    *,
+    version: bool = flag("--version", "Options", "Print the versions of the program and of skopeo."),
+    skopeo: str | None = SKOPEO,
 ) -> None:
     """Answer `--version`; typer shows the program's help from elsewhere. `--skopeo` is for whatever command follows."""
     if skopeo is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import fields, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.models import OptionInfo
@@ -30,12 +30,12 @@ def command(cls: type[Command] = Command) -> Callable[[Callable[..., None]], Any
 
 def flattened(function: Callable[..., None]) -> Callable[..., None]:
     """`function` as typer takes one: each group is a parameter for each of its options, all sorted for the help."""
-    hints = get_type_hints(function, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    given = inspect.signature(function, eval_str=True).parameters
+    groups: dict[str, Any] = {name: one.annotation for name, one in given.items() if is_dataclass(one.annotation)}
     parameters: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        own = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters += _options_of(groups[name]) if name in groups else [own]
+    for name, one in given.items():
+        group = groups.get(name)
+        parameters += [one] if group is None else inspect.signature(group, eval_str=True).parameters.values()
     parameters.sort(key=_place)
 
     @wraps(function)
@@ -51,22 +51,10 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
     return with_groups
 
 
-def _options_of(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(group)
-    ]
-
-
 def _place(parameter: inspect.Parameter) -> tuple[int, int]:
     """Arguments first, then options by heading, and below it as the heading says or as they are declared."""
-    for said in getattr(parameter.annotation, "__metadata__", ()):
-        if isinstance(said, OptionInfo):
-            heading = str(said.rich_help_panel)
-            # typer takes the first name for a default until it reads the annotation
-            long = next(str(name) for name in (said.default, *(said.param_decls or ())) if str(name).startswith("--"))
-            return 1 + list(HEADINGS).index(heading), (*HEADINGS[heading], long).index(long)
-    return 0, 0
+    option = parameter.default
+    if not isinstance(option, OptionInfo):
+        return 0, 0
+    heading, long = str(option.rich_help_panel), (option.param_decls or ())[-1]
+    return 1 + list(HEADINGS).index(heading), (*HEADINGS[heading], long).index(long)

@@ -1,29 +1,32 @@
-"""The options of the command line in groups, each option once: name, variable, heading, help."""
+"""The options of the command line in groups, each option once: names, heading, help.
+
+The default of a field, or of a command's parameter, is its option, as typer has it: typer gives the value.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
     from skopeo_mirror.skopeo.settings import Settings
 
-_INPUT: Final = "Images"
-_CONF: Final = "registries.conf"
-_DEST: Final = "Destination"
-_ACCESS: Final = "Access"
-_RUN: Final = "Run"
+INPUT: Final = "Images"
+CONF: Final = "registries.conf"
+DEST: Final = "Destination"
+ACCESS: Final = "Access"
+RUN: Final = "Run"
 OUTPUT: Final = "Output"
 
 HEADINGS: Final[dict[str, tuple[str, ...]]] = {
-    _INPUT: (),
-    _CONF: (),
-    _DEST: (),
-    _ACCESS: ("--authfile", "--src-authfile", "--dest-authfile", "--src-cert-dir", "--dest-cert-dir"),
-    _RUN: (
+    INPUT: (),
+    CONF: (),
+    DEST: (),
+    ACCESS: ("--authfile", "--src-authfile", "--dest-authfile", "--src-cert-dir", "--dest-cert-dir"),
+    RUN: (
         *("--jobs", "--retries", "--timeout", "--stall-timeout", "--fail-fast", "--no-plan", "--dry-run"),
         *("--skopeo", "--skopeo-option"),
     ),
@@ -32,112 +35,79 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
 """The headings of the help in their order; below each first these options, the others as they are declared."""
 
 
-def option(*names: str, help: str, panel: str, metavar: str, least: int | None = None) -> Any:  # noqa: A002 - typer's own word
+def argument(shown: str) -> Any:
+    """An argument, as the help shows it; in brackets, one that may be missing."""
+    return typer.Argument(None if shown.startswith("[") else ..., metavar=shown, show_default=False)
+
+
+def option(shown: str, heading: str, text: str, *, default: Any = None, least: int | None = None) -> Any:
     """An option that takes one value, and so has the variable SKOPEO_MIRROR_<NAME> under every command."""
-    long = next(name for name in names if name.startswith("--"))
-    variable = "SKOPEO_MIRROR_" + long.removeprefix("--").upper().replace("-", "_")
-    return flag(*names, help=help, panel=panel, metavar=metavar, min=least, envvar=variable, show_envvar=False)
+    *names, metavar = shown.split()
+    variable = "SKOPEO_MIRROR_" + names[-1].removeprefix("--").upper().replace("-", "_")
+    more: dict[str, Any] = {"metavar": metavar, "min": least, "envvar": variable, "show_envvar": False}
+    return typer.Option(default, *names, help=text, rich_help_panel=heading, show_default=False, **more)
 
 
-def flag(*names: str, help: str, panel: str, **more: Any) -> Any:  # noqa: A002 - typer's own word
-    """An option that is there or not; with a metavar, one whose values are as many as are given."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)
+def repeated(shown: str, heading: str, text: str) -> Any:
+    """An option that takes one more value each time that it is given."""
+    *names, metavar = shown.split()
+    return typer.Option(None, *names, help=text, rich_help_panel=heading, show_default=False, metavar=metavar)
 
 
-Images = Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", show_default=False)]
-Jobs = Annotated[int, option("-j", "--jobs", metavar="N", least=1, panel=_RUN, help="Images at a time (8).")]
-Json = Annotated[bool, flag("--json", panel=OUTPUT, help="One JSON document on stdout, nothing else.")]
-Quiet = Annotated[bool, flag("-q", "--quiet", panel=OUTPUT, help="Only failures.")]
-SkopeoPath = Annotated[str | None, option("--skopeo", metavar="PATH", panel=_RUN, help="The skopeo to run.")]
-FromLayout = Annotated[
-    str | None,
-    option("--from", metavar="oci:DIR", panel=_INPUT, help="Take the images from a layout that a run has filled."),
-]
+def flag(shown: str, heading: str, text: str) -> Any:
+    """An option that is there or not."""
+    return typer.Option(False, *shown.split(), help=text, rich_help_panel=heading, show_default=False)
+
+
+IMAGES: Final = argument("[IMAGE]...")
+JOBS: Final = option("-j --jobs N", RUN, "Images at a time (8).", default=8, least=1)
+JSON: Final = flag("--json", OUTPUT, "One JSON document on stdout, nothing else.")
+QUIET: Final = flag("-q --quiet", OUTPUT, "Only failures.")
+SKOPEO: Final = option("--skopeo PATH", RUN, "The skopeo to run.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """What is asked for, beside the images that are named."""
 
-    images_from: Annotated[
-        list[str] | None,
-        flag(
-            "-f",
-            "--images-from",
-            metavar="FILE",
-            panel=_INPUT,
-            help="Read references from FILE, one a line (-: stdin).",
-        ),
-    ] = None
-    config: Annotated[
-        str | None,
-        option(
-            "-c", "--config", metavar="FILE", panel=_INPUT, help="Read an ImageSetConfiguration, as oc-mirror has it."
-        ),
-    ] = None
-    skip_unsupported: Annotated[
-        bool,
-        flag("--skip-unsupported", panel=_INPUT, help="With -c: pass over what is not done here, with a warning."),
-    ] = False
-    shard: Annotated[
-        str | None, option("--shard", metavar="I/N", panel=_INPUT, help="Keep the I-th of N stable parts of the list.")
-    ] = None
+    images_from: list[str] | None = repeated(
+        "-f --images-from FILE", INPUT, "Read references from FILE, one a line (-: stdin)."
+    )
+    config: str | None = option("-c --config FILE", INPUT, "Read an ImageSetConfiguration, as oc-mirror has it.")
+    skip_unsupported: bool = flag(
+        "--skip-unsupported", INPUT, "With -c: pass over what is not done here, with a warning."
+    )
+    shard: str | None = option("--shard I/N", INPUT, "Keep the I-th of N stable parts of the list.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conf:
     """Which registries.conf; the host's own files depend on the skopeo that is installed."""
 
-    registries_conf: Annotated[
-        str | None, option("-r", "--registries-conf", metavar="FILE", panel=_CONF, help="Redirect pulls as FILE says.")
-    ] = None
-    registries_conf_dir: Annotated[
-        str | None,
-        option(
-            "--registries-conf-dir", metavar="DIR", panel=_CONF, help="Merge the drop-ins of DIR (*.conf) over FILE."
-        ),
-    ] = None
-    strict: Annotated[bool, flag("--strict", panel=_CONF, help="Take warnings about registries.conf for errors.")] = (
-        False
+    registries_conf: str | None = option("-r --registries-conf FILE", CONF, "Redirect pulls as FILE says.")
+    registries_conf_dir: str | None = option(
+        "--registries-conf-dir DIR", CONF, "Merge the drop-ins of DIR (*.conf) over FILE."
     )
-    skopeo: SkopeoPath = None
+    strict: bool = flag("--strict", CONF, "Take warnings about registries.conf for errors.")
+    skopeo: str | None = SKOPEO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pull:
     """How images and catalogs are pulled."""
 
-    all_mirrors: Annotated[
-        bool, flag("--all-mirrors", panel=_CONF, help="Use every mirror for tags and digests alike.")
-    ] = False
-    mirrors_only: Annotated[
-        bool, flag("--mirrors-only", panel=_CONF, help="Never contact an image's original location.")
-    ] = False
-    authfile: Annotated[
-        str | None, option("--authfile", metavar="FILE", panel=_ACCESS, help="Credentials for both sides.")
-    ] = None
-    src_authfile: Annotated[
-        str | None, option("--src-authfile", metavar="FILE", panel=_ACCESS, help="Credentials for the sources.")
-    ] = None
-    src_cert_dir: Annotated[
-        str | None, option("--src-cert-dir", metavar="DIR", panel=_ACCESS, help="Certificates for the sources.")
-    ] = None
-    policy: Annotated[
-        str | None, option("--policy", metavar="FILE", panel=_ACCESS, help="The trust policy (policy.json).")
-    ] = None
-    insecure_policy: Annotated[bool, flag("--insecure-policy", panel=_ACCESS, help="Check no signatures.")] = False
-    retries: Annotated[
-        int, option("--retries", metavar="N", least=0, panel=_RUN, help="More rounds after faults that may pass (2).")
-    ] = 2
-    timeout: Annotated[
-        str | None, option("--timeout", metavar="DURATION", panel=_RUN, help="Bound on one attempt (none).")
-    ] = None
-    stall_timeout: Annotated[
-        str,
-        option(
-            "--stall-timeout", metavar="DURATION", panel=_RUN, help="End an attempt that moves nothing so long (60s)."
-        ),
-    ] = "60s"
+    all_mirrors: bool = flag("--all-mirrors", CONF, "Use every mirror for tags and digests alike.")
+    mirrors_only: bool = flag("--mirrors-only", CONF, "Never contact an image's original location.")
+    authfile: str | None = option("--authfile FILE", ACCESS, "Credentials for both sides.")
+    src_authfile: str | None = option("--src-authfile FILE", ACCESS, "Credentials for the sources.")
+    src_cert_dir: str | None = option("--src-cert-dir DIR", ACCESS, "Certificates for the sources.")
+    policy: str | None = option("--policy FILE", ACCESS, "The trust policy (policy.json).")
+    insecure_policy: bool = flag("--insecure-policy", ACCESS, "Check no signatures.")
+    retries: int = option("--retries N", RUN, "More rounds after faults that may pass (2).", default=2, least=0)
+    timeout: str | None = option("--timeout DURATION", RUN, "Bound on one attempt (none).")
+    stall_timeout: str = option(
+        "--stall-timeout DURATION", RUN, "End an attempt that moves nothing so long (60s).", default="60s"
+    )
 
     @property
     def settings(self) -> Settings:
@@ -161,57 +131,30 @@ class Pull:
 class Push:
     """How, and under which names, images are written."""
 
-    scoped: Annotated[bool, flag("--scoped", panel=_DEST, help="Keep the source host in the destination path.")] = False
-    max_nested_paths: Annotated[
-        int,
-        option(
-            "--max-nested-paths",
-            metavar="N",
-            least=0,
-            panel=_DEST,
-            help="At most N path components there, the rest joined with -.",
-        ),
-    ] = 0
-    dest_tls_verify: Annotated[
-        str | None,
-        option("--dest-tls-verify", metavar="BOOL", panel=_DEST, help="Require HTTPS and verify certificates there."),
-    ] = None
-    dest_authfile: Annotated[
-        str | None, option("--dest-authfile", metavar="FILE", panel=_ACCESS, help="Credentials for the destination.")
-    ] = None
-    dest_cert_dir: Annotated[
-        str | None, option("--dest-cert-dir", metavar="DIR", panel=_ACCESS, help="Certificates for the destination.")
-    ] = None
-    remove_signatures: Annotated[bool, flag("--remove-signatures", panel=_ACCESS, help="Do not copy signatures.")] = (
-        False
+    scoped: bool = flag("--scoped", DEST, "Keep the source host in the destination path.")
+    max_nested_paths: int = option(
+        "--max-nested-paths N", DEST, "At most N path components there, the rest joined with -.", default=0, least=0
     )
-    skopeo_option: Annotated[
-        list[str] | None,
-        flag("--skopeo-option", metavar="OPT", panel=_RUN, help="Hand OPT to `skopeo copy` unchanged (--name=value)."),
-    ] = None
+    dest_tls_verify: str | None = option("--dest-tls-verify BOOL", DEST, "Require HTTPS and verify certificates there.")
+    dest_authfile: str | None = option("--dest-authfile FILE", ACCESS, "Credentials for the destination.")
+    dest_cert_dir: str | None = option("--dest-cert-dir DIR", ACCESS, "Certificates for the destination.")
+    remove_signatures: bool = flag("--remove-signatures", ACCESS, "Do not copy signatures.")
+    skopeo_option: list[str] | None = repeated(
+        "--skopeo-option OPT", RUN, "Hand OPT to `skopeo copy` unchanged (--name=value)."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
     """How a run goes, and what is left of it."""
 
-    jobs: Jobs = 8
-    fail_fast: Annotated[
-        bool, flag("--fail-fast", panel=_RUN, help="Start no more images after the first failure.")
-    ] = False
-    no_plan: Annotated[
-        bool, flag("--no-plan", panel=_RUN, help="Do not read manifests ahead (but for dir: and --from).")
-    ] = False
-    dry_run: Annotated[bool, flag("--dry-run", panel=_RUN, help="Everything but the copy.")] = False
-    json: Json = False
-    report: Annotated[
-        Path | None, option("--report", metavar="FILE", panel=OUTPUT, help="Write the same document to FILE.")
-    ] = None
-    failed_images: Annotated[
-        Path | None, option("--failed-images", metavar="FILE", panel=OUTPUT, help="Write what failed to FILE, for -f.")
-    ] = None
-    log_dir: Annotated[
-        Path | None, option("--log-dir", metavar="DIR", panel=OUTPUT, help="Keep skopeo's log of every failed attempt.")
-    ] = None
-    quiet: Quiet = False
-    verbose: Annotated[bool, flag("-v", "--verbose", panel=OUTPUT, help="Every attempt.")] = False
+    jobs: int = JOBS
+    fail_fast: bool = flag("--fail-fast", RUN, "Start no more images after the first failure.")
+    no_plan: bool = flag("--no-plan", RUN, "Do not read manifests ahead (but for dir: and --from).")
+    dry_run: bool = flag("--dry-run", RUN, "Everything but the copy.")
+    json: bool = JSON
+    report: Path | None = option("--report FILE", OUTPUT, "Write the same document to FILE.")
+    failed_images: Path | None = option("--failed-images FILE", OUTPUT, "Write what failed to FILE, for -f.")
+    log_dir: Path | None = option("--log-dir DIR", OUTPUT, "Keep skopeo's log of every failed attempt.")
+    quiet: bool = QUIET
+    verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from importlib import import_module
 from inspect import signature
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 
@@ -20,15 +20,15 @@ PULLING = ("copy", "route", "pin", "images", "catalog")
 class Group:
     """Two options."""
 
-    skopeo: Annotated[str, option("--skopeo", metavar="PATH", panel="Run", help="Late.")] = "one"
-    report: Annotated[str, option("--report", metavar="FILE", panel="Output", help="Last.")] = "two"
+    skopeo: str = option("--skopeo PATH", "Run", "Late.", default="one")
+    report: str = option("--report FILE", "Output", "Last.", default="two")
 
 
 def taking(
     *,
-    jobs: Annotated[int, option("-j", "--jobs", metavar="N", panel="Run", help="Early.")] = 8,
+    jobs: int = option("-j --jobs N", "Run", "Early.", default=8),
     group: Group,
-    new: Annotated[bool, flag("--new", panel="Run", help="In no list.")] = False,
+    new: bool = flag("--new", "Run", "In no list."),
 ) -> None:
     """Take a group between options of its own."""
     TAKEN.append((jobs, group, new))

@@ -43,7 +43,7 @@ def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, seconds: i
 
 
 def test_patience_is_unbounded_but_for_stalls() -> None:
-    assert Pull(stall_timeout="60s").settings.timeouts == Timeouts(timeout=None, stall=60.0)
+    assert Pull(timeout=None, stall_timeout="60s").settings.timeouts == Timeouts(timeout=None, stall=60.0)
     assert Pull(timeout="2m", stall_timeout="0").settings.timeouts == Timeouts(timeout=120.0, stall=None)
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json as json_text
-from typing import Annotated
-
-import typer
 
 from skopeo_mirror.cli.asked import catalogs
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Conf, Json, Pull
+from skopeo_mirror.cli.options import JSON, Conf, Pull, argument
 from skopeo_mirror.olm.imageset import OperatorCatalog
 from skopeo_mirror.olm.overview import catalog_document, catalog_table
 from skopeo_mirror.output.console import Console
@@ -19,10 +16,10 @@ from skopeo_mirror.output.console import Console
 @command()
 def catalog(
     *,
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
+    reference: str = argument("REFERENCE"),
     conf: Conf,
     pull: Pull,
-    json: Json = False,
+    json: bool = JSON,
 ) -> None:
     """List an operator catalog: packages, channels and their heads. It is pulled through registries.conf as any image.
 

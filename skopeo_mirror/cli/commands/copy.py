@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,7 +11,7 @@ from skopeo_mirror.cli import checks
 from skopeo_mirror.cli.asked import wishes
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Asked, Conf, FromLayout, Pull, Push, Running
+from skopeo_mirror.cli.options import INPUT, Asked, Conf, Pull, Push, Running, argument, option
 from skopeo_mirror.cli.reporting import Account, ReportingCommand
 from skopeo_mirror.cli.values import check_skopeo_options, parse_bool
 from skopeo_mirror.errors import UsageError
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 def copy(
     *,
     context: typer.Context,
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]... DESTINATION", show_default=False)] = None,
+    arguments: list[str] | None = argument("[IMAGE]... DESTINATION"),
     asked: Asked,
-    from_: FromLayout = None,
+    from_: str | None = option("--from oci:DIR", INPUT, "Take the images from a layout that a run has filled."),
     conf: Conf,
     pull: Pull,
     push: Push,

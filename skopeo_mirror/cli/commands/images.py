@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from skopeo_mirror.cli import asked as asking
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import OUTPUT, Asked, Conf, Images, Pull, flag
+from skopeo_mirror.cli.options import IMAGES, OUTPUT, Asked, Conf, Pull, flag
 from skopeo_mirror.output.console import Console
-
-ShowWantedBy = Annotated[
-    bool, flag("-v", "--verbose", panel=OUTPUT, help="Say below each image, as a comment, who wants it (-c).")
-]
 
 
 @command()
 def images(
     *,
-    images: Images = None,
+    images: list[str] | None = IMAGES,
     asked: Asked,
     conf: Conf,
     pull: Pull,
-    verbose: ShowWantedBy = False,
+    verbose: bool = flag("-v --verbose", OUTPUT, "Say below each image, as a comment, who wants it (-c)."),
 ) -> None:
     """Print the image references that the given inputs name, normalized, each once, one a line.
 

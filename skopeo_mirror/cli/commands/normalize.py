@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from skopeo_mirror.cli.checks import refuse_beside
 from skopeo_mirror.cli.configuration import configuration
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Conf
+from skopeo_mirror.cli.options import Conf, argument
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.registries_conf.normalizing import normalized
 
@@ -18,7 +16,7 @@ from skopeo_mirror.registries_conf.normalizing import normalized
 def normalize(
     *,
     context: typer.Context,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    file: str | None = argument("[FILE]"),
     conf: Conf,
 ) -> None:
     """Print the configuration in canonical form, drop-ins merged, as every skopeo from 1.9 on reads it.

@@ -10,13 +10,15 @@ from skopeo_mirror.cli import asked as asking
 from skopeo_mirror.cli import checks
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Asked, Conf, Images, Jobs, Pull, Quiet
+from skopeo_mirror.cli.options import IMAGES, JOBS, QUIET, Asked, Conf, Pull
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.transfer.pinning import pin_all
 
 
 @command()
-def pin(*, images: Images = None, asked: Asked, conf: Conf, pull: Pull, jobs: Jobs = 8, quiet: Quiet = False) -> None:
+def pin(
+    *, images: list[str] | None = IMAGES, asked: Asked, conf: Conf, pull: Pull, jobs: int = JOBS, quiet: bool = QUIET
+) -> None:
     """Resolve tags to digests through the mirrors; print name:tag@sha256:..., one a line, in the order given.
 
     Example: skopeo-mirror pin -r registries.conf quay.io/foo/app:v1

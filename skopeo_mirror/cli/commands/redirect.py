@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import OUTPUT, option
+from skopeo_mirror.cli.options import OUTPUT, argument, option
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.redirect_formats import (
     Format,
@@ -19,16 +16,14 @@ from skopeo_mirror.output.redirect_formats import (
     redirect_text,
 )
 
-RedirectFormat = Annotated[
-    Format, option("--format", metavar="FORMAT", panel=OUTPUT, help=f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).")
-]
-
 
 @command()
 def redirect(
     *,
-    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", show_default=False)],
-    format_: RedirectFormat = Format.REGISTRIES_CONF,
+    reports: list[Path] = argument("REPORT..."),
+    format_: Format = option(
+        "--format FORMAT", OUTPUT, f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).", default=Format.REGISTRIES_CONF
+    ),
 ) -> None:
     """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
 

@@ -9,7 +9,7 @@ import typer
 from skopeo_mirror.cli import asked as asking
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Asked, Conf, Images, Json, Pull, Quiet
+from skopeo_mirror.cli.options import IMAGES, JSON, QUIET, Asked, Conf, Pull
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.routes import Routed, route_document, route_tree
@@ -18,7 +18,7 @@ from skopeo_mirror.registries_conf.routing import Route
 
 @command()
 def route(
-    *, images: Images = None, asked: Asked, conf: Conf, pull: Pull, json: Json = False, quiet: Quiet = False
+    *, images: list[str] | None = IMAGES, asked: Asked, conf: Conf, pull: Pull, json: bool = JSON, quiet: bool = QUIET
 ) -> None:
     """Show, offline, from where each image would be pulled: the candidates in order, and why others are not.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json as json_text
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from skopeo_mirror.cli.checks import refuse_beside
 from skopeo_mirror.cli.configuration import configuration_files
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import Conf, Json
+from skopeo_mirror.cli.options import JSON, Conf, argument
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by, valid_line
 from skopeo_mirror.registries_conf.reading import dropin_files, examine
@@ -21,9 +20,9 @@ from skopeo_mirror.registries_conf.reading import dropin_files, examine
 def validate(
     *,
     context: typer.Context,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
+    files: list[Path] | None = argument("[FILE]..."),
     conf: Conf,
-    json: Json = False,
+    json: bool = JSON,
 ) -> None:
     """Check registries.conf files, every problem at once. A directory stands for its drop-ins.
 
