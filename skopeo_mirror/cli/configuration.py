@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import SkopeoUnusable, UsageError
-from skopeo_mirror.files import home_directory
 from skopeo_mirror.registries_conf.host import host_files
 from skopeo_mirror.registries_conf.reading import dropin_files, read
 
@@ -48,4 +47,4 @@ def _host_files(skopeo: str | None) -> tuple[Path, ...]:
         version = find(skopeo, os.environ).version_info
     except SkopeoUnusable:
         version = VERSION_WHERE_NONE_IS_FOUND
-    return host_files(home=home_directory(os.environ), version=version)
+    return host_files(version=version, environment=os.environ)

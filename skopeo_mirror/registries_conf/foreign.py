@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.locations import HUB, cleaned
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
-from skopeo_mirror.registries_conf.normalizing import normalized
+from skopeo_mirror.registries_conf.writing import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -47,6 +47,14 @@ MIRROR = {
 VERSION_1 = {"search": Type.TABLE, "insecure": Type.TABLE, "block": Type.TABLE}
 VERSION_1_LIST = {"registries": Type.STRINGS}
 
+_DESCRIBED = (
+    (bool, "a boolean"),  # before the numbers, of which it is one
+    (str, "a string"),
+    (int | float, "a number"),
+    (dict, "a single table"),
+    (list, "an array"),
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sorted:
@@ -108,17 +116,7 @@ def has_type(value: object, wanted: Type) -> bool:
 
 def described(value: object) -> str:
     """Say what kind of value this is, for messages."""
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, str):
-        return "a string"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, dict):
-        return "a single table"
-    if isinstance(value, list):
-        return "an array"
-    return "a date or time"
+    return next((words for kind, words in _DESCRIBED if isinstance(value, kind)), "a date or time")
 
 
 def registry_name(table: Mapping[str, Any]) -> str:

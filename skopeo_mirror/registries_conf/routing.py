@@ -92,11 +92,7 @@ class Router:
         """
         if len(name) > NAME_LIMIT:
             return None
-        for prefix in _prefixes(name):
-            registry = self._registries.get(prefix)
-            if registry is not None:
-                return registry
-        return None
+        return next((self._registries[prefix] for prefix in _prefixes(name) if prefix in self._registries), None)
 
     def route(self, reference: Reference) -> Route:
         """Return the pull candidates of `reference` (containers/image's `PullSourcesFromReference`).
@@ -106,46 +102,32 @@ class Router:
         reference = as_pulled(reference)
         registry = self.lookup(reference.name)
         if registry is None:
-            return Route(reference=reference, registry=None, candidates=(self._unmatched(reference),))
+            location = reference.name.partition("/")[0]
+            own = PullSource(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
+            return Route(reference=reference, registry=None, candidates=(own,))
         used: list[PullSource] = []
         skipped: list[Skipped] = []
         for index, mirror in enumerate(registry.mirrors):
             why = _why_skipped(registry, mirror, digested=reference.digest is not None)
             if why is None:
-                used.append(self._mirror(reference, registry, index))
+                used.append(self._source(reference, registry, mirror, f"mirror[{index}].location", Kind.MIRROR))
             else:
                 skipped.append(Skipped(location=mirror.location, why=why))
-        used.append(self._origin(reference, registry))
+        used.append(self._source(reference, registry, registry, "location", Kind.ORIGIN))
         return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
 
-    def _unmatched(self, reference: Reference) -> PullSource:
-        location = reference.name.partition("/")[0]
-        return PullSource(reference=reference, location=location, insecure=False, blocked=False, kind=Kind.ORIGIN)
-
-    def _mirror(self, reference: Reference, registry: Registry, index: int) -> PullSource:
-        mirror = registry.mirrors[index]
-        physical = _rewrite(reference, registry, mirror.location, f"mirror[{index}].location")
+    def _source(
+        self, reference: Reference, registry: Registry, there: Mirror | Registry, key: str, kind: Kind
+    ) -> PullSource:
+        physical = _rewrite(reference, registry, there.location, key) if there.location else reference
+        found = self.lookup(physical.name)
         return PullSource(
             reference=physical,
-            location=mirror.location,
-            insecure=mirror.insecure,
-            blocked=self._is_blocked(physical),
-            kind=Kind.MIRROR,
+            location=there.location,
+            insecure=there.insecure,
+            blocked=found is not None and found.blocked,
+            kind=kind,
         )
-
-    def _origin(self, reference: Reference, registry: Registry) -> PullSource:
-        physical = _rewrite(reference, registry, registry.location, "location") if registry.location else reference
-        return PullSource(
-            reference=physical,
-            location=registry.location,
-            insecure=registry.insecure,
-            blocked=self._is_blocked(physical),
-            kind=Kind.ORIGIN,
-        )
-
-    def _is_blocked(self, physical: Reference) -> bool:
-        registry = self.lookup(physical.name)
-        return registry is not None and registry.blocked
 
 
 def as_pulled(reference: Reference) -> Reference:

@@ -84,8 +84,7 @@ def scoped_prefixes(image: Reference, candidates: Sequence[PullSource], writes_t
 def _registries(image: Reference, candidates: Sequence[PullSource], writes_to: Reference | None) -> dict[str, Registry]:
     """The entries for one image by their prefixes, its own first."""
     if not candidates:
-        names = [] if writes_to is None else [writes_to.name]
-        return {name: Registry(prefix=name, location=name) for name in names}
+        return {name: Registry(prefix=name, location=name) for name in physical_repositories((), writes_to)}
     *mirrors, last = candidates
     own = Registry(
         prefix=image.name,
@@ -94,9 +93,8 @@ def _registries(image: Reference, candidates: Sequence[PullSource], writes_to: R
         mirrors=tuple(Mirror(location=mirror.reference.name, insecure=mirror.insecure) for mirror in mirrors),
     )
     # Two tables with one location must agree on `insecure`; a mirror's own is read from its mirror entry only.
-    insecure_of = {last.reference.name: last.insecure}
     physical = {
-        name: Registry(prefix=name, location=name, insecure=insecure_of.get(name, False))
+        name: Registry(prefix=name, location=name, insecure=last.insecure and name == own.location)
         for name in physical_repositories(candidates, writes_to)
     }
     return {image.name: own, **{name: table for name, table in physical.items() if name != image.name}}

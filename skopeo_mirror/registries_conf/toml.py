@@ -27,8 +27,7 @@ NESTING_LIMIT = 10_000
 DOT_LIMIT = 50_000_000
 """Sum over the lines of the dots in each, squared: the standard reader takes that long for dotted keys (3 s)."""
 
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MARK = re.compile(rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 _WIDE_BLANK = re.compile(r"[^\S\x00-\x7f]")  # outside of strings tomlkit takes these for blanks
 
@@ -48,10 +47,9 @@ def decode(content: bytes) -> str:
 
     BurntSushi/toml drops the two bytes of a UTF-16 mark as well, and refuses control characters even in comments.
     """
-    for mark in (_UTF8_MARK, *_UTF16_MARKS):
-        if content.startswith(mark):
-            content = content[len(mark) :]
-            break
+    mark = _MARK.match(content)
+    if mark is not None:
+        content = content[mark.end() :]
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -69,7 +67,7 @@ def decode(content: bytes) -> str:
 
 def has_mark(content: bytes) -> bool:
     """Whether a file begins with a byte order mark."""
-    return content.startswith((_UTF8_MARK, *_UTF16_MARKS))
+    return _MARK.match(content) is not None
 
 
 def parse(text: str) -> tuple[dict[str, Any], TomlError | None]:
@@ -91,7 +89,8 @@ def parse(text: str) -> tuple[dict[str, Any], TomlError | None]:
     except ValueError as error:
         values = _parse_1_1(text, str(error))
         newer = TomlError(*_taken_apart(str(error), text))
-    _check_integers(values)
+    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in _scalars(values)):
+        raise TomlError("an integer does not fit in 64 bits")
     return values, newer
 
 
@@ -116,7 +115,8 @@ def _parse_1_1(text: str, complaint: str) -> dict[str, Any]:
         raise TomlError(named, error.line, error.col + 1) from error
     except (TOMLKitError, RecursionError, ValueError) as error:
         raise TomlError(str(error) or reason, line, column) from error
-    if _has_infinity(values) and not re.search(r"\binf\b", text):
+    infinite = any(isinstance(value, float) and math.isinf(value) for value in _scalars(values))
+    if infinite and not re.search(r"\binf\b", text):
         raise TomlError("a float is out of range")
     return values
 
@@ -136,16 +136,6 @@ def _float(text: str) -> float:
     if math.isinf(value) and "inf" not in text:
         raise TomlError(f"the float {text} is out of range")
     return value
-
-
-def _check_integers(values: dict[str, Any]) -> None:
-    for value in _scalars(values):
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise TomlError("an integer does not fit in 64 bits")
-
-
-def _has_infinity(values: dict[str, Any]) -> bool:
-    return any(isinstance(value, float) and math.isinf(value) for value in _scalars(values))
 
 
 def _scalars(values: dict[str, Any]) -> Iterator[object]:

@@ -1,4 +1,4 @@
-"""Entries as TOML: the one writer of scoped files, of what `normalize` prints, and of redirects (pure)."""
+"""Configurations as TOML: the one writer of scoped files, of what `normalize` prints, and of redirects (pure)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,43 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.registries_conf.model import PullFromMirror
+from skopeo_mirror.errors import InvalidConfiguration
+from skopeo_mirror.registries_conf.model import PullFromMirror, contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from skopeo_mirror.registries_conf.model import Mirror, Registry
+    from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 
 _FOUR_DIGITS = 0xFFFF  # the last code point that four hex digits can name
 _NO_PRINTABLE_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+def normalized(configuration: Configuration) -> str:
+    """Return the configuration in one canonical form: plain TOML 1.0 that every skopeo from 1.9 on reads the same way.
+
+    Prefix and location are explicit, the entries sorted by prefix, defaults left out. Reading the result gives the same
+    routes for every reference, and normalizing it again the same text. Raises InvalidConfiguration where entries of
+    different files contradict each other: containers/image lets that pass across files, and refuses it in one.
+    """
+    problems = [
+        f"{_file(registry)}: registry ({registry.prefix}).{key}: differs from the entry {other.prefix} of "
+        f"{_file(other)}, which has the same location {registry.location or registry.prefix!r}; one file cannot say "
+        f"both (give both one {key})"
+        for registry, other, key in contradictions(configuration.registries)
+    ]
+    if problems:
+        raise InvalidConfiguration(problems)
+    others = configuration.others
+    settings = [f"{key} = {value_text(value)}" for key, value in sorted(others.items()) if value and key != "aliases"]
+    aliases = [f"{value_text(name)} = {value_text(value)}" for name, value in sorted(others.get("aliases", {}).items())]
+    return document(
+        [
+            "\n".join(settings),
+            *map(registry_text, sorted(configuration.registries, key=lambda registry: registry.prefix)),
+            "\n".join(["[aliases]", *aliases] if aliases else []),
+        ]
+    )
 
 
 def document(sections: Iterable[str]) -> str:
@@ -45,6 +73,10 @@ def value_text(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(value_text, value))}]"
     return _NO_PRINTABLE_ASCII.sub(_escaped, json.dumps(str(value), ensure_ascii=False))
+
+
+def _file(registry: Registry) -> str:
+    return "the configuration" if registry.position is None else registry.position.file
 
 
 def _mirror_text(mirror: Mirror) -> str:

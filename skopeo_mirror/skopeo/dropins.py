@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import SkopeoMirrorError
-from skopeo_mirror.files import home_directory, private_directory, temporary_directory
+from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.registries_conf.host import possible_dropins
 from skopeo_mirror.skopeo.debuglog import parse_line, unquote
 from skopeo_mirror.skopeo.supervision import Timeouts, Transcript
@@ -34,8 +34,7 @@ def ambient_dropins(skopeo: Skopeo) -> tuple[Path, ...]:
     loaded = _asked(skopeo)
     if loaded is not None:
         return loaded
-    environment = skopeo.environment
-    return possible_dropins(home=home_directory(environment), environment=environment)
+    return possible_dropins(environment=skopeo.environment)
 
 
 def _asked(skopeo: Skopeo) -> tuple[Path, ...] | None:

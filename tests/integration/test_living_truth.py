@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidConfiguration, InvalidReference, Unroutable
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import dropin_files, examine, read
 from skopeo_mirror.registries_conf.routing import Router
+from skopeo_mirror.registries_conf.writing import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable

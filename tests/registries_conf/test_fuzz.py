@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidReference, Unroutable
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router
+from skopeo_mirror.registries_conf.writing import normalized
 
 WORDS = [
     *"[]{}=.,#'\"\\\n\r\t \0",

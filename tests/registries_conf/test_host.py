@@ -73,7 +73,7 @@ def test_files_in_their_order(
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    found = host_files(home=tmp_path / "home", version=version, uid=uid, environment={}, root=tmp_path)
+    found = host_files(version=version, environment={"HOME": str(tmp_path / "home")}, uid=uid, root=tmp_path)
     assert [str(file.relative_to(tmp_path)) for file in found] == read
 
 
@@ -82,8 +82,8 @@ def test_a_new_skopeo_heeds_xdg_config_home_and_passes_over_links(tmp_path: Path
     (containers / "registries.conf.d").mkdir(parents=True)
     (containers / "registries.conf").touch()
     (containers / "registries.conf.d/a.conf").symlink_to("../registries.conf")
-    environment = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
-    found = host_files(home=tmp_path, version=NEW, uid=0, environment=environment, root=tmp_path)
+    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    found = host_files(version=NEW, environment=environment, uid=0, root=tmp_path)
     assert found == (containers / "registries.conf",)
 
 
@@ -93,5 +93,6 @@ def test_an_empty_xdg_config_home_is_the_current_directory(tmp_path: Path, monke
         directory.mkdir(parents=True)
         (directory / "registries.conf").touch()
     monkeypatch.chdir(tmp_path / "here")
-    found = host_files(home=tmp_path / "home", version=NEW, uid=0, environment={"XDG_CONFIG_HOME": ""}, root=tmp_path)
+    environment = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": ""}
+    found = host_files(version=NEW, environment=environment, uid=0, root=tmp_path)
     assert [file.resolve() for file in found] == [tmp_path / "here/containers/registries.conf"]

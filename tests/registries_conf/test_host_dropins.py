@@ -39,5 +39,5 @@ def test_the_drop_ins_of_a_host(tmp_path: Path, files: list[str], found: list[st
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    dropins = possible_dropins(home=tmp_path / "home", uid=1000, environment={}, root=tmp_path)
+    dropins = possible_dropins(environment={"HOME": str(tmp_path / "home")}, uid=1000, root=tmp_path)
     assert [str(file.relative_to(tmp_path)) for file in dropins] == found

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from skopeo_mirror.errors import InvalidConfiguration, Unroutable
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration
-from skopeo_mirror.registries_conf.normalizing import normalized
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Route, Router
+from skopeo_mirror.registries_conf.writing import normalized
 
 D = "@sha256:" + "a1" * 32
 WRITTEN = """\

@@ -9,7 +9,7 @@ from skopeo_mirror.cli.configuration import configuration
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, argument
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.registries_conf.normalizing import normalized
+from skopeo_mirror.registries_conf.writing import normalized
 
 
 @command()
