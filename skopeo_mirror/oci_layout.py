@@ -38,10 +38,6 @@ _DEEPEST_INDEX: Final = 4
 _MOST_LAYERS: Final = 500  # tools that run images stop at 127
 
 
-class InvalidLayout(InvalidInput):
-    """A directory that is no layout, or one whose index cannot be used."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayoutImage:
     """One image of a layout: its labels and the files that hold its layers, lowest first, all with the right digest."""
@@ -61,17 +57,20 @@ def read_manifest(layout: Path, digest: Digest) -> bytes:
 
 
 def read_index(layout: Path) -> dict[str, Any] | None:
-    """The index, which has a list of manifests; None where nothing is there yet. Raises InvalidLayout."""
+    """The index, which has a list of manifests; None where nothing is there yet.
+
+    Raises InvalidInput for a directory that is no layout, or one whose index cannot be used.
+    """
     try:
         present = [path.name for path in layout.iterdir()]
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InvalidLayout([f"oci:{layout}: {error.strerror}"]) from error
+        raise InvalidInput([f"oci:{layout}: {error.strerror}"]) from error
     if "index.json" not in present:
         foreign = [name for name in present if name not in {"blobs", "oci-layout"} and not name.startswith(".")]
         if foreign:
-            raise InvalidLayout(
+            raise InvalidInput(
                 [f"oci:{layout}: is not empty and no OCI layout (it holds {foreign[0]!r}); name another directory"]
             )
         return None
@@ -80,9 +79,9 @@ def read_index(layout: Path) -> dict[str, Any] | None:
         index = parse_json(read_regular(layout / "index.json", at_most=LARGEST_DOCUMENT))
     except (OSError, InvalidJson) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise InvalidLayout([f"{unreadable} ({why})"]) from error
+        raise InvalidInput([f"{unreadable} ({why})"]) from error
     if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
-        raise InvalidLayout([f"{unreadable} (it has no list of manifests)"])
+        raise InvalidInput([f"{unreadable} (it has no list of manifests)"])
     return index
 
 
@@ -103,7 +102,7 @@ def merge(layout: Path, entries: Sequence[dict[str, Any]], *, via: Path) -> None
     """Put named entries into the index, in place of those of the same names; what else is there stays.
 
     Readers see the old index or the new one; writers must be kept apart by the caller. `via` is a directory on the same
-    file system, for unfinished files. Raises InvalidLayout, OSError.
+    file system, for unfinished files. Raises InvalidInput, OSError.
     """
     index = read_index(layout) or _EMPTY_INDEX
     names = {ref_name(entry) for entry in entries}
@@ -111,7 +110,7 @@ def merge(layout: Path, entries: Sequence[dict[str, Any]], *, via: Path) -> None
     try:
         written = json.dumps({**index, "manifests": [*kept, *entries]}, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError) as error:
-        raise InvalidLayout(["its index.json holds what cannot be written again; mend or move it"]) from error
+        raise InvalidInput(["its index.json holds what cannot be written again; mend or move it"]) from error
     write_atomically(layout / "oci-layout", _MARKER, via=via)
     write_atomically(layout / "index.json", written.encode(), via=via)
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.errors import DestinationRefused
+from skopeo_mirror.errors import DestinationRefused, InvalidInput
 from skopeo_mirror.files import IrregularFile, TooLarge, hash_regular, size_of_regular
 from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, digest_of, parse_manifest
-from skopeo_mirror.oci_layout import REF_NAME, InvalidLayout, blob_file, merge, read_index, read_manifest, ref_name
+from skopeo_mirror.oci_layout import REF_NAME, blob_file, merge, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged, Place, Writing
@@ -217,5 +217,5 @@ class LayoutDestination(StagedDestination):
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except InvalidLayout as error:
+    except InvalidInput as error:
         raise DestinationRefused(str(error)) from error
