@@ -46,8 +46,12 @@ def update_graph(channel: Channel, versions: Mapping[str, Version]) -> Graph:
         raise BrokenChannel(f"these entries are there twice: {', '.join(twice)}")
     replaces = {entry.name: entry.replaces for entry in channel.entries if entry.replaces}
     skips = {entry.name: entry.skips for entry in channel.entries}
-    if cycle := _cycle(channel.entries):
-        raise BrokenChannel(f"the updates go round in a circle: {' -> '.join(cycle)}")
+    older = {entry.name: [name for name in (entry.replaces, *entry.skips) if name] for entry in channel.entries}
+    try:
+        TopologicalSorter(older).prepare()
+    except CycleError as error:
+        cycle = reversed(error.args[1])  # each is the successor of the next
+        raise BrokenChannel(f"the updates go round in a circle: {' -> '.join(cycle)}") from error
     heads = _heads(names, replaces, skips)
     if len(heads) > 1:
         skips = {
@@ -98,13 +102,3 @@ def _heads(names: Iterable[str], replaces: Mapping[str, str], skips: Mapping[str
 def _covers(entry: ChannelEntry, name: str, versions: Mapping[str, Version]) -> bool:
     """Whether another entry lies in the `skipRange` of this one."""
     return name != entry.name and name in versions and skip_range_contains(entry.skip_range or "", versions[name])
-
-
-def _cycle(entries: Iterable[ChannelEntry]) -> list[str]:
-    """Find bundles that are their own successors, each the successor of the next; empty where there are none."""
-    older = {entry.name: [name for name in (entry.replaces, *entry.skips) if name] for entry in entries}
-    try:
-        TopologicalSorter(older).prepare()
-    except CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
