@@ -113,9 +113,9 @@ def _trimmed(location: str) -> str | None:
 
 
 def _type_complaint(name: str, value: object, wanted: Type) -> tuple[str, str]:
-    found = keys.described(value)
+    text = f"must be {wanted}, not {keys.described(value)}"
     if name == "mirror" and isinstance(value, list | str):
-        return f"must be {wanted}, not {found}", mirror_advice(value)
+        return text, mirror_advice(value)
     if name == "registries" and isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return "is no key of its own", f"write unqualified-search-{name} = {json.dumps(listed(value))}"
@@ -124,15 +124,15 @@ def _type_complaint(name: str, value: object, wanted: Type) -> tuple[str, str]:
             "write [[registry]] instead of [[registries]], and [[registry.mirror]] instead of [[registries.mirror]]",
         )
     if name == "registry" and isinstance(value, dict) and list(value) == ["mirror"]:
-        return f"must be {wanted}, not {found}", "put the line [[registry]] before the first [[registry.mirror]]"
+        return text, "put the line [[registry]] before the first [[registry.mirror]]"
     if wanted is Type.TABLES and isinstance(value, dict):
         header = "registry.mirror" if name == "mirror" else name
-        return f"must be {wanted}, not {found}", f"write [[{header}]] instead of [{header}]"
+        return text, f"write [[{header}]] instead of [{header}]"
     if wanted is Type.BOOLEAN and str(value).lower() in {"true", "false"}:
-        return f"must be {wanted}, not {found}", f"write {name} = {str(value).lower()}"
+        return text, f"write {name} = {str(value).lower()}"
     if isinstance(value, list):
         return f"must be {wanted}, not an array with other values in it", f"make every item of {name} fit"
-    return f"must be {wanted}, not {found}", f"write {name} as {wanted}"
+    return text, f"write {name} as {wanted}"
 
 
 def _registry(table: Mapping[str, Any], index: int, top: _CheckedTable) -> Registry | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidConfiguration
@@ -17,11 +17,13 @@ from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.parsing import Contents, parse_document
 from skopeo_mirror.registries_conf.positions import Lines, Position
-from skopeo_mirror.registries_conf.problem import Problem, Severity, errors
+from skopeo_mirror.registries_conf.problem import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from skopeo_mirror.registries_conf.problem import Problem
 
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
@@ -79,8 +81,7 @@ def examine(files: Sequence[Path]) -> Examination:
             contents.append((str(file), _content(file)))
         except OSError as error:
             advice = "check the path" if isinstance(error, FileNotFoundError) else ""
-            text = f"cannot be read: {error.strerror or error}"
-            problems.append(Problem(file=str(file), severity=Severity.ERROR, text=text, advice=advice))
+            problems.append(Position(file=str(file)).error("", f"cannot be read: {error.strerror or error}", advice))
     examination = interpret_files(contents)
     problems += examination.problems
     if not files:
@@ -104,7 +105,8 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
         registries |= {registry.prefix: registry for registry in reversed(contents.registries)}
         others = _merge_others(others, contents.others)
     problems += entry_warnings(registries.values())
-    problems = _in_order(problems, [file for file, _ in files])
+    order = {file: number for number, (file, _) in enumerate(files)}
+    problems.sort(key=lambda problem: (order[problem.file], problem.line or sys.maxsize))
     if errors(problems):
         return Examination(configuration=None, problems=tuple(problems))
     if files and not registries and not explained:  # by a warning of its own
@@ -145,31 +147,19 @@ def _parse_file(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
     registries = (value for key, value in document.items() if fold(key) == "registry" and isinstance(value, list))
     position = Position(file=file, lines=Lines(text, registries=len(next(registries, []))))
     contents, problems = parse_document(document, position)
-    return contents, [*problems, *_old_readers(file, content, newer), *key_warnings(document, position)]
+    return contents, [*problems, *_old_readers(position, content, newer), *key_warnings(document, position)]
 
 
-def _old_readers(file: str, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:
+def _old_readers(position: Position, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:
     """Yield a warning for what the TOML readers of older skopeos refuse."""
     advice = "`skopeo-mirror normalize` writes what every skopeo reads"
     if toml.has_mark(content):
         text = "begins with a byte order mark, for which skopeo 1.9.3 refuses the whole file"
-        advice_here = f"save it as UTF-8 without one; {advice}"
-        yield Problem(file=file, severity=Severity.WARNING, text=text, advice=advice_here, line=1)
+        yield replace(position.warning("", text, f"save it as UTF-8 without one; {advice}"), line=1)
     if newer is not None:
-        yield Problem(
-            file=file,
-            severity=Severity.WARNING,
-            text="this is TOML 1.1, for which skopeo 1.9.3 and 1.18 refuse the whole file",
-            advice=f"write an inline table on one line, without a comma at its end; {advice}",
-            line=newer.line,
-            column=newer.column,
-        )
-
-
-def _in_order(problems: Iterable[Problem], files: Sequence[str]) -> list[Problem]:
-    """In the order of files and of lines; what is of no line comes last."""
-    order = {file: number for number, file in enumerate(files)}
-    return sorted(problems, key=lambda one: (order[one.file], one.line or sys.maxsize))
+        text = "this is TOML 1.1, for which skopeo 1.9.3 and 1.18 refuse the whole file"
+        advice = f"write an inline table on one line, without a comma at its end; {advice}"
+        yield replace(position.warning("", text, advice), line=newer.line, column=newer.column)
 
 
 def _merge_others(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
