@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from skopeo_mirror.registries_conf.model import Registry
-    from skopeo_mirror.registries_conf.positions import Position
-    from skopeo_mirror.registries_conf.problem import Problem
+    from skopeo_mirror.registries_conf.problem import Position, Problem
 
 
 _WEB_PATH = re.compile(r"^(r|_)/")  # hub.docker.com/r/prom/prometheus, hub.docker.com/_/alpine

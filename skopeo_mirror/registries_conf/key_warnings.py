@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from skopeo_mirror.registries_conf.keys import Type
-    from skopeo_mirror.registries_conf.positions import Position
-    from skopeo_mirror.registries_conf.problem import Problem
+    from skopeo_mirror.registries_conf.problem import Position, Problem
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _LISTED = 20  # unknown keys a table that are named one by one

@@ -11,12 +11,11 @@ from skopeo_mirror.reference import shown
 from skopeo_mirror.registries_conf import keys
 from skopeo_mirror.registries_conf.foreign import foreign
 from skopeo_mirror.registries_conf.locations import PLACEHOLDER
-from skopeo_mirror.registries_conf.positions import Lines, Position
+from skopeo_mirror.registries_conf.problem import Lines, Position, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skopeo_mirror.registries_conf.problem import Problem
     from skopeo_mirror.registries_conf.toml import TomlError
 
 LOST_HEADERS = "the [[registry]] headers got lost"

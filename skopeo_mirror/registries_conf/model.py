@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from skopeo_mirror.registries_conf.positions import Position
+    from skopeo_mirror.registries_conf.problem import Position
 
 AUTH_FILES: Final = ("containers-auth.json",)
 """The credential helpers where none are named (containers/image's `AuthenticationFileHelper`)."""

@@ -17,14 +17,11 @@ from skopeo_mirror.registries_conf.foreign import foreign, listed, mirror_advice
 from skopeo_mirror.registries_conf.keys import Type
 from skopeo_mirror.registries_conf.locations import cleaned
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry, contradictions
-from skopeo_mirror.registries_conf.problem import errors
+from skopeo_mirror.registries_conf.problem import Position, Problem, errors
 from skopeo_mirror.registries_conf.writing import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from skopeo_mirror.registries_conf.positions import Position
-    from skopeo_mirror.registries_conf.problem import Problem
 
 _SCHEMES = ("http://", "https://")
 _SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")

@@ -16,14 +16,11 @@ from skopeo_mirror.registries_conf.keys import fold
 from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.parsing import Contents, parse_document
-from skopeo_mirror.registries_conf.positions import Lines, Position
-from skopeo_mirror.registries_conf.problem import errors
+from skopeo_mirror.registries_conf.problem import Lines, Position, Problem, errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from skopeo_mirror.registries_conf.problem import Problem
 
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from skopeo_mirror.output.routes import Routed, route_document, route_tree
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
-from skopeo_mirror.registries_conf.positions import Position
+from skopeo_mirror.registries_conf.problem import Position
 from skopeo_mirror.registries_conf.routing import Route, Router
 
 QUAY = Registry(

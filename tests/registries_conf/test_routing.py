@@ -7,7 +7,7 @@ import pytest
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
-from skopeo_mirror.registries_conf.positions import Position
+from skopeo_mirror.registries_conf.problem import Position
 from skopeo_mirror.registries_conf.routing import Kind, Router
 
 D = "@sha256:" + "a1" * 32
