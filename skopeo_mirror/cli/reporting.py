@@ -6,8 +6,8 @@ printer's.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,20 @@ from typer.exceptions import Exit, TyperException
 
 from skopeo_mirror.cli.help import Command
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError
+from skopeo_mirror.files import check_link, write_atomically
 from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.report import report_text
+from skopeo_mirror.output.text import list_line
 from skopeo_mirror.signals import Signalled
+from skopeo_mirror.transfer.engine import Settled
+from skopeo_mirror.transfer.results import RunResult, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.engine import News
-    from skopeo_mirror.transfer.results import ImageResult, RunResult
+    from skopeo_mirror.transfer.results import ImageResult
 
 
 @dataclass(kw_only=True)
@@ -43,10 +48,6 @@ class Account:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Account:
         """From the command's parameters; those that could not be made out are None or missing."""
-        import datetime as dt  # noqa: PLC0415 - start-up time of the other commands
-
-        from skopeo_mirror.transfer.results import RunResult  # noqa: PLC0415 - as above
-
         report, failed = parameters.get("report"), parameters.get("failed_images")
         return cls(
             report=Path(report) if report else None,
@@ -61,7 +62,6 @@ class Account:
 
     def hearing(self, tell: Callable[[News], None]) -> Callable[[News], None]:
         """Let `tell` hear the news, and remember the images that are at their end."""
-        from skopeo_mirror.transfer.engine import Settled  # noqa: PLC0415 - as above
 
         def hear(news: News) -> None:
             if isinstance(news, Settled):
@@ -70,49 +70,32 @@ class Account:
 
         return hear
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Give account of the run where the block is left by an error. Raises RunBroken where images had ended."""
-        try:
-            yield
-        except Exit:
-            raise
-        except BaseException as error:
-            if not self.told:
-                self.end(_words(error))
-                if self.json and isinstance(error, CatalogUnavailable | Signalled):  # it was no mistake of the caller's
-                    Console().result(self._text(_words(error)).rstrip("\n"))
-            if isinstance(error, OSError) and self._finished:
-                raise RunBroken(_words(error)) from error
-            raise
+    def broken_off(self, error: BaseException) -> None:
+        """Give account of a run that an error ended. Raises RunBroken of an OSError where images had ended."""
+        why = _words(error)
+        if not self.told:
+            self.end(why)
+            if self.json and isinstance(error, CatalogUnavailable | Signalled):  # it was no mistake of the caller's
+                Console().result(self._text(why).rstrip("\n"))
+        if isinstance(error, OSError) and self._finished:
+            raise RunBroken(why) from error
 
     def end(self, why: str) -> None:
         """Write that the run was stopped, and why."""
         try:
             if self.report is not None:
-                self._write_report(self.report, why)
+                write_atomically(self.report, self._text(why).encode())
             if self.failed_images is not None:
                 self._write_failed(self.failed_images)
         except OSError as error:
             if error.filename is not None and error.filename not in why and os.path.lexists(error.filename):
                 Console().warning(f"{error.filename}: cannot be written: {error.strerror}; it is of an earlier run")
 
-    def _write_report(self, report: Path, why: str) -> None:
-        from skopeo_mirror.files import write_atomically  # noqa: PLC0415
-
-        write_atomically(report, self._text(why).encode())
-
     def _text(self, why: str) -> str:
-        from skopeo_mirror.output.report import report_text  # noqa: PLC0415
-
         return report_text(replace(self.result, images=tuple(self._finished), stopped=why))
 
     def _write_failed(self, failed_images: Path) -> None:
         """Write what was asked for and is not done; no file where nobody knows: an empty one says that all is well."""
-        from skopeo_mirror.files import check_link, write_atomically  # noqa: PLC0415
-        from skopeo_mirror.output.text import list_line  # noqa: PLC0415
-        from skopeo_mirror.transfer.results import Status  # noqa: PLC0415
-
         if self.requests:
             done = {list_line(one.request) for one in self._finished if one.status is not Status.FAILED}
             lines = [line for line in map(list_line, self.requests) if line not in done]
@@ -141,8 +124,13 @@ class ReportingCommand(Command):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         ctx.obj = Account.of(ctx.params)
-        with ctx.obj.kept():
+        try:
             return super().invoke(ctx)
+        except Exit:
+            raise
+        except BaseException as error:
+            ctx.obj.broken_off(error)
+            raise
 
 
 def _words(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.output.printable import printable
+from skopeo_mirror.output.console import printable
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
@@ -23,7 +23,9 @@ def image_line(image: ImageResult) -> str:
         case Status.PRESENT:
             return printable(f"{head} at {image.destination}")
         case _:
-            return printable(f"{head} from {_source(image)} to {image.destination}")
+            server = image.served_by
+            source = "nowhere" if server is None else f"{server.place} ({server.kind})"
+            return printable(f"{head} from {source} to {image.destination}")
 
 
 def attempt_lines(image: ImageResult) -> list[str]:
@@ -72,9 +74,3 @@ def human_bytes(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
-
-
-def _source(image: ImageResult) -> str:
-    if image.served_by is None:
-        return "nowhere"
-    return f"{image.served_by.place} ({image.served_by.kind})"
