@@ -12,6 +12,7 @@ import typer
 from skopeo_mirror.cli.help import Group
 from skopeo_mirror.cli.options import SKOPEO, flag
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError
+from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled, listen
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ def main() -> None:
 
 
 def _die(lines: Sequence[str], status: int) -> None:
-    from skopeo_mirror.output.console import Console  # noqa: PLC0415 - only here
-
     console = Console()
     for line in lines:
         console.error(line)
@@ -80,7 +79,6 @@ def root(
     if skopeo is not None:
         os.environ["SKOPEO_MIRROR_SKOPEO"] = skopeo
     if version:
-        from skopeo_mirror.output.console import Console  # noqa: PLC0415 - only here
         from skopeo_mirror.skopeo.command import versions  # noqa: PLC0415 - only here
 
         listen()

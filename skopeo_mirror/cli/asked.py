@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.reference import Digest, Reference
-    from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.run import RunSettings
 
@@ -43,7 +42,11 @@ class Wishes:
         """
         if self.image_set is None:
             return self.listed
-        return once([*self.listed, *_part(_images_of(self.image_set, context, within), self.shard)])
+        from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - image sets alone need it
+
+        found = catalogs(self.image_set.operators, context, within)
+        selected = select_images(self.image_set, found, warn=context.console.warning)
+        return once([*self.listed, *_part(selected, self.shard)])
 
 
 def wishes(
@@ -93,12 +96,6 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
     return found
 
 
-def _images_of(found: ImageSet, context: Context, within: Path | None) -> tuple[ImageRequest, ...]:
-    from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - as above
-
-    return select_images(found, catalogs(found.operators, context, within), warn=context.console.warning)
-
-
 def catalogs(
     operators: Sequence[OperatorCatalog], context: Context, within: Path | None = None
 ) -> Iterator[tuple[OperatorCatalog, Digest, Catalog]]:
@@ -124,17 +121,10 @@ def _settings(context: Context) -> RunSettings:
 
 @contextmanager
 def _pulled(context: Context, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
-    from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - only what is pulled needs it
-    from skopeo_mirror.transfer.engine import Retrying, Warned  # noqa: PLC0415 - as above
+    from skopeo_mirror.output.printing import tell_trouble  # noqa: PLC0415 - only what is pulled needs it
+    from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - as above
 
-    def tell(news: News) -> None:
-        match news:
-            case Retrying(job=job, pause=pause, why=why):
-                context.console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
-            case Warned(text=text):
-                context.console.warning(text)
-
-    settings = _settings(context)
+    settings, tell = _settings(context), partial(tell_trouble, console=context.console)
     with context.stopped_by_signals():
         context.console.note(f"reading the catalog {catalog}")
         with pulled_catalog(catalog, settings, stop=context.stop, tell=tell) as pulled:

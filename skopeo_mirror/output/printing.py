@@ -11,7 +11,7 @@ from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line
-from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, Weighed
+from skopeo_mirror.transfer.engine import Retrying, Settled, Warned
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.transfer.engine import News
     from skopeo_mirror.transfer.results import ImageResult, RunResult
+
+
+def tell_trouble(news: News, console: Console) -> None:
+    """Tell what people should know before an image is at its end."""
+    match news:
+        case Retrying(job=job, pause=pause, why=why):
+            console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
+        case Warned(text=text):
+            console.warning(text)
 
 
 class Printer:
@@ -50,15 +59,10 @@ class Printer:
         """Take one piece of news."""
         if self._display is not None:
             self._display.hear(news)
-        match news:
-            case Settled(result=result):
-                self._image(result)
-            case Retrying(job=job, pause=pause, why=why):
-                self._console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
-            case Warned(text=text):
-                self._console.warning(text)
-            case Weighed() | Copying():
-                pass
+        if isinstance(news, Settled):
+            self._image(news.result)
+        else:
+            tell_trouble(news, self._console)
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""

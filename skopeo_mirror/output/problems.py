@@ -25,11 +25,6 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
     return lines
 
 
-def valid_line(files: Iterable[object]) -> str:
-    """Say that there is no problem."""
-    return printable(f"valid: {', '.join(map(str, files))}")
-
-
 def tags_pass_by(configuration: Configuration | None) -> list[str]:
     """Say, in one line if at all, that tags pass mirrors by: no problem, and still not what everybody expects."""
     entries = [registry for registry in configuration.registries if registry.passed_by_tags] if configuration else []

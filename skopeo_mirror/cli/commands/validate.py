@@ -11,8 +11,8 @@ from skopeo_mirror.cli.checks import refuse_beside
 from skopeo_mirror.cli.configuration import configuration_files
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, Conf, argument
-from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by, valid_line
+from skopeo_mirror.output.console import Console, printable
+from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by
 from skopeo_mirror.registries_conf.reading import dropin_files, examine
 
 
@@ -43,7 +43,7 @@ def validate(
         for line in problem_lines(problems):
             console.result(line)
         if not problems:
-            console.result(valid_line(chosen))
+            console.result(printable(f"valid: {', '.join(map(str, chosen))}"))
         for note in tags_pass_by(examination.configuration):
             console.note(note)
     raise typer.Exit(2 if failed else 0)
