@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from skopeo_mirror.cli.help import Group
+from skopeo_mirror.cli.help import saying_what_was_meant, write_options
 from skopeo_mirror.cli.options import SKOPEO, flag
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled, listen
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 COMMANDS: Final = ("copy", "route", "validate", "normalize", "pin", "images", "redirect", "catalog")
 """In the order of the help; each is in the module of `commands` that has its name."""
 
 
-class Program(Group):
-    """The commands, loaded one by one."""
+class Program(TyperGroup):
+    """The commands, loaded one by one; the help lists them with their whole first sentence."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -34,6 +33,18 @@ class Program(Group):
         if cmd_name not in COMMANDS:
             return None
         return getattr(import_module(f"skopeo_mirror.cli.commands.{cmd_name}"), cmd_name)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, then the commands."""
+        write_options(self, ctx, formatter)
+        helps = {name: inspect.cleandoc(self.get_command(ctx, name).help) for name in COMMANDS}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text.partition("\n\n")[0]) for name, text in helps.items()])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, as a command does."""
+        with saying_what_was_meant():
+            return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -52,17 +63,15 @@ def main() -> None:
     try:
         app(prog_name=app.info.name)
     except InvalidInput as error:
-        _die(error.problems, error.exit_status)
-    except SkopeoMirrorError as error:
-        _die([str(error)], error.exit_status)
-    except Signalled as signalled:
-        _die([str(signalled)], signalled.exit_status)
+        _die(error.exit_status, *error.problems)
+    except (SkopeoMirrorError, Signalled) as error:
+        _die(error.exit_status, str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _die([f"{where}{error.strerror or error}"], SkopeoMirrorError.exit_status)
+        _die(SkopeoMirrorError.exit_status, f"{where}{error.strerror or error}")
 
 
-def _die(lines: Sequence[str], status: int) -> None:
+def _die(status: int, *lines: str) -> None:
     console = Console()
     for line in lines:
         console.error(line)

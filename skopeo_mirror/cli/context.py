@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror import signals
-from skopeo_mirror.cli.configuration import configuration
+from skopeo_mirror.errors import SkopeoUnusable, UsageError
+from skopeo_mirror.registries_conf.host import host_files
+from skopeo_mirror.registries_conf.reading import dropin_files, read
 from skopeo_mirror.registries_conf.routing import Router
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.run import RunSettings
     from skopeo_mirror.transfer.sourcing import Sourcing
+
+VERSION_WHERE_NONE_IS_FOUND: Final = (1, 9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,3 +121,35 @@ class Context:
 
         with signals.stopping(press, kill):
             yield
+
+
+def configuration(conf: Conf, console: Console | None, file: str | None = None) -> Configuration:
+    """What `conf` names, or `file`; its warnings go to `console`. Raises InvalidConfiguration, UsageError."""
+    examination = read(configuration_files(conf, file), strict=conf.strict)
+    if console is not None:
+        for warning in examination.problems:
+            console.warning(str(warning))
+    return examination.configuration
+
+
+def configuration_files(conf: Conf, file: str | None = None) -> tuple[Path, ...]:
+    """The files of the configuration in the order in which they are merged."""
+    main = file or conf.registries_conf or os.environ.get("CONTAINERS_REGISTRIES_CONF")
+    files = (Path(main),) if main else _host_files(conf.skopeo)
+    if conf.registries_conf_dir is None:
+        return files
+    try:
+        return (*(files if main else files[:1]), *dropin_files(Path(conf.registries_conf_dir)))
+    except OSError as error:
+        raise UsageError(f"--registries-conf-dir {conf.registries_conf_dir}: {error.strerror}") from error
+
+
+def _host_files(skopeo: str | None) -> tuple[Path, ...]:
+    """What the host's own tools read; which files those are depends on the installed skopeo."""
+    from skopeo_mirror.skopeo.command import find  # noqa: PLC0415 - a file that is named needs no skopeo
+
+    try:
+        version = find(skopeo, os.environ).version_info
+    except SkopeoUnusable:
+        version = VERSION_WHERE_NONE_IS_FOUND
+    return host_files(version=version, environment=os.environ)

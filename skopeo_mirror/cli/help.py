@@ -36,8 +36,8 @@ class Command(TyperCommand):
             formatter.write_text(inspect.cleandoc(self.help or "").partition(_EXAMPLE)[0])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, grouped by panel in the order of their first appearance."""
-        _write_options(self, ctx, formatter)
+        """Write the options alone."""
+        write_options(self, ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the base class's signature
         """Write the example, never wrapped: it is there to be copied."""
@@ -48,7 +48,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; a misspelt option is told what was likely meant, in the words that misspelt commands get."""
-        with _saying_what_was_meant():
+        with saying_what_was_meant():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -57,31 +57,8 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
 
-class Group(TyperGroup):
-    """The program itself; its help lists the commands with their whole first sentence."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, then the commands."""
-        _write_options(self, ctx, formatter)
-        self.format_commands(ctx, formatter)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands in the order in which they are defined."""
-        rows = []
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is not None and not command.hidden:
-                rows.append((name, inspect.cleandoc(command.help or "").partition("\n\n")[0]))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse, as a command does."""
-        with _saying_what_was_meant():
-            return super().parse_args(ctx, args)
-
-
-def _write_options(command: Command | Group, ctx: Any, formatter: Any) -> None:
+def write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:
+    """Write the options, grouped by panel in the order of their first appearance."""
     panels: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx) if param.param_type_name == "option" else None
@@ -93,7 +70,7 @@ def _write_options(command: Command | Group, ctx: Any, formatter: Any) -> None:
 
 
 @contextmanager
-def _saying_what_was_meant() -> Iterator[None]:
+def saying_what_was_meant() -> Iterator[None]:
     """Reword typer's `No such option: --jsn (Possible options: --json)`."""
     try:
         yield

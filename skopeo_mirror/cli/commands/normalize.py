@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from skopeo_mirror.cli.checks import refuse_beside
-from skopeo_mirror.cli.configuration import configuration
+from skopeo_mirror.cli.context import configuration
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import Conf, argument
 from skopeo_mirror.output.console import Console

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from skopeo_mirror.cli.checks import refuse_beside
-from skopeo_mirror.cli.configuration import configuration_files
+from skopeo_mirror.cli.context import configuration_files
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, Conf, argument
 from skopeo_mirror.output.console import Console, printable
