@@ -33,17 +33,15 @@ VERSION_WHERE_NONE_IS_FOUND: Final = (1, 9)
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The surroundings of a command that knows of images.
-
-    `log_dir` takes the logs of failed attempts. Without `redirects` nothing is redirected (what comes from a layout),
-    and warnings about registries.conf are nobody's concern.
-    """
+    """The surroundings of a command that knows of images."""
 
     conf: Conf
     pull: Pull
     console: Console
     log_dir: Path | None = None
+    """It takes the logs of failed attempts."""
     redirects: bool = True
+    """Otherwise (images come from a layout) warnings about registries.conf are nobody's concern."""
 
     @cached_property
     def configuration(self) -> Configuration:

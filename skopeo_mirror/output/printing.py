@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import RunBroken
@@ -32,27 +33,27 @@ def tell_trouble(news: News, console: Console) -> None:
             console.warning(text)
 
 
+@dataclass(kw_only=True)
 class Printer:
     """The voice of a run: a line an image on standard output, the rest on standard error.
 
     With `json` standard output is left to the document. On a terminal there is a live display, unless `quiet`.
     """
 
-    def __init__(self, *, console: Console, json: bool, verbose: bool, quiet: bool) -> None:
-        self._console = console
-        self._json = json
-        self._verbose = verbose
-        self._quiet = quiet
-        self._display: Display | None = None
+    console: Console
+    json: bool
+    verbose: bool
+    quiet: bool
+    _display: Display | None = field(default=None, init=False)
 
     @contextmanager
     def live(self, images: int) -> Iterator[None]:
         """Show progress while the block runs, where standard error is a terminal; `images` is how many there are."""
-        if self._quiet or not on_terminal():
+        if self.quiet or not on_terminal():
             yield
             return
         self._display = Display(images)
-        with self._display.on(), self._console.above(self._display):
+        with self._display.on, self.console.above(self._display):
             yield
 
     def hear(self, news: News) -> None:
@@ -62,11 +63,11 @@ class Printer:
         if isinstance(news, Settled):
             self._image(news.result)
         else:
-            tell_trouble(news, self._console)
+            tell_trouble(news, self.console)
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
-        text = report_text(run) if self._json or report is not None else ""
+        text = report_text(run) if self.json or report is not None else ""
         failed = "".join(list_line(image.request) for image in run.images if image.status is Status.FAILED)
         broken = []
         for file, content in ((report, text), (failed_images, failed)):
@@ -75,25 +76,25 @@ class Printer:
                     write_atomically(file, content.encode())
                 except OSError as error:
                     broken.append(f"{error.filename}: cannot be written: {error.strerror}")
-        if self._json:
-            self._console.result(text.rstrip("\n"))
+        if self.json:
+            self.console.result(text.rstrip("\n"))
         names = None if failed_images is None else str(failed_images)
         for line in summary_lines(run, bars=self._display is not None, failed_images=names):
-            self._console.note(line)
+            self.console.note(line)
         if broken:
             raise RunBroken("; ".join(broken))
 
     def _image(self, image: ImageResult) -> None:
-        if self._quiet and image.status is not Status.FAILED:
+        if self.quiet and image.status is not Status.FAILED:
             return
         line = image_line(image)
-        if self._json:
-            self._console.note(line)
+        if self.json:
+            self.console.note(line)
         else:
-            self._console.told(line)
+            self.console.told(line)
         warning = elsewhere_warning(image)
         if warning is not None:
-            self._console.warning(warning)
-        if self._verbose:
+            self.console.warning(warning)
+        if self.verbose:
             for attempt in attempt_lines(image):
-                self._console.note(attempt)
+                self.console.note(attempt)

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +18,6 @@ from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, We
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.text import Text
 
     from skopeo_mirror.reference import Reference
@@ -134,7 +132,7 @@ class Display:
         self._lock = threading.RLock()
         self._notice = ""
         self._console = Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
-        self._live = Live(
+        self.on = Live(
             get_renderable=self._frame,
             console=self._console,
             refresh_per_second=8,
@@ -142,12 +140,7 @@ class Display:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-
-    @contextmanager
-    def on(self) -> Iterator[None]:
-        """Keep the display on; it is gone afterwards, what `show` has printed stays."""
-        with self._live:
-            yield
+        """Keeps the display on while it is entered; it is gone afterwards, what `show` has printed stays."""
 
     def hear(self, news: News) -> None:
         """Take one piece of news."""
