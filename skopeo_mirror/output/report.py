@@ -6,7 +6,6 @@ The schema is `report.schema.json` beside this file; a change of meaning bumps i
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.output.tally import Location, Tally
@@ -42,13 +41,6 @@ def report_document(run: RunResult) -> dict[str, Any]:
 def report_text(run: RunResult) -> str:
     """The document as text, ASCII only, with a newline at the end."""
     return json.dumps(report_document(run), indent=2) + "\n"
-
-
-def report_schema() -> dict[str, Any]:
-    """The JSON Schema that every report holds to."""
-    text = resources.files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
 
 
 def _summary(run: RunResult) -> dict[str, Any]:

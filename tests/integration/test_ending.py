@@ -19,7 +19,6 @@ import jsonschema
 import pytest
 
 from skopeo_mirror.oci_layout import read_index, ref_name
-from skopeo_mirror.output.report import report_schema
 from tests.rig.background import started, until
 from tests.rig.copying import (
     PLAIN,
@@ -29,6 +28,7 @@ from tests.rig.copying import (
     files_below,
     holds,
     pin_tag,
+    report_schema,
     statuses,
 )
 from tests.rig.faults import Fault, Place

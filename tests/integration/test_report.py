@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from skopeo_mirror.output.report import report_schema
-from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, only, report_of, statuses
+from tests.rig.copying import (
+    PLAIN,
+    asked,
+    configure,
+    copy,
+    entry,
+    files_below,
+    only,
+    report_of,
+    report_schema,
+    statuses,
+)
 from tests.rig.images import make_image, make_multi_architecture
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from skopeo_mirror.output.report import SCHEMA, report_document, report_schema, report_text
+from skopeo_mirror.output.report import SCHEMA, report_document, report_text
 from skopeo_mirror.output.tally import Location
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WANTED, WOULD_COPY, run_of
+from tests.rig.copying import report_schema
 from tests.values import D1, D2, failed
 
 if TYPE_CHECKING:

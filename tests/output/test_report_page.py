@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skopeo_mirror
-from skopeo_mirror.output.report import report_schema
 from skopeo_mirror.skopeo.faults import Reason
+from tests.rig.copying import report_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
-
-from skopeo_mirror.output.report import report_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 PLAIN = "--dest-tls-verify=false"
 """The registries of the rig speak plain HTTP, unless a test says otherwise."""
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema beside the report, to which every report holds."""
+    text = resources.files("skopeo_mirror.output").joinpath("report.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
 def entry(location: str, *mirrors: str, secure: bool = False, **keys: object) -> str:
