@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.benchmark import catalogs, local, machine, transfers
+from scripts.benchmark import architectures, catalogs, jobs, local, machine, transfers
 from scripts.benchmark.measure import ContenderError
 from scripts.benchmark.results import Outcome, as_json, as_text
 from scripts.benchmark.settings import Settings
@@ -29,12 +29,17 @@ SCENARIOS: dict[str, Callable[[Settings, Path], Outcome]] = {
     "reused": transfers.reused,
     "many": transfers.many,
     "sync": transfers.slow_sync,
-    "jobs": transfers.jobs,
+    "jobs": jobs.jobs,
+    "jobs-multi-architecture": jobs.multi_architecture,
     "one-job": transfers.one_job,
     "one-job-loopback": transfers.one_job_loopback,
     "tiny": transfers.tiny,
     "large": transfers.large,
-    "multi-architecture": transfers.multi_architecture,
+    "multi-architecture": architectures.oci,
+    "multi-architecture-docker": architectures.docker,
+    "multi-architecture-loopback": architectures.oci_loopback,
+    "multi-architecture-docker-loopback": architectures.docker_loopback,
+    "memory": transfers.memory,
     "black-hole": transfers.black_hole,
 }
 
@@ -43,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the scenarios that were asked for; 0: every bar is met, 1: one is missed, 2: nothing can be measured."""
     options = vars(_parser().parse_args(arguments))
     names, as_document = options.pop("only") or list(SCENARIOS), options.pop("json")
-    settings = Settings(**options)
+    chosen: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in options.items()}
+    settings = Settings(**chosen)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of every clean-up
     try:
         described = machine.describe(settings.tool_command)
@@ -74,7 +80,7 @@ def _summary(name: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:20}{_summary(name)}" for name in SCENARIOS)
+    listed = "\n".join(f"  {name:36}{_summary(name)}" for name in SCENARIOS)
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measure skopeo-mirror beside skopeo alone, on loopback, with a network of its own.\n"
@@ -88,12 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     for field in dataclasses.fields(Settings):
         default: Any = field.default
+        values = default if isinstance(default, tuple) else (default,)
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=type(default),
+            type=type(values[0]),
+            nargs="+" if isinstance(default, tuple) else None,
             default=default,
-            metavar="N" if isinstance(default, int | float) else "COMMAND",
-            help=f"{field.metadata['help']} ({default})",
+            metavar="COMMAND" if isinstance(default, str) else "N",
+            help=f"{field.metadata['help']} ({' '.join(map(str, values))})",
         )
     return parser
 

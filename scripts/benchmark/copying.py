@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from scripts.benchmark import measure, workload
 from scripts.benchmark.contenders import Contender, Task, registries_conf
 from scripts.benchmark.measure import ContenderError
-from scripts.benchmark.publishing import missing
+from scripts.benchmark.publishing import missing, publish
 from scripts.benchmark.relay import Link, relayed
-from scripts.benchmark.results import Row, Sample
+from scripts.benchmark.results import Bar, Row, Sample, Unit
 from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from scripts.benchmark.settings import Settings
     from scripts.benchmark.workload import Workload
 
+ONCE = 1.02  # the sources' blob traffic, against the unique bytes
 PREFIX = "copy/"  # the path at the destination below which images land
 
 
@@ -70,7 +72,7 @@ def site(folder: Path, tool: tuple[str, ...], link: Link | None = None) -> Itera
 
 @dataclass(slots=True)
 class Contest:
-    """Contenders for one workload at one site, run in turn; the rows fill as they run."""
+    """Contenders for one workload at one site, run in turn; the rows fill as they run, and bars read them."""
 
     site: Site
     load: Workload
@@ -81,14 +83,22 @@ class Contest:
         """The contender's runs in a phase."""
         return self.rows.setdefault((contender.name, phase), Row(name=contender.name, phase=phase))
 
-    def hold(
-        self, contenders: Sequence[tuple[Contender, Task]], phases: Sequence[str], *, runs: int, patience: float
-    ) -> None:
+    def compare(self, contenders: Sequence[Contender], settings: Settings, *, again: bool = False) -> None:
+        """Run every contender on the same task once a round, cold, and again where that is asked for.
+
+        Raises ContenderError.
+        """
+        task = self.site.task(self.load)
+        phases = ("cold", "again") if again else ("cold",)
+        self.hold([(contender, task) for contender in contenders], phases, settings)
+
+    def hold(self, contenders: Sequence[tuple[Contender, Task]], phases: Sequence[str], settings: Settings) -> None:
         """Run every contender once a round in each phase: `cold`, or `again` over what is already there.
 
         A contender that would spend more than `patience` seconds in all gets fewer rounds, and a note says so.
         Raises ContenderError.
         """
+        runs, patience = settings.runs, settings.patience
         spent = dict.fromkeys((contender.name for contender, _ in contenders), 0.0)
         for _ in range(runs):
             for contender, task in contenders:
@@ -103,6 +113,20 @@ class Contest:
             held = len(self.row(contender, phases[0]).samples)
             if held < runs:
                 self.notes.append(f"{contender.name}: {held} of {runs} runs, to keep it within {patience:.0f} s")
+
+    def pulled_once(self, contender: Contender) -> Bar:
+        """The bar of what a cold run pulls: every blob once."""
+        return Bar(
+            what=f"{contender.name}: source blob bytes, against unique",
+            value=self.row(contender).worst("pulled") / self.load.unique_bytes,
+            limit=ONCE,
+            unit=Unit.RATIO,
+        )
+
+    def asked_again(self, contender: Contender) -> Bar:
+        """The bar of what a second run asks a source: nothing."""
+        requests = self.row(contender, "again").worst("requests")
+        return Bar(what="again, source requests", value=requests, limit=0, unit=Unit.REQUESTS)
 
     def _forget(self) -> None:
         self.site.destination.empty()
@@ -132,3 +156,11 @@ class Contest:
         containers/image look for its cache where the second points.
         """
         return {"_CONTAINERS_ROOTLESS_UID": str(os.getuid() or 1), "XDG_DATA_HOME": str(self._cache)}
+
+
+@contextlib.contextmanager
+def published(settings: Settings, folder: Path, load: Workload, link: Link) -> Iterator[Contest]:
+    """A contest at a site whose source has the workload."""
+    with site(folder, settings.tool_command, link) as here:
+        publish(load, here.source)
+        yield Contest(here, load)

@@ -7,7 +7,7 @@ import http.client
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
-from tests.rig.images import OCI_INDEX, OCI_MANIFEST
+from tests.rig.images import ACCEPTED
 
 if TYPE_CHECKING:
     from scripts.benchmark.workload import Workload
@@ -53,8 +53,7 @@ def missing(workload: Workload, registry: Registry, prefix: str = "") -> list[st
             manifests = [f"manifests/{descriptor['digest']}" for descriptor, _ in workload.manifests(image)]
             blobs = [f"blobs/{blob['digest']}" for blob, _ in workload.blobs(image)]
             for path in manifests + blobs:
-                headers = {"Accept": f"{OCI_MANIFEST}, {OCI_INDEX}"}
-                client.request("HEAD", f"/v2/{prefix}{image.repository}/{path}", headers=headers)
+                client.request("HEAD", f"/v2/{prefix}{image.repository}/{path}", headers={"Accept": ACCEPTED})
                 answer = client.getresponse()
                 answer.read()
                 if answer.status != HTTPStatus.OK or not path.endswith(answer.getheader("Docker-Content-Digest", "?")):

@@ -41,6 +41,15 @@ class Link:
         """Whether the link differs from loopback itself."""
         return any((self.round_trip, self.connection_rate, self.total_rate))
 
+    def __str__(self) -> str:
+        """What it adds: the end of a title."""
+        if not self:
+            return "no delay"
+        return (
+            f"over {self.round_trip * 1000:.0f} ms, {self.connection_rate / 1e6:.0f} MB/s a connection, "
+            f"{self.total_rate / 1e6:.0f} MB/s in all"
+        )
+
 
 class Bucket:
     """Bytes pass one after another at a rate; `passes` says when the last of the next ones will have passed."""

@@ -65,6 +65,7 @@ class Unit(StrEnum):
     RATIO = "ratio"
     SECONDS = "s"
     MILLISECONDS = "ms"
+    KILOBYTES = "kB"
     MEGABYTES = "MB"
     REQUESTS = "requests"
 

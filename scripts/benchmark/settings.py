@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ def _option(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Everything that may be chosen; the defaults are what the bars are stated for. Sizes are bytes, times seconds."""
+    """Everything that may be chosen; the defaults are what the bars are stated for. Sizes are bytes, times seconds.
+
+    An option whose default is a tuple takes several values.
+    """
 
     tool: str = _option(f"{shlex.quote(sys.executable)} -m skopeo_mirror", "command that starts skopeo-mirror")
     runs: int = _option(5, "runs of each contender, of which the median counts")
@@ -29,11 +33,21 @@ class Settings:
     base_size: int = _option(20_000_000, "bytes of a base layer")
     own_size: int = _option(566_000, "bytes of each image's own layer")
     jobs: int = _option(16, "copies at once")
+    job_counts: tuple[int, ...] = _option((2, 4, 8, 16, 32), "copies at once, where numbers of them are compared")
+    cores: tuple[int, ...] = _option(
+        (len(os.sched_getaffinity(0)),), "cores that skopeo-mirror and its children have there, by taskset"
+    )
     single_job_images: int = _option(60, "images where one job is measured over the network")
     tiny_images: int = _option(300, "images of a few kilobytes")
     tiny_jobs: int = _option(8, "copies of these at once")
     large_size: int = _option(1_000_000_000, "bytes of the one large image")
     indexes: int = _option(20, "multi-architecture images, of four architectures each")
+    index_base_sizes: tuple[int, ...] = _option((4 << 20, 2 << 20, 1 << 20), "bytes of an architecture's base layers")
+    index_own_size: int = _option(300 << 10, "bytes of the own layer of each of their images")
+    growth_from: int = _option(
+        250, "images of a few kilobytes in the smaller of two cold runs whose memory is compared"
+    )
+    growth_to: int = _option(2000, "images in the larger one")
     black_hole_images: int = _option(60, "images behind a mirror that accepts and never answers")
     stall_timeout: int = _option(3, "seconds after which a stall ends there")
     present_images: int = _option(1000, "images that a registry has already")

@@ -12,10 +12,19 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tests.rig.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from tests.rig.images import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -30,6 +39,20 @@ class Readable(Protocol):
 
     def read(self, size: int = ..., /) -> bytes:
         """At most `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """The media types of one kind of image."""
+
+    manifest: str
+    index: str
+    config: str
+    layer: str
+
+
+OCI = Form(manifest=OCI_MANIFEST, index=OCI_INDEX, config=OCI_CONFIG, layer=OCI_LAYER)
+DOCKER = Form(manifest=DOCKER_MANIFEST, index=DOCKER_LIST, config=DOCKER_CONFIG, layer=DOCKER_LAYER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +85,11 @@ class Workload:
     images: tuple[Image, ...]
     layout: Path
 
+    def __str__(self) -> str:
+        """How many, and how large: the beginning of a title."""
+        count = len(self.images)
+        return f"{count} image{'s' if count > 1 else ''}, {self.unique_bytes / 1e6:.1f} MB unique"
+
     @property
     def unique_bytes(self) -> int:
         """Bytes of all configs and layers, each counted once: what a perfect tool pulls."""
@@ -89,10 +117,11 @@ class Workload:
 
 
 class Maker:
-    """Makes images in an OCI layout; the same calls give the same digests on every machine."""
+    """Makes images of one form in an OCI layout; the same calls give the same digests on every machine."""
 
-    def __init__(self, layout: Path) -> None:
+    def __init__(self, layout: Path, form: Form = OCI) -> None:
         self.layout = layout
+        self._form = form
         self._random = random.Random(layout.name)  # noqa: S311 - content that does not compress, not a secret
         self._blobs = layout / "blobs" / "sha256"
         self._blobs.mkdir(parents=True)
@@ -116,7 +145,7 @@ class Maker:
                 shutil.copyfileobj(bare, zipped)
             packed.seek(0)
             digest = hashlib.file_digest(packed, "sha256").hexdigest()
-            descriptor = {"mediaType": OCI_LAYER, "digest": f"sha256:{digest}", "size": packed.tell()}
+            descriptor = {"mediaType": self._form.layer, "digest": f"sha256:{digest}", "size": packed.tell()}
         (self.layout / packed.name).rename(self._blobs / digest)
         return descriptor, diff_id
 
@@ -129,22 +158,23 @@ class Maker:
             "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
         }
         return self._document(
-            OCI_MANIFEST,
+            self._form.manifest,
             {
                 "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": self._document(OCI_CONFIG, config),
+                "mediaType": self._form.manifest,
+                "config": self._document(self._form.config, config),
                 "layers": [descriptor for descriptor, _ in layers],
             },
         )
 
     def index(self, children: dict[str, Descriptor]) -> Descriptor:
-        """An index of one manifest an architecture."""
+        """An index, or a Docker manifest list, of one manifest an architecture."""
         manifests = [
             child | {"platform": {"architecture": architecture, "os": "linux"}}
             for architecture, child in children.items()
         ]
-        return self._document(OCI_INDEX, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests})
+        media_type = self._form.index
+        return self._document(media_type, {"schemaVersion": 2, "mediaType": media_type, "manifests": manifests})
 
     def workload(self, tops: list[Descriptor]) -> Workload:
         """The images of these manifests or indexes, as `bench/app-0000` and so on."""
@@ -193,19 +223,21 @@ def single(layout: Path, *, layers: int, size: int) -> Workload:
     return make.workload([make.manifest([make.layer(size // layers) for _ in range(layers)])])
 
 
-def multi_architecture(layout: Path, *, images: int, architectures: tuple[str, ...], base_size: int) -> Workload:
-    """Indexes whose manifests share one base layer an architecture."""
-    make = Maker(layout)
-    bases = {architecture: make.layer(base_size) for architecture in architectures}
+def multi_architecture(
+    layout: Path, *, form: Form, images: int, architectures: Sequence[str], base_sizes: Sequence[int], own_size: int
+) -> Workload:
+    """Indexes of images that share the base layers of their architecture and have a small layer of their own."""
+    make = Maker(layout, form)
+    bases = {architecture: [make.layer(size) for size in base_sizes] for architecture in architectures}
     return make.workload(
         [
             make.index(
                 {
-                    architecture: make.manifest([base, make.layer(100_000)], architecture, number=str(number))
-                    for architecture, base in bases.items()
+                    architecture: make.manifest([*shared, make.layer(own_size)], architecture)
+                    for architecture, shared in bases.items()
                 }
             )
-            for number in range(images)
+            for _ in range(images)
         ]
     )
 

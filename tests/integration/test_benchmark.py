@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scripts.benchmark import workload
 from scripts.benchmark.publishing import missing, publish
 from scripts.benchmark.relay import Link, relayed
+from tests.rig.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,29 +81,94 @@ def test_relay_closes_what_its_target_refuses(mirror: Registry) -> None:
             assert received.read() == b""
 
 
-def test_what_is_published_is_not_missing_until_the_registry_is_emptied(mirror: Registry, tmp_path: Path) -> None:
-    load = workload.multi_architecture(tmp_path / "a", images=2, architectures=("amd64", "arm64"), base_size=1000)
+@pytest.mark.parametrize(
+    ("form", "top", "child"),
+    [
+        pytest.param(workload.OCI, OCI_INDEX, OCI_MANIFEST, id="oci"),
+        pytest.param(workload.DOCKER, DOCKER_LIST, DOCKER_MANIFEST, id="docker"),
+    ],
+)
+def test_what_is_published_is_not_missing_until_the_registry_is_emptied(
+    mirror: Registry, tmp_path: Path, form: workload.Form, top: str, child: str
+) -> None:
+    load = workload.multi_architecture(
+        tmp_path / "a", form=form, images=2, architectures=("amd64", "arm64"), base_sizes=(1000, 500), own_size=100
+    )
     publish(load, mirror, "under/")
     assert missing(load, mirror, "under/") == []
     assert missing(load, mirror) != []
+    for image in load.images:
+        served = mirror.manifest(f"under/{image.repository}", image.digest)
+        assert served is not None
+        index = json.loads(served)
+        assert index["mediaType"] == top
+        assert [entry["mediaType"] for entry in index["manifests"]] == [child, child]
     mirror.empty()
-    assert len(missing(load, mirror, "under/")) == 2 * (3 + 2 * 3)
+    assert len(missing(load, mirror, "under/")) == 2 * (3 + 2 * 4)
 
 
-def test_bench_prints_one_document_in_which_every_contender_brought_everything() -> None:
-    sizes = ["--runs", "1", "--tiny-images", "4", "--images", "4", "--base-size", "50000", "--own-size", "1000"]
+def bench(*options: object) -> list[dict[str, Any]]:
+    """The scenarios of one document, of one run each; every contender brought everything."""
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.benchmark", "--json", "--only", "version", "tiny", "many", "reused", *sizes],
+        [sys.executable, "-m", "scripts.benchmark", "--json", "--runs", "1", *map(str, options)],
         cwd=TOP,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr  # a bar may be missed on a busy machine
-    document = json.loads(done.stdout)
-    assert [scenario["error"] for scenario in document["scenarios"]] == ["", "", "", ""]
-    tiny, many, reused = document["scenarios"][1:]
+    scenarios: list[dict[str, Any]] = json.loads(done.stdout)["scenarios"]
+    assert [scenario["error"] for scenario in scenarios] == [""] * len(scenarios)
+    return scenarios
+
+
+def test_bench_prints_one_document_in_which_every_contender_brought_everything() -> None:
+    sizes = ["--tiny-images", 4, "--images", 4, "--base-size", 50_000, "--own-size", 1000]
+    _, tiny, many, reused = bench("--only", "version", "tiny", "many", "reused", *sizes)
     assert [row["name"] for row in reused["rows"]] == ["first set", "second set"]
     assert {row["name"] for row in tiny["rows"]} == {"skopeo-mirror -j8", "xargs -P8 skopeo copy", "skopeo sync"}
     assert [row["phase"] for row in many["rows"]] == ["cold", "again", "cold", "again"]
     assert all(len(row["samples"]) == 1 for row in many["rows"])
+
+
+@pytest.mark.parametrize("form", ["", "-docker"])
+def test_bench_copies_images_of_four_architectures_in_either_form(form: str) -> None:
+    name = f"multi-architecture{form}"
+    sizes = ["--indexes", 2, "--index-base-sizes", 50_000, 20_000, "--index-own-size", 1000]
+    network, loopback = bench("--only", name, f"{name}-loopback", "--jobs", 4, "--round-trip", 0.005, *sizes)
+    ours, theirs = "skopeo-mirror -j4", "xargs -P4 skopeo copy"
+    assert [(row["name"], row["phase"]) for row in network["rows"]] == [
+        (ours, "cold"),
+        (ours, "again"),
+        (theirs, "cold"),
+        (theirs, "again"),
+    ]
+    assert [row["name"] for row in loopback["rows"]] == [ours, theirs]
+    assert network["rows"][0]["samples"][0]["pulled"] > 4 * (70_000 + 2 * 1000)
+    assert [(bar["unit"], bar["limit"]) for bar in network["bars"]] == [
+        ("ratio", 0.80),
+        ("ratio", 1.02),
+        ("ratio", 0.55),
+        ("requests", 0),
+    ]
+    assert [bar["limit"] for bar in loopback["bars"]] == [1.35, 1.02]
+    counted = [network["bars"][1], network["bars"][3], loopback["bars"][1]]  # what no busy machine changes
+    assert all(bar["met"] for bar in counted), counted
+
+
+def test_bench_compares_numbers_of_jobs_on_numbers_of_cores() -> None:
+    sizes = ["--images", 2, "--base-size", 1000, "--own-size", 1000, "--indexes", 1, "--index-base-sizes", 1000]
+    tried = ["--job-counts", 1, 2, "--cores", 1, 100_000, "--round-trip", 0.001]
+    for scenario in bench("--only", "jobs", "jobs-multi-architecture", *sizes, *tried):
+        assert [row["name"] for row in scenario["rows"]] == ["-j1, 1 core", "-j2, 1 core"]
+        assert "over 1 ms" in scenario["title"]
+        [note] = scenario["notes"]
+        assert note.startswith("100000 cores: this machine has ")
+
+
+def test_bench_says_what_an_image_adds_to_the_peak_of_memory() -> None:
+    [memory] = bench("--only", "memory", "--growth-from", 2, "--growth-to", 12)
+    few, many = (row["samples"][0]["peak"] for row in memory["rows"])
+    [bar] = memory["bars"]
+    assert bar["value"] == pytest.approx((many - few) / 10 / 1000)
+    assert (bar["limit"], bar["unit"]) == (6, "kB")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from .images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from .images import ACCEPTED
 from .ports import LOOPBACK, port_of, reserve_port
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Registry:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         headers = {
             "User-Agent": OURSELVES,
-            "Accept": f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}",
+            "Accept": ACCEPTED,
         }
         if media_type:
             headers["Content-Type"] = media_type
