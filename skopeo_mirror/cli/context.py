@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.engine import Stop
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
     from skopeo_mirror.transfer.run import RunSettings
-    from skopeo_mirror.transfer.sourcing import Sourcing
+    from skopeo_mirror.transfer.sourcing import SourceFinder, Sourcing
 
 VERSION_WHERE_NONE_IS_FOUND: Final = (1, 9)
 
@@ -66,7 +65,7 @@ class Context:
         """What skopeo is told when it pulls. Raises UsageError."""
         return replace(self.pull.settings, credential_helpers=self.configuration.credential_helpers)
 
-    def run_settings(self, sourcing: Sourcing | LayoutSourcing) -> RunSettings:
+    def run_settings(self, sourcing: SourceFinder) -> RunSettings:
         """How images are pulled from there. Raises UsageError, SkopeoUnusable."""
         from skopeo_mirror.transfer.run import RunSettings  # noqa: PLC0415 - as above
 

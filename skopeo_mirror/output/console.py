@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror import streams
 from skopeo_mirror.errors import OutputLost
+from skopeo_mirror.output.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
     from skopeo_mirror.output.progress import Display
-
-
-def printable(text: str) -> str:
-    """`text` with everything escaped that a terminal would act upon, newlines included."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Console:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skopeo_mirror.output.console import printable
+from skopeo_mirror.output.printable import printable
 from skopeo_mirror.registries_conf.problem import errors
 
 if TYPE_CHECKING:

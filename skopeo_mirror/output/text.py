@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.output.console import printable
+from skopeo_mirror.output.printable import printable
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status

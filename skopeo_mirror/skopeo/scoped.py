@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.files import naming
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
@@ -19,10 +21,8 @@ from skopeo_mirror.skopeo.http_proxy import proxy_variables
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Provenance, trace
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
-from skopeo_mirror.skopeo.signatures import POLICY, WERE_READ
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 
     Trace = Callable[[Sequence[Event], Sequence[str], Ending], Provenance]
     """What a run proves, by the events and the last lines of its log, and by how it ended."""
+
+# skopeo knows this type of key, and refuses every signature because of it: so no key and no gpg is needed.
+_NEVER_MET: Final = {"type": "signedBy", "keyType": "signedByGPGKeys", "keyData": "eA=="}
+_POLICY: Final = json.dumps({"default": [_NEVER_MET]})
+WERE_READ: Final = re.compile(
+    r"(?:copying image \d+/\d+ from manifest list: )?Source image rejected: "
+    r"(?:A signature was required, but no signature exists|None of the signatures were accepted"
+    r'|Unimplemented "keyType")'
+)
+"""skopeo's last words where it had read all signatures, and not where it could not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +149,7 @@ class ScopedSkopeo:
         """
         events: list[Event] = []
         with (
-            self._private_file("policy-", POLICY) as policy,
+            self._private_file("policy-", _POLICY) as policy,
             tempfile.TemporaryDirectory(dir=self.directory) as nowhere,
         ):
             settings = replace(self.settings, policy=str(policy), insecure_policy=False)

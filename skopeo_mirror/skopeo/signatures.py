@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.skopeo.settings import Access
 
-# skopeo knows this type of key, and refuses every signature because of it: so no key and no gpg is needed.
-_NEVER_MET: Final = {"type": "signedBy", "keyType": "signedByGPGKeys", "keyData": "eA=="}
-POLICY: Final = json.dumps({"default": [_NEVER_MET]})
-WERE_READ: Final = re.compile(
-    r"(?:copying image \d+/\d+ from manifest list: )?Source image rejected: "
-    r"(?:A signature was required, but no signature exists|None of the signatures were accepted"
-    r'|Unimplemented "keyType")'
-)
-"""skopeo's last words where it had read all signatures, and not where it could not."""
 
 _LOOKASIDE: Final = re.compile(r"(?P<where>.*@(?P<algorithm>\w+)=(?P<hex>[0-9a-f]+)/signature-)(?P<number>\d{1,4})")
 _ATTACHED: Final = re.compile(r"Looking for sigstore attachments in .*:(?P<algorithm>\w+)-(?P<hex>[0-9a-f]+)\.sig")

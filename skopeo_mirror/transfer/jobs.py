@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.sourcing import Sources, Sourcing
+    from skopeo_mirror.transfer.sourcing import SourceFinder, Sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +40,7 @@ class Job:
         return self.sources, self.place.repository
 
 
-def prepare(
-    requests: Iterable[ImageRequest], sourcing: Sourcing | LayoutSourcing, destination: Destination
-) -> tuple[Job, ...]:
+def prepare(requests: Iterable[ImageRequest], sourcing: SourceFinder, destination: Destination) -> tuple[Job, ...]:
     """Make a job of every image. Raises InvalidInput with everything that must be put right before any copy."""
     jobs: list[Job] = []
     problems: list[str] = []
@@ -58,7 +55,7 @@ def prepare(
     return tuple(jobs)
 
 
-def _job(number: int, request: ImageRequest, sourcing: Sourcing | LayoutSourcing, destination: Destination) -> Job:
+def _job(number: int, request: ImageRequest, sourcing: SourceFinder, destination: Destination) -> Job:
     """Raises DestinationRefused, also for an image that could only be copied onto itself."""
     image = request.reference
     if not image.domain:

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.engine import News, Stop
     from skopeo_mirror.transfer.jobs import Job
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
-    from skopeo_mirror.transfer.sourcing import Sourcing
+    from skopeo_mirror.transfer.sourcing import SourceFinder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +49,7 @@ class RunSettings:
     """The drop-ins that this skopeo merges over every scoped file; it is asked for them where they are wanted first."""
     skopeo_settings: Settings
     configuration: Configuration
-    sourcing: Sourcing | LayoutSourcing
+    sourcing: SourceFinder
     retries: int
     jobs: int = 1
     plans: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Route, Router
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Place
-    from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +60,13 @@ def layout_of(candidates: Sequence[PullSource]) -> LayoutSource | None:
     return next((candidate for candidate in candidates if isinstance(candidate, LayoutSource)), None)
 
 
+class SourceFinder(Protocol):
+    """Finds the sources of images, wherever they come from."""
+
+    def sources(self, request: ImageRequest, place: Place | None = None) -> Sources:
+        """From where an image may come, but for the place that it would be written to. Raises Unroutable."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sourcing:
     """Finds an image's sources in registries.conf."""
@@ -98,7 +104,7 @@ class Sourcing:
         )
 
 
-def find_sources(request: ImageRequest, sourcing: Sourcing | LayoutSourcing, place: Place | None = None) -> Sources:
+def find_sources(request: ImageRequest, sourcing: SourceFinder, place: Place | None = None) -> Sources:
     """The sources of an image, or why it has none: such a one fails in its turn."""
     try:
         return sourcing.sources(request, place)

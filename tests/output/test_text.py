@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skopeo_mirror.output.console import Console, printable
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.printable import printable
 from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line
 from skopeo_mirror.skopeo.faults import Reason

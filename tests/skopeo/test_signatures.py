@@ -11,9 +11,9 @@ import pytest
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.debuglog import Event, Requested, Signed
-from skopeo_mirror.skopeo.scoped import Probe
+from skopeo_mirror.skopeo.scoped import WERE_READ, Probe
 from skopeo_mirror.skopeo.settings import Access
-from skopeo_mirror.skopeo.signatures import WERE_READ, Signatures, read_signatures, signatures_in
+from skopeo_mirror.skopeo.signatures import Signatures, read_signatures, signatures_in
 from tests.values import D1, D2, candidate, run_of, served
 
 if TYPE_CHECKING:

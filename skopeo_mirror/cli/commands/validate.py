@@ -11,7 +11,8 @@ from skopeo_mirror.cli.checks import refuse_beside
 from skopeo_mirror.cli.context import configuration_files
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, Conf, argument
-from skopeo_mirror.output.console import Console, printable
+from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.printable import printable
 from skopeo_mirror.output.problems import problem_document, problem_lines, tags_pass_by
 from skopeo_mirror.registries_conf.reading import dropin_files, examine
 
