@@ -61,7 +61,7 @@ def possible_dropins(
     files = (
         *_files_in(root / _SYSTEM / _DROPINS),
         *_files_in(home_directory(environment) / _USER / _DROPINS),
-        *(file for file in unified if file.suffix == ".conf" and file.parent.suffix == ".d"),
+        *(file for file in unified if file.parent.name != "containers"),  # but for the main file
     )
     return tuple(dict.fromkeys(files))
 

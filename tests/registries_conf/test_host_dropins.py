@@ -15,6 +15,7 @@ USER = "home/.config/containers/registries.conf"
 SYSTEM = "etc/containers/registries.conf"
 VENDOR = "usr/share/containers/registries.conf"
 ROOTLESS = "etc/containers/registries.rootless.conf.d/x.conf"
+OF_ONE = "etc/containers/registries.rootless.conf.d/1000/one.conf"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,7 @@ ROOTLESS = "etc/containers/registries.rootless.conf.d/x.conf"
             [f"{SYSTEM}.d/b.conf", f"{USER}.d/c.conf", f"{VENDOR}.d/a.conf", ROOTLESS],
             id="everybody's",
         ),
+        pytest.param([OF_ONE, OF_ONE.replace("1000", "1001")], [OF_ONE], id="one user's below the system's"),
     ],
 )
 def test_the_drop_ins_of_a_host(tmp_path: Path, files: list[str], found: list[str]) -> None:
