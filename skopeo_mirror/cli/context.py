@@ -1,4 +1,4 @@
-"""What the options of a command come to: its registries.conf, its skopeo, how it pulls; each made when it is needed."""
+"""The context of a command: its registries.conf, its skopeo, how it pulls; each made when it is needed."""
 
 from __future__ import annotations
 

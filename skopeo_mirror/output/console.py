@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, everything else to standard error, nothing raw to a terminal."""
+"""The console: results to standard output, everything else to standard error, nothing raw to a terminal."""
 
 from __future__ import annotations
 

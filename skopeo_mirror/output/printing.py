@@ -1,4 +1,4 @@
-"""Tells a run as it happens, and writes what is left of it: report, list of failures."""
+"""The printer: tells a run as it happens, and writes what is left of it: report, list of failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read of a run while it happens: a line an image, a line an attempt (pure views of its results)."""
+"""Lines on a run, for people while it happens: a line an image, a line an attempt (pure views of its results)."""
 
 from __future__ import annotations
 

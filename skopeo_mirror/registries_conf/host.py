@@ -1,4 +1,4 @@
-"""Which registries.conf files the host's own tools read when they are not told any."""
+"""The host's own registries.conf files: those that its tools read when they are not told any."""
 
 from __future__ import annotations
 

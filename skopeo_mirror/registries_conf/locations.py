@@ -1,4 +1,4 @@
-"""What people write where a prefix or a location belongs, and what they mean by it (pure)."""
+"""Prefixes and locations as people write them, and what they mean by it (pure)."""
 
 from __future__ import annotations
 

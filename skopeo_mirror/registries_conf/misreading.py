@@ -1,4 +1,4 @@
-"""Why a file is no TOML, for people: what stands there instead, and the cure (pure)."""
+"""Misreadings, why a file is no TOML: what stands there instead, and the cure (pure)."""
 
 from __future__ import annotations
 

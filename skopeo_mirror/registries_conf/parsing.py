@@ -1,4 +1,4 @@
-"""What one registries.conf says: TOML values in, entries and every problem out (pure).
+"""The parsing of one registries.conf: TOML values in, entries and every problem out (pure).
 
 The rules are `loadConfigFile` and `postProcessRegistries` of containers/image (pkg/sysregistriesv2); only the order of
 the findings is our own, for containers/image stops at the first.

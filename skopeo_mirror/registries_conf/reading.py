@@ -1,4 +1,4 @@
-"""Read registries.conf files: every problem at once, and the configuration merged over all of them."""
+"""The reading of registries.conf files: every problem at once, and the configuration merged over all of them."""
 
 from __future__ import annotations
 

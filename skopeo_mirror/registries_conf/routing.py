@@ -1,4 +1,4 @@
-"""From an image reference to its ordered pull candidates, as containers/image routes it (pure)."""
+"""Routes, from an image reference to its ordered pull sources, as containers/image routes it (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about an image that failed: the facts of this host and of registries.conf that explain it."""
+"""Advice on an image that failed: the facts of this host and of registries.conf that explain it."""
 
 from __future__ import annotations
 

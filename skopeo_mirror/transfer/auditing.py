@@ -1,4 +1,4 @@
-"""Before anything is copied: what of this host would be in the way of it, its drop-ins and its credentials.
+"""The audit before anything is copied: drop-ins and credentials of this host that would be in the way.
 
 What is audited are pulls: an image's sources, and the repository that it is written to, if that is a registry's.
 """

@@ -1,4 +1,4 @@
-"""A fault costs once: a host that is down for one image is left alone for the others, for a while."""
+"""Circuits, so that a fault costs once: a host that is down for one image is left alone for the others, for a while."""
 
 from __future__ import annotations
 

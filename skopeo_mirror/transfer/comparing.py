@@ -1,4 +1,4 @@
-"""Whether an image that is at the destination has its signatures there, too: those that a copy would bring now."""
+"""The comparison of signatures: whether an image that is there already has those that a copy would bring now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many images at once: who looks, who copies, who waits, and when to stop.
+"""The engine that brings many images at once: who looks, who copies, who waits, and when to stop.
 
 The main thread decides, two pools of threads work: one looks ahead (presence, plans), one copies. Looking overlaps
 with copying, so that it costs no time where a network is slower than this machine.

@@ -1,4 +1,4 @@
-"""What to tell people about an image that failed (pure)."""
+"""Explanations of why an image failed, for people (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image's candidates: who is tried next, who failed, and how often it is begun again (no clock, no process).
+"""Failover among an image's candidates: who is next, who failed, how often it is begun again (no clock, no process).
 
 The policy of retries stands here: how many rounds there are (`Rounds`, also for trouble of the destination), for what,
 and the pauses before them. skopeo goes through the candidates by itself as far as it can. What is decided here is what

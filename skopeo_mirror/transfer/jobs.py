@@ -1,4 +1,4 @@
-"""From the list of images to jobs: each with its route and its place; what must not start is refused here."""
+"""Jobs: each image that is asked for, with its sources and its place; what must not start is refused here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the skopeo at hand cannot copy as it is, whoever serves it and wherever it goes (pure)."""
+"""Limits of the skopeo at hand: what it cannot copy as it is, whoever serves it, wherever it goes (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image on its way: resolve, look whether it is there, plan, copy, fail over, confirm.
+"""The way of one image: resolve, look whether it is there, plan, copy, fail over, confirm.
 
 `look` does all that comes before the copy, `copy` the rest. They run on worker threads; what is shared between images
 (circuits, destination, skopeo) is safe for that, a journey belongs to one thread at a time.

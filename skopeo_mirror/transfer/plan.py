@@ -1,4 +1,4 @@
-"""What a copy will have to bring, read from the image's manifests before it starts."""
+"""The plan of a copy: what it will have to bring, read from the image's manifests before it starts."""
 
 from __future__ import annotations
 

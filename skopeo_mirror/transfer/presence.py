@@ -1,4 +1,4 @@
-"""Which images a registry has already: asked of the destination alone, and of no mirror of it."""
+"""The presence of images at the destination, of which it alone is asked, and no mirror of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run did, as frozen values: everything that is printed or written is a view of these."""
+"""Results of a run, as frozen values: everything that is printed or written is a view of these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which planned image is copied next: one whose layers nobody else is just bringing (pure).
+"""The schedule of the copies: the next is one whose layers nobody else is just bringing (pure).
 
 skopeo processes that start together would each pull a layer that they share. Once one of them has finished, the
 others mount it (a registry) or find it (a layout).

@@ -1,4 +1,4 @@
-"""Where an image may come from: its candidates in registries.conf, and those that are left out beforehand."""
+"""The sources of an image: its candidates in registries.conf, and those that are left out beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the DESTINATION argument to a destination."""
+"""The choice of a destination, from the DESTINATION argument."""
 
 from __future__ import annotations
 

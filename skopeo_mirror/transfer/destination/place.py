@@ -1,4 +1,4 @@
-"""What a destination is to the rest of the program: the interface, and the places in it with their names."""
+"""Destinations as the rest of the program knows them: the interface, and the places in it with their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage, then publish: a private directory inside the destination, renames into place, and one lock.
+"""Staging, then publishing: a private directory inside the destination, renames into place, and one lock.
 
 Kill safety, two runs at once and "never half-visible" are all here.
 """
