@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_MANIFEST: Final = 4 << 20
 """Bytes of a manifest, an index or a configuration: the limit of containers/image (internal/iolimits)."""
 
+DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+
 _LARGEST_SIZE: Final = (1 << 63) - 1  # a descriptor's size is an int64 (image-spec, descriptor.md)
 
 _KEYS: Final = frozenset({"schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size", "urls"})
@@ -54,6 +56,8 @@ class Descriptor:
     """In bytes."""
     urls: tuple[str, ...] = ()
     """Where it lives if it is in no registry."""
+    media_type: str = ""
+    """What the manifest says that it is; nothing where it says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +139,8 @@ def _descriptor(entry: object, where: str) -> Descriptor:
     if size > _LARGEST_SIZE:
         raise InvalidManifest(f"is no image manifest: {where} has a size that nothing has")
     try:
-        return Descriptor(digest=Digest.parse(digest), size=size, urls=tuple(urls))
+        return Descriptor(
+            digest=Digest.parse(digest), size=size, urls=tuple(urls), media_type=str(entry.get("mediaType") or "")
+        )
     except InvalidReference as error:
         raise InvalidManifest(f"is no image manifest: {where}: {error}") from error

@@ -12,7 +12,7 @@ from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line
-from skopeo_mirror.transfer.engine import Retrying, Settled, Warned
+from skopeo_mirror.transfer.engine import Noted, Retrying, Settled, Warned
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def tell_trouble(news: News, console: Console) -> None:
             console.note(f"{job.image}: {why}; trying again in {pause:.0f} s")
         case Warned(text=text):
             console.warning(text)
+        case Noted(text=text):
+            console.note(f"note: {text}")
 
 
 @dataclass(kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.text import bar, human_bytes
-from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Warned, Weighed
+from skopeo_mirror.transfer.engine import Copying, Noted, Retrying, Settled, Warned, Weighed
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Progress:
                 if result.status is not Status.FAILED:
                     self.brought += size
                     self.pulled += result.bytes
-            case Warned():
+            case Warned() | Noted():
                 pass
 
     @property

@@ -187,6 +187,8 @@ cannot_keep_index: Final = partial(_is_said, r"Manifest list must be converted t
 """Whether skopeo would write another index than it has read: so it says of one that a destination refused, too."""
 cannot_nest: Final = partial(_is_said, r"Unexpectedly received a manifest list instead of a manifest")
 """Whether skopeo has met an index within an index."""
+cannot_read_content: Final = partial(_is_said, r"unsupported docker v2s2 media type")
+"""Whether skopeo has met a config or a layer that it knows in no Docker image."""
 cannot_keep_schema1: Final = partial(_is_said, r"Copying a schema1 image")
 """Whether skopeo would have to change a schema 1 manifest."""
 refuses_name: Final = partial(

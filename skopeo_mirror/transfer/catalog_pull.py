@@ -43,7 +43,7 @@ def pulled_catalog(
         digest, request = _resolve(catalog, settings, directory)
         result = run(
             [request],
-            # dir: and not oci:, which cannot hold Docker's image types unchanged
+            # dir: and not oci:, which has no room for the signatures that registries.d may bring along
             DirectoryDestination(directory / "pulled", NamingRules()),
             replace(settings, plans=False),
             stop=stop,

@@ -78,6 +78,13 @@ class Retrying:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """News: something good to know, once a run."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Warned:
     """News: something that people should know."""
 
@@ -100,7 +107,7 @@ class _Landed:
     layers: frozenset[str]
 
 
-News = Weighed | Copying | Retrying | Warned | Settled
+News = Weighed | Copying | Retrying | Warned | Noted | Settled
 _Message = Step | Copying | _Landed | BaseException | None
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.faults import Reason, Stage, cannot_keep_index, cannot_nest
+from skopeo_mirror.reference import shown
+from skopeo_mirror.skopeo.faults import Reason, Stage, cannot_keep_index, cannot_nest, cannot_read_content
 from skopeo_mirror.skopeo.provenance import Fault
 
 if TYPE_CHECKING:
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.plan import Plan
 
+_DOCKER_CONTENTS: Final = frozenset(
+    f"application/vnd.docker.{name}"
+    for name in (
+        *("container.image.v1+json", "image.rootfs.diff.tar", "image.rootfs.diff.tar.gzip"),
+        *("image.rootfs.foreign.diff.tar", "image.rootfs.foreign.diff.tar.gzip"),
+    )
+)
 KEEPS_DESCRIPTORS: Final = "1.18"
 """A skopeo that is known to write `artifactType` and `data` of an index's descriptors (observed; 1.9.3 does not)."""
 
@@ -21,7 +29,7 @@ def says_that_it_cannot(provenance: Provenance) -> bool:
     if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
         return False
     error = provenance.attempts[-1].detail
-    return cannot_keep_index(error) or cannot_nest(error)
+    return cannot_keep_index(error) or cannot_nest(error) or cannot_read_content(error)
 
 
 def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
@@ -43,6 +51,12 @@ def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
         why = (
             f"this index holds another index, and this skopeo ({version}) cannot copy such a one; copy the inner index "
             f"or its images by their digests: {error}"
+        )
+    elif cannot_read_content(error) and (unknown := sorted(plan.docker_contents - _DOCKER_CONTENTS)):
+        zstd = " (skopeo 1.19 can copy Docker images with zstd layers)" if any("zstd" in one for one in unknown) else ""
+        why = (
+            f"it is, or holds, a Docker image with content of the type {', '.join(map(shown, unknown))}, which this "
+            f"skopeo ({version}) copies to no destination{zstd}: {error}"
         )
     else:
         return provenance

@@ -193,7 +193,12 @@ class Pipeline:
                 continue
             if provenance.server is None and self._stopping():
                 return Abandoned(journey=journey)
-            provenance = self._judge_limits(journey, tries, self._judge_stall(journey, provenance))
+            provenance = self._judge_stall(journey, provenance)
+            if journey.plan is None and says_that_it_cannot(provenance):  # not read ahead; now it has to bear that out
+                self._read_plan(journey, tries)
+                if self._form(journey):
+                    continue
+            provenance = self._judge_limits(journey, provenance)
             provenance = blamed(provenance, self._fetched(journey))
             tries.record(provenance, time.monotonic())
             step = self._settled(journey, tries, provenance)
@@ -244,14 +249,15 @@ class Pipeline:
         """One run of skopeo; what it wrote is published only where it is proven who served."""
         pinned = _known(journey.pinned)
         with self.destination.writing(journey.job.place, pinned.digest) as writing:
+            target = replace(writing.target, options=(*writing.target.options, *self._form(journey)))
             layout = layout_of(candidates)
             if layout is not None:
-                provenance = layout.copy(self.scoped, pinned, writing.target, on_event)
+                provenance = layout.copy(self.scoped, pinned, target, on_event)
             else:
                 provenance = self.scoped.copy(
                     pinned,
                     candidates,
-                    writing.target,
+                    target,
                     asked=self._asked(journey),
                     yields=_known(journey.tries).yields(candidates),
                     on_event=on_event,
@@ -320,9 +326,6 @@ class Pipeline:
         refusal = why_not(fetched, probe.provenance.server, mirrors_only=journey.job.sources.mirrors_only)
         if refusal is not None:
             return self._fail(journey, refusal)
-        complaint = None if journey.plan is None else self.destination.cannot_hold(journey.plan.media_types)
-        if complaint is not None:
-            return self._fail(journey, f"{self.destination.name}: {complaint}")
         if not self.dry_run:
             return None
         if self.signatures.unwelcome(pinned, journey.job.place, tries):
@@ -358,6 +361,10 @@ class Pipeline:
         """What skopeo fetches from URLs beside the candidates: layers only where the destination takes such, too."""
         contents = () if journey.plan is None else journey.plan.elsewhere
         return tuple(content for content in contents if content.needed or self.destination.brings_layers)
+
+    def _form(self, journey: Journey) -> tuple[str, ...]:
+        """What the destination needs skopeo to be told, so that the manifest is kept as it is."""
+        return () if journey.plan is None else self.destination.options_for(journey.plan.media_type)
 
     def _requirements(self, journey: Journey) -> Requirements:
         """What the signature policy demands of an image as skopeo is asked for it."""
@@ -406,16 +413,14 @@ class Pipeline:
             return provenance.blaming_destination("nothing moved, with more than one candidate")
         return provenance
 
-    def _judge_limits(self, journey: Journey, tries: Tries, provenance: Provenance) -> Provenance:
+    def _judge_limits(self, journey: Journey, provenance: Provenance) -> Provenance:
         """Clear the candidate where this skopeo cannot copy what it was given, unless that contradicts itself.
 
         Only where that is known from the manifests: a candidate that gives something else can make skopeo say so, too.
         """
-        if not says_that_it_cannot(provenance):
+        if journey.plan is None or not says_that_it_cannot(provenance):
             return provenance
-        if journey.plan is None:
-            self._read_plan(journey, tries)  # it was not read ahead; now it has to bear that out
-        return provenance if journey.plan is None else at_limits(provenance, journey.plan, self.scoped.skopeo.version)
+        return at_limits(provenance, journey.plan, self.scoped.skopeo.version)
 
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""

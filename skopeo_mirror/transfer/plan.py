@@ -38,8 +38,10 @@ class Plan:
     """The sizes in bytes of configs and layers, but for layers that are `elsewhere`; by their digests."""
     manifests: int
     """Bytes of manifests."""
-    media_types: frozenset[str]
-    """Those of the manifests."""
+    media_type: str
+    """That of the image's own manifest."""
+    docker_contents: frozenset[str]
+    """The media types of the configs and layers of Docker's images."""
     layers: dict[str, frozenset[str]]
     """The layers that go before each config."""
     elsewhere: tuple[Elsewhere, ...] = ()
@@ -62,7 +64,8 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
     None where one of them cannot be read, or there are more than `most`: then the copy will show what is wrong.
     """
     blobs: dict[str, int] = {}
-    media_types: set[str] = set()
+    media_type: str | None = None
+    docker_contents: set[str] = set()
     elsewhere: dict[Elsewhere, None] = {}
     before: dict[str, frozenset[str]] = {}
     total = 0
@@ -77,7 +80,9 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
             manifest = parse_manifest(content)
         except InvalidManifest:
             return None
-        media_types.add(manifest.media_type)
+        media_type = manifest.media_type if media_type is None else media_type
+        if manifest.media_type.startswith("application/vnd.docker."):
+            docker_contents.update(blob.media_type for blob in manifest.blobs)
         elsewhere.update(dict.fromkeys(_elsewhere(manifest)))
         nested |= bool(named and manifest.children)
         extended |= bool(manifest.children) and _is_extended(content)
@@ -99,7 +104,8 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
     return Plan(
         blobs=blobs,
         manifests=total,
-        media_types=frozenset(media_types),
+        media_type=media_type or "",
+        docker_contents=frozenset(docker_contents),
         layers=before,
         elsewhere=tuple(elsewhere),
         nested=nested,

@@ -18,7 +18,7 @@ from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit, check_credentials, without_captured
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
-from skopeo_mirror.transfer.engine import Engine, Warned
+from skopeo_mirror.transfer.engine import Engine, Noted, Warned
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.manifests import ManifestReader, PlainImages
 from skopeo_mirror.transfer.pipeline import Pipeline
@@ -89,6 +89,8 @@ def run(
             fail_fast=settings.fail_fast,
         )
         images = engine.run(jobs)
+        if destination.note is not None:
+            tell(Noted(text=destination.note))
     return replace(result, images=tuple(images), seconds=time.monotonic() - clock, stopped=stop.why)
 
 

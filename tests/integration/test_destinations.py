@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, pin_tag
+from tests.rig.copying import PLAIN, asked, configure, copy, entry, files_below, holds, only, pin_tag, statuses
 from tests.rig.faults import Fault, Place
 from tests.rig.faulty import FaultyRegistry
-from tests.rig.images import digest_of, make_image, make_multi_architecture, make_random_layer
+from tests.rig.images import (
+    DOCKER_LAYER,
+    OCI_INDEX,
+    digest_of,
+    make_image,
+    make_index,
+    make_multi_architecture,
+    make_random_layer,
+)
+from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Podman
     from tests.rig.images import Image
     from tests.rig.program import Program
-    from tests.rig.registry import Registry
 
 OCI_FORMS = [
     pytest.param(make_image("one"), id="oci"),
@@ -30,6 +39,12 @@ DOCKER_FORMS = [
     pytest.param(make_multi_architecture("many", docker=True), id="docker-list"),
 ]
 FORMS = OCI_FORMS + DOCKER_FORMS
+MIXED_FORMS = [
+    pytest.param(make_index([make_image("child", docker=True), make_image("other")]), id="oci-index-of-docker"),
+    pytest.param(
+        make_index([make_image("child"), make_image("other", docker=True)], docker=True), id="docker-list-of-oci"
+    ),
+]
 DIRECTORIES = [pytest.param("oci:images", id="oci"), pytest.param("dir:images", id="dir")]
 
 
@@ -45,10 +60,15 @@ def blobs_below(layout: Path) -> dict[str, bytes]:
     return {f"{file.parent.name}:{file.name}": file.read_bytes() for file in layout.glob("blobs/*/*")}
 
 
+def index_of(layout: Path) -> list[dict[str, Any]]:
+    """Return the entries of a layout."""
+    entries: list[dict[str, Any]] = json.loads((layout / "index.json").read_bytes())["manifests"]
+    return entries
+
+
 def names_in(layout: Path) -> list[str]:
     """Return the names in a layout's index, sorted."""
-    index = json.loads((layout / "index.json").read_bytes())
-    return sorted(entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"])
+    return sorted(entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index_of(layout))
 
 
 class TestWhole:
@@ -101,19 +121,69 @@ class TestWhole:
                 part.digest for part in made.walk()
             }
 
-    @pytest.mark.parametrize("made", DOCKER_FORMS)
-    def test_a_docker_image_is_refused_by_a_layout_in_words_for_people(
-        self, skopeo_mirror: Program, mirror: Registry, origin: Registry, made: Image
+    @pytest.mark.parametrize("options", [[], ["--no-plan"]], ids=["plan", "no-plan"])
+    @pytest.mark.parametrize("made", DOCKER_FORMS + MIXED_FORMS)
+    def test_docker_images_in_a_layout(
+        self, skopeo_mirror: Program, mirror: Registry, made: Image, options: list[str]
     ) -> None:
-        """Skopeo neither writes a list of them to a layout nor finds any of them in one by name."""
+        """They are kept as they are, and it is said, once, who finds them there by name."""
         mirror.push("ns/app", made)
-        origin.push("ns/app", made)
-        configure(skopeo_mirror, entry(origin.host, mirror.host))
-        failed = only(copy(skopeo_mirror, f"{origin.host}/ns/app@{made.digest}", "oci:images", status=1))
-        assert "Docker" in failed["error"]
-        assert "dir:" in failed["error"]
-        assert asked(origin) == asked(mirror, "blobs") == []
-        assert not (skopeo_mirror.directory / "images").exists()
+        mirror.push("ns/other", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        wanted = [f"prod.invalid/ns/{name}@{made.digest}" for name in ("app", "other")]
+        run = skopeo_mirror("copy", "-r", "registries.conf", *options, *wanted, "oci:images")
+        assert run.status == 0, run.stderr
+        assert run.stderr.count("skopeo 1.19") == (0 if made.media_type == OCI_INDEX else 1)
+        layout = skopeo_mirror.directory / "images"
+        assert blobs_below(layout) == {**made.blobs, **{part.digest: part.manifest for part in made.walk()}}
+        assert {entry["mediaType"] for entry in index_of(layout)} == {made.media_type}
+        mirror.forget()
+        again = copy(skopeo_mirror, *wanted, "oci:images")
+        assert set(statuses(again).values()) == {"present"}
+        assert asked(mirror) == []
+
+    @pytest.mark.parametrize("made", DOCKER_FORMS + MIXED_FORMS)
+    @pytest.mark.parametrize("target", ["docker", "oci:out", "dir:out"])
+    def test_docker_images_go_on_from_a_layout(
+        self, skopeo_mirror: Program, tmp_path: Path, destination: Registry, made: Image, target: str
+    ) -> None:
+        """Moved elsewhere, every source stopped, and their digests are still what they were."""
+        wanted = f"prod.invalid/ns/app:v1@{made.digest}"
+        with Registry(tmp_path / "mirror") as mirror:
+            mirror.push("ns/app", made)
+            configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+            copy(skopeo_mirror, wanted, "oci:images")
+        moved = (skopeo_mirror.directory / "images").rename(skopeo_mirror.directory / "moved")
+        configure(skopeo_mirror, "")
+        to = f"docker://{destination.host}" if target == "docker" else target
+        gone_on = only(copy(skopeo_mirror, "--from", f"oci:{moved}", to))
+        assert (gone_on["status"], gone_on["confirmed"], gone_on["digest"]) == ("copied", True, made.digest)
+        if target == "docker":
+            assert holds(destination, "ns/app", "v1", made)
+            for part in made.walk():
+                assert destination.manifest("ns/app", part.digest) == part.manifest
+        elif target == "oci:out":
+            assert blobs_below(skopeo_mirror.directory / "out") == blobs_below(moved)
+        else:
+            assert raw_manifest(f"dir:{skopeo_mirror.directory / 'out/ns/app/v1'}") == made.manifest
+
+    @pytest.mark.parametrize("target", ["docker", "oci:out", "dir:out"])
+    @pytest.mark.parametrize("options", [[], ["--no-plan"]], ids=["plan", "no-plan"])
+    def test_what_no_skopeo_knows_in_a_docker_image_is_named_and_no_mirror_blamed(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry, target: str, options: list[str]
+    ) -> None:
+        """An attestation that is typed as an image of Docker's, as some builders push it."""
+        strange = make_image("strange", docker=True)
+        toto = "application/vnd.in-toto+json"
+        strange = replace(strange, manifest=strange.manifest.replace(DOCKER_LAYER.encode(), toto.encode()))
+        made = make_index([make_image("one", docker=True), strange], docker=True)
+        mirror.push("ns/app", made)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        to = f"docker://{destination.host}" if target == "docker" else target
+        failed = only(copy(skopeo_mirror, *options, f"prod.invalid/ns/app@{made.digest}", to, status=1))
+        assert toto in failed["error"]
+        assert "copies to no destination" in failed["error"]
+        assert failed["attempts"] == []
 
 
 @pytest.mark.parametrize("target", DIRECTORIES)

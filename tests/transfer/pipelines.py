@@ -93,6 +93,7 @@ class Prepared:
     there: list[Probe] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
     copied_from: list[tuple[PullSource, ...]] = field(default_factory=list)
+    copied_with: list[tuple[str, ...]] = field(default_factory=list)
     probed: list[tuple[PullSource, ...]] = field(default_factory=list)
     looked: list[PullSource] = field(default_factory=list)
     skopeo: SimpleNamespace = field(
@@ -107,8 +108,9 @@ class Prepared:
         self.probed.append(tuple(candidates))
         return self.probes.pop(0)
 
-    def copy(self, _image: Reference, candidates: Sequence[PullSource], _target: Target, **_: object) -> Provenance:
+    def copy(self, _image: Reference, candidates: Sequence[PullSource], target: Target, **_: object) -> Provenance:
         self.copied_from.append(tuple(candidates))
+        self.copied_with.append(tuple(target.options))
         self.on_copy()
         return self.copies.pop(0)
 
@@ -124,7 +126,7 @@ class Shelf(RegistryDestination):
     """
 
     whole: bool | None = None
-    complaint: str | None = None
+    form: tuple[str, ...] = ()
     published: list[Place] = field(default_factory=list)
     troubles: list[Exception] = field(default_factory=list)
     told: list[tuple[Collection[str] | None, bool]] = field(default_factory=list)
@@ -132,8 +134,8 @@ class Shelf(RegistryDestination):
     def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
         return self.whole
 
-    def cannot_hold(self, media_types: object) -> str | None:  # noqa: ARG002 - the interface's
-        return self.complaint
+    def options_for(self, media_type: str) -> tuple[str, ...]:  # noqa: ARG002 - the interface's
+        return self.form
 
     @contextmanager
     def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
@@ -149,7 +151,7 @@ class Shelf(RegistryDestination):
 def shelf(
     *,
     whole: bool | None = None,
-    complaint: str | None = None,
+    form: tuple[str, ...] = (),
     troubles: Sequence[Exception] = (),
     tls_verify: bool | None = None,
 ) -> Shelf:
@@ -161,7 +163,7 @@ def shelf(
         given_tls_verify=tls_verify,
         rules=NamingRules(),
         whole=whole,
-        complaint=complaint,
+        form=form,
         troubles=list(troubles),
     )
 

@@ -341,12 +341,21 @@ def test_a_dry_run_copies_nothing_and_counts_what_would_move_once() -> None:
     assert bench.skopeo.copied_from == []
 
 
-def test_what_the_destination_cannot_hold_is_not_copied() -> None:
-    bench = rig(probes=[manifest(A)], plans=True, destination=shelf(complaint="it is a Docker image"))
+def test_skopeo_is_told_how_the_destination_keeps_an_image_as_it_is() -> None:
+    bench = rig(run_of(served(A)), probes=[manifest(A)], plans=True, destination=shelf(form=("--format", "v2s2")))
+    assert bench.result().status is Status.COPIED
+    assert bench.skopeo.copied_with == [("--format", "v2s2")]
+
+
+def test_what_was_not_read_ahead_is_read_where_skopeo_would_change_an_index() -> None:
+    """And copied again by the same candidates, nobody blamed, once skopeo can be told how it is kept."""
+    refused = run_of(failed(A, Reason.OTHER, detail="Manifest list must be converted to type"))
+    bench = rig(refused, run_of(served(A)), probes=[manifest(A)], destination=shelf(form=("--format", "v2s2")))
     result = bench.result()
-    assert result.status is Status.FAILED
-    assert "it is a Docker image" in (result.error or "")
-    assert bench.skopeo.copied_from == []
+    assert (result.status, result.served_by) == (Status.COPIED, A)
+    assert result.attempts == (served(A),)
+    assert bench.skopeo.copied_from == [(A, B, O)] * 2
+    assert bench.skopeo.copied_with == [(), ("--format", "v2s2")]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput
 from skopeo_mirror.files import IrregularFile, TooLarge, hash_regular, size_of_regular
-from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, digest_of, parse_manifest
+from skopeo_mirror.manifest import DOCKER_LIST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
 from skopeo_mirror.oci_layout import REF_NAME, blob_file, merge, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.scoped import Target
@@ -45,6 +45,8 @@ class LayoutDestination(StagedDestination):
             raise DestinationRefused(f"oci:{directory}: skopeo cannot address a path with a colon in it")
         super().__init__(directory)
         self._entries: dict[str, dict[str, Any]] | None = None
+        self._has_docker = False
+        """Whether this run has published images of Docker's types."""
         self._right: set[str] = set()
         """Digests of blobs whose bytes were compared with them."""
         self._comparing: dict[str, threading.Lock] = {}
@@ -89,13 +91,18 @@ class LayoutDestination(StagedDestination):
         """Whether an image brought it before."""
         return size_of_regular(self._blob(Digest.parse(digest))) == size
 
-    def cannot_hold(self, media_types: Collection[str]) -> str | None:
-        """A Docker image would have to become an OCI image, with another digest."""
-        if not any(media_type.startswith(_DOCKER) for media_type in media_types):
+    def options_for(self, media_type: str) -> tuple[str, ...]:
+        """Docker's lists become OCI indexes otherwise, or nothing at all; their images stay as they are (observed)."""
+        return ("--format", "v2s2") if media_type == DOCKER_LIST else ()
+
+    @property
+    def note(self) -> str | None:
+        """Who can read Docker images in a layout (observed)."""
+        if not self._has_docker:
             return None
         return (
-            "it is a Docker image (schema 2), which an OCI layout cannot hold without changing its digest; "
-            "copy it to a registry (docker://) or to directories (dir:)"
+            f"{self.name}: its Docker images are kept as they are; skopeo and podman find such by name from skopeo "
+            "1.19 on, `skopeo-mirror copy --from` and most other tools always"
         )
 
     @contextmanager
@@ -132,6 +139,7 @@ class LayoutDestination(StagedDestination):
             raise Contradicted(contradictions[0])
         entry.setdefault("annotations", {})[REF_NAME] = place.entry
         self._merge_with_others(entry)
+        self._has_docker |= str(entry.get("mediaType")).startswith(_DOCKER)
 
     def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], list[str]]:
         """What is damaged of all that a manifest leads to, and what its manifests say against good bytes.

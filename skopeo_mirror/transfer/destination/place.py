@@ -107,8 +107,13 @@ class Destination(ABC):
         """Whether a blob that other images may share is known to be there."""
         return False
 
-    def cannot_hold(self, media_types: Collection[str]) -> str | None:
-        """Why an image with manifests of these types cannot be kept here, in words for people; None: it can."""
+    def options_for(self, media_type: str) -> tuple[str, ...]:
+        """What skopeo has to be told so that a manifest of that type is kept here as it is."""
+        return ()
+
+    @property
+    def note(self) -> str | None:
+        """What people should know of that which this run has published."""
         return None
 
     @abstractmethod
