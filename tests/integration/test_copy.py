@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag, report_of, statuses
-from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.images import make_image, make_index, make_multi_architecture
 from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
@@ -383,6 +383,39 @@ def test_a_second_run_finds_all_present_and_asks_no_source(
         assert (image["status"], image["confirmed"], image["served_by"]) == ("present", True, None)
     assert asked(mirror) == asked(origin) == []
     assert {request.method for request in destination.requests()} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("gone", [0, -1], ids=["first", "last"])
+@pytest.mark.parametrize("form", ["oci", "docker", "nested"])
+def test_an_index_whose_image_is_gone_is_mended(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, form: str, gone: int
+) -> None:
+    """Registries collect what has no tag of its own. An index that is whole costs its source no request."""
+    if form == "nested":
+        made = make_index([make_image("one"), make_multi_architecture("inner")])
+        lost = made.children[1].children[gone]
+        for registry in (mirror, destination):  # not every skopeo copies such a one
+            registry.push("ns/app", made.children[1])
+            registry.push("ns/app", made, "v1")
+    else:
+        made = make_multi_architecture("app", docker=form == "docker")
+        lost = made.children[gone]
+        mirror.push("ns/app", made)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    wanted = f"prod.invalid/ns/app:v1@{made.digest}"
+    to = f"docker://{destination.host}"
+    copy(skopeo_mirror, wanted, to)
+    mirror.forget()
+    assert only(copy(skopeo_mirror, wanted, to))["status"] == "present"
+    assert asked(mirror) == []
+    destination.delete("ns/app", lost.digest)
+    mended = skopeo_mirror("copy", "--json", "-r", "registries.conf", "--dest-tls-verify=false", wanted, to)
+    if form == "nested":
+        assert only(report_of(mended, status=mended.status))["status"] != "present"
+        return
+    assert only(report_of(mended))["status"] == "copied"
+    assert destination.manifest("ns/app", lost.digest) == lost.manifest
+    assert only(copy(skopeo_mirror, wanted, to))["status"] == "present"
 
 
 def test_the_destination_is_given_what_it_lacks(

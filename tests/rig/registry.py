@@ -131,6 +131,10 @@ class Registry:
         status, _, body = self._ask("GET", f"/v2/{repository}/manifests/{reference}")
         return body if status == http.HTTPStatus.OK else None
 
+    def delete(self, repository: str, digest: str) -> None:
+        """Forget a manifest, as a registry does that collects what has no tag."""
+        self._ask("DELETE", f"/v2/{repository}/manifests/{digest}", expect=202)
+
     def blob(self, repository: str, digest: str) -> bytes | None:
         """Return a stored blob, None where there is none."""
         status, _, body = self._ask("GET", f"/v2/{repository}/blobs/{digest}")
