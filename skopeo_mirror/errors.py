@@ -74,3 +74,9 @@ class OutputLost(SkopeoMirrorError):  # noqa: N818
     def __init__(self, error: OSError) -> None:
         why = "is closed" if error.errno == errno.EBADF else f"cannot be written: {error.strerror}"
         super().__init__(f"standard output {why}; what should be there is lost")
+
+
+def words_of(error: OSError) -> str:
+    """Which file it is about, if any, and what is wrong with it."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

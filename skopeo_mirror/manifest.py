@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LARGEST_MANIFEST: Final = 4 << 20
 """Bytes of a manifest, an index or a configuration: the limit of containers/image (internal/iolimits)."""
 
+DOCKER: Final = "application/vnd.docker."
+"""What Docker's media types begin with."""
+
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 _LARGEST_SIZE: Final = (1 << 63) - 1  # a descriptor's size is an int64 (image-spec, descriptor.md)

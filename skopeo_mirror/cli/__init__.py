@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from skopeo_mirror.cli.help import saying_what_was_meant, write_options
 from skopeo_mirror.cli.options import SKOPEO, flag
-from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError
+from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, words_of
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled, listen
 
@@ -67,8 +67,7 @@ def main() -> None:
     except (SkopeoMirrorError, Signalled) as error:
         _die(error.exit_status, str(error))
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _die(SkopeoMirrorError.exit_status, f"{where}{error.strerror or error}")
+        _die(SkopeoMirrorError.exit_status, words_of(error))
 
 
 def _die(status: int, *lines: str) -> None:

@@ -106,9 +106,9 @@ def catalogs(
     """
     from skopeo_mirror.olm.file_based_catalog import read_catalogs  # noqa: PLC0415 - as above
 
-    if within is None and any(operator.layout is None for operator in operators):
-        _settings(context)  # what is wrong with them is told before any catalog is read
-    return read_catalogs(operators, partial(_pulled, context), within)
+    pulls = within is None and any(operator.layout is None for operator in operators)
+    settings = _settings(context) if pulls else None  # what is wrong with them is told before any catalog is read
+    return read_catalogs(operators, partial(_pulled, context, settings), within)
 
 
 def _settings(context: Context) -> RunSettings:
@@ -120,11 +120,12 @@ def _settings(context: Context) -> RunSettings:
 
 
 @contextmanager
-def _pulled(context: Context, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
+def _pulled(context: Context, settings: RunSettings | None, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
     from skopeo_mirror.output.printing import tell_trouble  # noqa: PLC0415 - only what is pulled needs it
     from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - as above
 
-    settings, tell = _settings(context), partial(tell_trouble, console=context.console)
+    assert settings is not None  # noqa: S101 - one is pulled
+    tell = partial(tell_trouble, console=context.console)
     with context.stopped_by_signals():
         context.console.note(f"reading the catalog {catalog}")
         with pulled_catalog(catalog, settings, stop=context.stop, tell=tell) as pulled:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from typer.exceptions import Exit, TyperException
 
 from skopeo_mirror.cli.help import Command
-from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError
+from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError, words_of
 from skopeo_mirror.files import check_link, write_atomically
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.report import report_text
@@ -140,6 +140,6 @@ def _words(error: BaseException) -> str:
         case SkopeoMirrorError() | Signalled():
             return "; ".join(str(error).splitlines())
         case OSError():
-            return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+            return words_of(error)
         case _:
             return f"an error inside the tool: {type(error).__name__}: {error}"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.reference import shown
 from skopeo_mirror.registries_conf import keys
-from skopeo_mirror.registries_conf.foreign import foreign, mirror_advice
+from skopeo_mirror.registries_conf.foreign import mirror_advice
 from skopeo_mirror.registries_conf.locations import cleaned
 from skopeo_mirror.registries_conf.misreading import LOST_HEADERS, MEND_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from skopeo_mirror.registries_conf.foreign import Foreign
     from skopeo_mirror.registries_conf.keys import Type
     from skopeo_mirror.registries_conf.problem import Position, Problem
 
@@ -26,10 +27,12 @@ _CREDENTIALS = frozenset({"username", "user", "password", "auth", "token", "iden
 _LOCATIONS = frozenset({"url", "uri", "endpoint", "endpoints", "host", "hostname", "server", "address", "registry"})
 
 
-def key_warnings(document: Mapping[str, Any], top: Position) -> Iterator[Problem]:
-    """Yield a warning for each key of the file `top` that has no effect where it stands."""
+def key_warnings(document: Mapping[str, Any], top: Position, other: Foreign | None) -> Iterator[Problem]:
+    """Yield a warning for each key of the file `top` that has no effect where it stands.
+
+    `other` is what the file is where it is another program's.
+    """
     sorted_keys = keys.sort_keys(document, keys.TOP)
-    other = foreign(document)
     if other is None:
         registries = _tables(sorted_keys.known.get("registry"))
         stray = [key for key in sorted_keys.unknown if keys.fold(key) in keys.REGISTRY]

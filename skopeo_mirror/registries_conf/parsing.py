@@ -23,6 +23,8 @@ from skopeo_mirror.registries_conf.writing import normalized
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from skopeo_mirror.registries_conf.foreign import Foreign
+
 _SCHEMES = ("http://", "https://")
 _SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
 
@@ -35,8 +37,8 @@ class Contents:
     """The entries in their order, duplicates included."""
     others: dict[str, Any] = field(default_factory=dict)
     """The other settings at the top."""
-    is_foreign: bool = False
-    """Whether it is another program's configuration."""
+    foreign: Foreign | None = None
+    """The other program's configuration that it is, if it is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +96,7 @@ def parse_document(document: Mapping[str, Any], position: Position) -> tuple[Con
     contents = Contents(
         registries=tuple(registry for registry in registries if registry is not None),
         others=top.values,
-        is_foreign=other is not None,
+        foreign=other,
     )
     _check_agreement(contents.registries, top)
     version_1 = top.values.pop("registries", {})

@@ -125,7 +125,7 @@ class Lines:
         if found is not None:
             return found
         path = table.path
-        for below in self._sections[place + 1 :]:
+        for below in map(self._sections.__getitem__, range(place + 1, len(self._sections))):
             if below.path[: len(path)] != path or below.path == path:
                 break
             called = ".".join(below.path[len(path) :])

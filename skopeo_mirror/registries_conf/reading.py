@@ -96,7 +96,7 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     for file, content in files:
         contents, found = _parse_file(file, content)
         problems += found
-        explained = explained or contents.is_foreign
+        explained = explained or contents.foreign is not None
         problems += duplicate_warnings(contents.registries)
         # Within a file the first entry of a prefix wins; across files the last does.
         registries |= {registry.prefix: registry for registry in reversed(contents.registries)}
@@ -144,7 +144,11 @@ def _parse_file(file: str, content: bytes) -> tuple[Contents, list[Problem]]:
     registries = (value for key, value in document.items() if fold(key) == "registry" and isinstance(value, list))
     position = Position(file=file, lines=Lines(text, registries=len(next(registries, []))))
     contents, problems = parse_document(document, position)
-    return contents, [*problems, *_old_readers(position, content, newer), *key_warnings(document, position)]
+    return contents, [
+        *problems,
+        *_old_readers(position, content, newer),
+        *key_warnings(document, position, contents.foreign),
+    ]
 
 
 def _old_readers(position: Position, content: bytes, newer: toml.TomlError | None) -> Iterator[Problem]:

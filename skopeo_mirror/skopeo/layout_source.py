@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from skopeo_mirror.manifest import Descriptor, parse_manifest
 from skopeo_mirror.oci_layout import read_manifest, refuse_irregular, write_layout
@@ -22,7 +22,7 @@ from skopeo_mirror.registries_conf.scoping import scope
 from skopeo_mirror.skopeo.debuglog import Died, LeftElsewhere, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
 from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, last_words
-from skopeo_mirror.skopeo.purposes import Purposes, in_words, repository_of
+from skopeo_mirror.skopeo.purposes import Purposes, in_words, repository_of, split_url
 from skopeo_mirror.skopeo.scoped import Probe, checked
 
 if TYPE_CHECKING:
@@ -167,4 +167,4 @@ def _uploaded(events: Sequence[Event]) -> Iterator[str]:
     """The blobs that the destination did not have: the PUT that ends an upload names the digest."""
     for event in events:
         if isinstance(event, Requested) and event.method == "PUT" and "/blobs/uploads/" in event.url:
-            yield from parse_qs(urlsplit(event.url).query).get("digest", [])
+            yield from parse_qs(split_url(event.url).query).get("digest", [])

@@ -273,14 +273,14 @@ class ScopedSkopeo:
 
 def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
     """The probe that gave these bytes, or that failed because they are not to be used."""
-    if is_schema1(manifest, image.digest):  # what it gave is right, and of no use
-        fault = Fault(reason=Reason.OTHER, detail=NOT_COPIED)
-        cleared = replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
-        return Probe(manifest=b"", provenance=cleared)
     wrong = None
     try:
         parse_manifest(manifest)
     except InvalidManifest as error:
+        if is_schema1(manifest, image.digest):  # what it gave is right, and of no use
+            fault = Fault(reason=Reason.OTHER, detail=NOT_COPIED)
+            cleared = replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
+            return Probe(manifest=b"", provenance=cleared)
         wrong = f"what was given for a manifest {error}"
     if image.digest is not None and (found := digest_of(manifest, image.digest.algorithm)) != image.digest:
         wrong = f"the manifest's bytes do not match the digest: they have {found}"  # older skopeos do not compare them

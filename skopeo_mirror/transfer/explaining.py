@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.errors import words_of
 from skopeo_mirror.skopeo.provenance import Outcome
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def temporary_trouble(error: OSError) -> str:
     """A failure on this host, outside the destination: most often the temporary directory."""
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return _too_many_files(error.strerror or str(error))
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error} (TMPDIR names the directory for temporary files)"
+    return f"{words_of(error)} (TMPDIR names the directory for temporary files)"
 
 
 def ours(words: str) -> str:

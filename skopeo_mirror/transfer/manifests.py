@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.manifest import digest_of, parse_manifest
+from skopeo_mirror.manifest import DOCKER, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.scoping import Together, scope_together
 from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.scoped import Probe
@@ -123,10 +123,9 @@ class PlainImages:
 
     def learn(self, manifest: bytes) -> None:
         """Take note of a manifest that was read another way."""
-        found = parse_manifest(manifest)
-        is_plain = not found.children and not found.media_type.startswith("application/vnd.docker.")
-        if self._plain is None or not is_plain:
-            self._plain = is_plain
+        if self._plain is not False:
+            found = parse_manifest(manifest)
+            self._plain = not found.children and not found.media_type.startswith(DOCKER)
 
     def close(self) -> None:
         """Let the skopeos go."""

@@ -194,11 +194,12 @@ class Pipeline:
             if provenance.server is None and self._stopping():
                 return Abandoned(journey=journey)
             provenance = self._judge_stall(journey, provenance)
-            if journey.plan is None and says_that_it_cannot(provenance):  # not read ahead; now it has to bear that out
-                self._read_plan(journey, tries)
-                if self._form(journey):
-                    continue
-            provenance = self._judge_limits(journey, provenance)
+            if says_that_it_cannot(provenance):
+                if journey.plan is None:  # it was not read ahead; now it has to bear that out
+                    self._read_plan(journey, tries)
+                    if self._form(journey):
+                        continue
+                provenance = self._judge_limits(journey, provenance)
             provenance = blamed(provenance, self._fetched(journey))
             tries.record(provenance, time.monotonic())
             step = self._settled(journey, tries, provenance)
@@ -418,9 +419,7 @@ class Pipeline:
 
         Only where that is known from the manifests: a candidate that gives something else can make skopeo say so, too.
         """
-        if journey.plan is None or not says_that_it_cannot(provenance):
-            return provenance
-        return at_limits(provenance, journey.plan, self.scoped.skopeo.version)
+        return provenance if journey.plan is None else at_limits(provenance, journey.plan, self.scoped.skopeo.version)
 
     def _fault(self, journey: Journey, provenance: Provenance) -> Step:
         """End, or put off, an image that failed on no candidate's side."""

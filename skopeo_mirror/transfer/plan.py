@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.manifest import InvalidManifest, parse_manifest
+from skopeo_mirror.manifest import DOCKER, InvalidManifest, parse_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
         except InvalidManifest:
             return None
         media_type = manifest.media_type if media_type is None else media_type
-        if manifest.media_type.startswith("application/vnd.docker."):
+        if manifest.media_type.startswith(DOCKER):
             docker_contents.update(blob.media_type for blob in manifest.blobs)
         elsewhere.update(dict.fromkeys(_elsewhere(manifest)))
         nested |= bool(named and manifest.children)

@@ -59,7 +59,6 @@ class Presence:
         probe, trouble = self.read(repository)
         if probe is None or probe.digest != digest:
             return Sighting(there=False, trouble=trouble)
-        seen.add(digest)
         for child in parse_manifest(probe.manifest).children:
             if child.digest not in seen:
                 found = self._sighting(repository.without_tag().pin(child.digest), child.digest, seen)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput
 from skopeo_mirror.files import IrregularFile, TooLarge, hash_regular, size_of_regular
-from skopeo_mirror.manifest import DOCKER_LIST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
+from skopeo_mirror.manifest import DOCKER, DOCKER_LIST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
 from skopeo_mirror.oci_layout import REF_NAME, blob_file, merge, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.scoped import Target
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Reference
 
-_DOCKER: Final = "application/vnd.docker."
 # What skopeo's oci: transport takes for a name (containers/image oci/internal, refRegexp).
 _ADDRESSABLE: Final = re.compile(r"[A-Za-z0-9]+(?:(?:[-._:@+]|--|/)[A-Za-z0-9]+)*")
 
@@ -138,8 +137,8 @@ class LayoutDestination(StagedDestination):
         if contradictions:
             raise Contradicted(contradictions[0])
         entry.setdefault("annotations", {})[REF_NAME] = place.entry
-        self._merge_with_others(entry)
-        self._has_docker |= str(entry.get("mediaType")).startswith(_DOCKER)
+        self._merge_with_others(entry, area)
+        self._has_docker |= str(entry.get("mediaType")).startswith(DOCKER)
 
     def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], list[str]]:
         """What is damaged of all that a manifest leads to, and what its manifests say against good bytes.
@@ -202,7 +201,7 @@ class LayoutDestination(StagedDestination):
     def _blob(self, digest: Digest) -> Path:
         return blob_file(self.directory, digest)
 
-    def _merge_with_others(self, entry: dict[str, Any]) -> None:
+    def _merge_with_others(self, entry: dict[str, Any], area: Path) -> None:
         """Merge an entry, and those of other threads that wait meanwhile, in one writing of the index."""
         with self._lock:
             self._waiting.append(entry)
@@ -212,7 +211,7 @@ class LayoutDestination(StagedDestination):
             if not batch:
                 return
             try:
-                with self.area() as area, _refusing():
+                with _refusing():
                     merge(self.directory, batch, via=area)
             except BaseException:
                 with self._lock:  # the others try theirs themselves
