@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidReference
 from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 LARGEST_MANIFEST: Final = 4 << 20
 """Bytes of a manifest, an index or a configuration: the limit of containers/image (internal/iolimits)."""
@@ -23,6 +24,10 @@ DOCKER: Final = "application/vnd.docker."
 """What Docker's media types begin with."""
 
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+
+ABOUT: Final = "vnd.docker.reference.digest"
+"""The annotation with which an index ties an image of it to another."""
 
 _LARGEST_SIZE: Final = (1 << 63) - 1  # a descriptor's size is an int64 (image-spec, descriptor.md)
 
@@ -61,6 +66,15 @@ class Descriptor:
     """Where it lives if it is in no registry."""
     media_type: str = ""
     """What the manifest says that it is; nothing where it says nothing."""
+    platform: Platform | None = None
+    """Of an image of an index, if that says so."""
+    about: str | None = None
+    """The digest of the image of the same index that this one belongs to (BuildKit's attestations)."""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is said to be an index."""
+        return self.media_type in {DOCKER_LIST, OCI_INDEX}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +124,27 @@ def parse_manifest(content: bytes) -> Manifest:
     )
 
 
+def chosen(children: Iterable[Descriptor], platforms: Sequence[Platform]) -> tuple[Descriptor, ...]:
+    """The images of an index that are for one of `platforms` (all, where there are none), and what belongs to them.
+
+    An index within the index is chosen for what is in it, unless it has a platform of its own.
+    """
+    every = tuple(children)
+    if not platforms:
+        return every
+    named = {
+        str(child.digest)
+        for child in every
+        if child.about is None
+        and (
+            any(platform.takes(child.platform) for platform in platforms)
+            if child.platform is not None
+            else child.is_index
+        )
+    }
+    return tuple(child for child in every if (child.about or str(child.digest)) in named)
+
+
 def descend(top: Descriptor, read: Callable[[Descriptor], Manifest | None]) -> Iterator[Manifest]:
     """The manifest `top` and all that it leads to, each once, as `read` gives them (None: go no further there)."""
     todo, seen = [top], {top}
@@ -141,9 +176,27 @@ def _descriptor(entry: object, where: str) -> Descriptor:
         raise InvalidManifest(f"is no image manifest: {where} has no digest and size")
     if size > _LARGEST_SIZE:
         raise InvalidManifest(f"is no image manifest: {where} has a size that nothing has")
+    annotations = entry.get("annotations")
+    about = annotations.get(ABOUT) if isinstance(annotations, dict) else None
     try:
         return Descriptor(
-            digest=Digest.parse(digest), size=size, urls=tuple(urls), media_type=str(entry.get("mediaType") or "")
+            digest=Digest.parse(digest),
+            size=size,
+            urls=tuple(urls),
+            media_type=str(entry.get("mediaType") or ""),
+            platform=_platform(entry.get("platform")),
+            about=about if isinstance(about, str) else None,
         )
     except InvalidReference as error:
         raise InvalidManifest(f"is no image manifest: {where}: {error}") from error
+
+
+def _platform(entry: object) -> Platform | None:
+    """What an index gives as a platform; None for what names none."""
+    if not isinstance(entry, dict):
+        return None
+    names = [entry.get(key) for key in ("os", "architecture", "variant")]
+    try:
+        return Platform.parse("/".join(str(name) for name in names if name))
+    except InvalidReference:
+        return None

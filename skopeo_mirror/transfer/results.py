@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.request import ImageRequest
@@ -35,6 +36,21 @@ class LivesElsewhere:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartResult:
+    """The end of one image of an index that is copied image by image."""
+
+    digest: Digest
+    platform: Platform | None
+    status: Status
+    served_by: PullSource | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bytes: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    """Set exactly where `status` is failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageResult:
     """One image's end."""
 
@@ -45,15 +61,20 @@ class ImageResult:
     confirmed: bool
     """The digest was compared and, where this run copied it, it is proven who served."""
     served_by: PullSource | None = None
+    """Of an index that was copied image by image: who served the index itself."""
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
-    """What its manifests say of what was brought, without what is `elsewhere`."""
+    """What its manifests say of what was brought, without what is `elsewhere`; with that of its parts."""
     seconds: float = 0.0
     error: str | None = None
     """Set exactly where `status` is failed."""
     resolved_from: Reference | None = None
     """The tag that had the digest."""
     elsewhere: tuple[LivesElsewhere, ...] = ()
+    parts: tuple[PartResult, ...] = ()
+    """The images of an index that was copied image by image, as far as they were asked for."""
+    whole: str | None = None
+    """Why an index was copied whole instead, where a fault made it so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +91,8 @@ class RunResult:
     skopeo_version: str = ""
     configuration_files: tuple[str, ...] = ()
     configuration_sha256: str = ""
+    platforms: tuple[Platform, ...] = ()
+    """Of an index only the images for these were asked for (none: all)."""
     stopped: str | None = None
 
     @property

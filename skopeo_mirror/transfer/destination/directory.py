@@ -43,6 +43,7 @@ class DirectoryDestination(StagedDestination):
     """Image directories below `directory`."""
 
     transport = "dir"
+    takes_parts = False
     brings_layers = True
 
     def __init__(self, directory: Path, rules: NamingRules) -> None:

@@ -68,6 +68,8 @@ class Destination(ABC):
 
     shares_blobs: ClassVar[bool] = False
     """Whether a blob that one image brought is there for the others."""
+    takes_parts: ClassVar[bool] = True
+    """Whether the images of an index can be brought one by one, and some of them left out."""
     brings_layers: ClassVar[bool] = False
     """Whether skopeo brings a layer here that has a URL of its own, instead of leaving it there."""
 
