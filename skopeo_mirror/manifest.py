@@ -145,14 +145,19 @@ def chosen(children: Iterable[Descriptor], platforms: Sequence[Platform]) -> tup
     return tuple(child for child in every if (child.about or str(child.digest)) in named)
 
 
-def descend(top: Descriptor, read: Callable[[Descriptor], Manifest | None]) -> Iterator[Manifest]:
-    """The manifest `top` and all that it leads to, each once, as `read` gives them (None: go no further there)."""
+def descend(
+    top: Descriptor, read: Callable[[Descriptor], Manifest | None], platforms: Sequence[Platform] = ()
+) -> Iterator[Manifest]:
+    """The manifest `top` and all that it leads to, each once, as `read` gives them (None: go no further there).
+
+    Of an index only what is `chosen`, at every level.
+    """
     todo, seen = [top], {top}
     while todo:
         manifest = read(todo.pop())
         if manifest is not None:
             yield manifest
-            new = [child for child in dict.fromkeys(manifest.children) if child not in seen]
+            new = [child for child in dict.fromkeys(chosen(manifest.children, platforms)) if child not in seen]
             todo += new
             seen.update(new)
 

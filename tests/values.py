@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Digest, Reference
@@ -15,6 +15,9 @@ from skopeo_mirror.skopeo.provenance import Attempt, Outcome, Provenance
 from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.sourcing import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 D1 = Digest(algorithm="sha256", hex="1" * 64)
 D2 = Digest(algorithm="sha256", hex="2" * 64)
@@ -60,8 +63,20 @@ def image_manifest(config: bytes, *layers: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def image_index(*manifests: bytes) -> bytes:
-    return json.dumps({"schemaVersion": 2, "manifests": [described(manifest) for manifest in manifests]}).encode()
+def image_index(*manifests: bytes, media_type: str | None = None) -> bytes:
+    """An index of these; `media_type` is what it says that they are."""
+    said = {} if media_type is None else {"mediaType": media_type}
+    entries = [described(manifest) | said for manifest in manifests]
+    return json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+
+
+def index_by_platform(manifests: Mapping[str, bytes]) -> bytes:
+    """An index of images for `OS/ARCH`."""
+    entries = [
+        described(manifest) | {"platform": dict(zip(("os", "architecture"), platform.split("/"), strict=True))}
+        for platform, manifest in manifests.items()
+    ]
+    return json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
 
 
 def hex_of(content: bytes) -> str:

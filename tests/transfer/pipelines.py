@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from skopeo_mirror.reference import Digest, Reference
+from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.request import ImageRequest
@@ -131,14 +131,14 @@ class Shelf(RegistryDestination):
     troubles: list[Exception] = field(default_factory=list)
     told: list[tuple[Collection[str] | None, bool]] = field(default_factory=list)
 
-    def holds(self, place: Place, digest: Digest) -> bool | None:  # noqa: ARG002 - the interface's
+    def holds(self, *_: object, **__: object) -> bool | None:
         return self.whole
 
     def options_for(self, media_type: str) -> tuple[str, ...]:  # noqa: ARG002 - the interface's
         return self.form
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
+    def writing(self, place: Place, *_: object, **__: object) -> Iterator[Writing]:
         def publish(pulled: Collection[str] | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
             self.told.append((pulled, stopped()))
             if self.troubles:

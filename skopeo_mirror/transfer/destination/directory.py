@@ -20,10 +20,11 @@ from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules, 
 from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from skopeo_mirror.manifest import Manifest
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
 
 # What skopeo writes into an image's directory: blobs, manifests of an index's images, signatures.
@@ -92,16 +93,29 @@ class DirectoryDestination(StagedDestination):
                     "the source host in the path, or move it or name another directory"
                 )
 
-    def holds(self, place: Place, digest: Digest) -> bool | None:
+    def holds(
+        self,
+        place: Place,
+        digest: Digest,
+        platforms: Sequence[Platform] = (),
+        stopped: Callable[[], bool] = lambda: False,  # noqa: ARG002 - the interface's
+    ) -> bool | None:
         """Whether the manifest has that digest and every file that it refers to is there, with its size."""
         assert place.path is not None  # noqa: S101 - `place` made it
         try:
-            return all(_size(place.path, blob.digest) == blob.size for blob in _blobs_below(place.path, digest))
+            return all(
+                _size(place.path, blob.digest) == blob.size for blob in _blobs_below(place.path, digest, platforms)
+            )
         except (OSError, InvalidManifest):
             return False
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
+    def writing(
+        self,
+        place: Place,
+        digest: Digest,
+        platforms: Sequence[Platform] = (),  # noqa: ARG002 - skopeo writes all of an index here
+    ) -> Iterator[Writing]:
         """Give skopeo a staged directory, which is then put in place."""
         with self.area() as area:
             staged = area / "image"
@@ -150,7 +164,7 @@ def _first_line(file: Path) -> str | None:
         return None
 
 
-def _blobs_below(directory: Path, digest: Digest) -> Iterator[Descriptor]:
+def _blobs_below(directory: Path, digest: Digest, platforms: Sequence[Platform] = ()) -> Iterator[Descriptor]:
     """All blobs of an image. Raises OSError where a manifest of it is not there, InvalidManifest where one is none."""
 
     def read(one: Descriptor) -> Manifest:
@@ -160,7 +174,7 @@ def _blobs_below(directory: Path, digest: Digest) -> Iterator[Descriptor]:
             raise OSError(errno.EIO, f"Is not {one.digest}", str(file))
         return parse_manifest(content)
 
-    for manifest in descend(Descriptor(digest=digest, size=0), read):
+    for manifest in descend(Descriptor(digest=digest, size=0), read, platforms):
         yield from (*manifest.blobs, *manifest.elsewhere)  # skopeo brings what lives elsewhere here, too
 
 

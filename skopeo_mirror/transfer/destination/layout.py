@@ -23,10 +23,11 @@ from skopeo_mirror.transfer.destination.place import Contradicted, Damaged, Plac
 from skopeo_mirror.transfer.destination.staging import StagedDestination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from skopeo_mirror.manifest import Manifest
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Reference
 
 # What skopeo's oci: transport takes for a name (containers/image oci/internal, refRegexp).
@@ -60,16 +61,29 @@ class LayoutDestination(StagedDestination):
         warning = None if _ADDRESSABLE.fullmatch(str(image)) else cannot
         return Place(name=f"{self.name}:{image}", entry=str(image), warning=warning)
 
+    def part(self, place: Place, digest: Digest) -> Place:  # noqa: ARG002 - blobs are everybody's
+        """Among the blobs, without an entry."""
+        return Place(name=f"{self.name}@{digest}")
+
     def check(self, place: Place) -> None:  # noqa: ARG002 - the interface's
         """Refuse a directory that holds something else than a layout."""
         self._load()
 
-    def holds(self, place: Place, digest: Digest) -> bool | None:
+    def holds(
+        self,
+        place: Place,
+        digest: Digest,
+        platforms: Sequence[Platform] = (),
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> bool | None:
         """Whether an entry of that name has that digest and everything it refers to is there, with its size.
 
-        Manifests are compared by digest, blobs by size.
+        Manifests are compared by digest, blobs by size; by digest, too, where there is no name: its index will have
+        them compared, and a part that is damaged has to be copied before that.
         """
-        entry = self._load().get(place.entry or "")
+        if place.entry is None:
+            return self._is_whole(digest, platforms, stopped)
+        entry = self._load().get(place.entry)
         if entry is None or entry.get("digest") != str(digest) or not isinstance(size := entry.get("size"), int):
             return False
 
@@ -80,7 +94,7 @@ class LayoutDestination(StagedDestination):
             return parse_manifest(content)
 
         try:
-            manifests = descend(Descriptor(digest=digest, size=size), read)
+            manifests = descend(Descriptor(digest=digest, size=size), read, platforms)
             blobs = (blob for manifest in manifests for blob in manifest.blobs)
             return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
         except (OSError, InvalidManifest):
@@ -105,17 +119,18 @@ class LayoutDestination(StagedDestination):
         )
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:
-        """Give skopeo a staged layout, whose entry is then merged into the index."""
+    def writing(self, place: Place, digest: Digest, platforms: Sequence[Platform] = ()) -> Iterator[Writing]:
+        """Give skopeo a staged layout, whose entry is then merged into the index, if the image has a name."""
         with self.area() as area:
             target = Target(name=f"oci:{area}", options=("--dest-shared-blob-dir", str(self.directory / "blobs")))
-            yield Writing(target=target, publish=partial(self._publish, area, place, digest))
+            yield Writing(target=target, publish=partial(self._publish, area, place, digest, platforms))
 
     def _publish(
         self,
         area: Path,
         place: Place,
         digest: Digest,
+        platforms: Sequence[Platform],
         pulled: Collection[str] | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -128,19 +143,34 @@ class LayoutDestination(StagedDestination):
         if entry is None:
             raise DestinationRefused(f"skopeo wrote a layout without {digest}; nothing was published")
         self._right |= set(pulled or ())
-        damaged, contradictions = self._compare(Descriptor(digest=digest, size=entry["size"]), stopped)
+        damaged, contradictions = self._compare(Descriptor(digest=digest, size=entry["size"]), platforms, stopped)
         for blob in damaged:
             self._right.discard(str(blob))
             self._blob(blob).unlink(missing_ok=True)
         if damaged:
-            raise Damaged(f"{self.name}: blobs of {place.entry} were damaged")
+            raise Damaged(f"{self.name}: blobs of {place.entry or digest} were damaged")
         if contradictions:
             raise Contradicted(contradictions[0])
-        entry.setdefault("annotations", {})[REF_NAME] = place.entry
-        self._merge_with_others(entry, area)
-        self._has_docker |= str(entry.get("mediaType")).startswith(DOCKER)
+        if place.entry is not None:
+            entry.setdefault("annotations", {})[REF_NAME] = place.entry
+            self._merge_with_others(entry, area)
+            self._has_docker |= str(entry.get("mediaType")).startswith(DOCKER)
 
-    def _compare(self, top: Descriptor, stopped: Callable[[], bool]) -> tuple[list[Digest], list[str]]:
+    def _is_whole(self, digest: Digest, platforms: Sequence[Platform], stopped: Callable[[], bool]) -> bool:
+        """Whether a manifest and all that it leads to is there, with the right bytes."""
+        size = size_of_regular(self._blob(digest))
+        if size is None:
+            return False
+        try:
+            return self._compare(Descriptor(digest=digest, size=size), platforms, stopped) == ([], [])
+        except InterruptedError:
+            raise
+        except OSError:
+            return False
+
+    def _compare(
+        self, top: Descriptor, platforms: Sequence[Platform], stopped: Callable[[], bool]
+    ) -> tuple[list[Digest], list[str]]:
         """What is damaged of all that a manifest leads to, and what its manifests say against good bytes.
 
         The digest alone decides what is damaged: a size is what one manifest claims, and others need the same blob.
@@ -165,7 +195,7 @@ class LayoutDestination(StagedDestination):
             take_note(one, len(content))
             return manifest
 
-        for manifest in descend(top, read):
+        for manifest in descend(top, read, platforms):
             for blob in manifest.blobs:
                 size = size_of_regular(self._blob(blob.digest))
                 if size is None or not self._is_right(blob.digest, stopped):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.scoped import Target
 
@@ -34,11 +35,11 @@ class Place:
     name: str
     """What people read, with the transport; two images with one name collide."""
     repository: Reference | None = None
-    """In a registry: the image's reference, with its tag."""
+    """In a registry: the image's reference, with its tag; with its digest alone where it has no name of its own."""
     path: Path | None = None
     """Among directories: the image's own."""
     entry: str | None = None
-    """In a layout: the image's name."""
+    """In a layout: the image's name, if it has one."""
     source: str | None = None
     """The image's name without tag and digest, where another image could have the same path."""
     warning: str | None = None
@@ -91,6 +92,10 @@ class Destination(ABC):
     def place(self, image: Reference, own: str | None = None) -> Place:
         """Where `image` goes; `own` is a destination that it names itself."""
 
+    def part(self, place: Place, digest: Digest) -> Place:
+        """Where one image of the index at `place` goes, which has no name there (only where it `takes_parts`)."""
+        raise NotImplementedError
+
     @abstractmethod
     def check(self, place: Place) -> None:
         """Refuse a place where something would be lost, looking only."""
@@ -101,8 +106,17 @@ class Destination(ABC):
     def close(self) -> None:
         """Leave nothing behind but what was published."""
 
-    def holds(self, place: Place, digest: Digest) -> bool | None:
-        """Whether the image is there, whole, at this digest; None where only the registry can tell."""
+    def holds(
+        self,
+        place: Place,
+        digest: Digest,
+        platforms: Sequence[Platform] = (),
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> bool | None:
+        """Whether all of the image that is asked for is there, at this digest; None where only the registry can tell.
+
+        Of an index its images for `platforms` (none: all). Raises InterruptedError once `stopped` says so.
+        """
         return None
 
     def has_blob(self, digest: str, size: int) -> bool:
@@ -119,8 +133,13 @@ class Destination(ABC):
         return None
 
     @abstractmethod
-    def writing(self, place: Place, digest: Digest) -> AbstractContextManager[Writing]:
-        """Give skopeo something to write to; what was not published when the block ends is gone."""
+    def writing(
+        self, place: Place, digest: Digest, platforms: Sequence[Platform] = ()
+    ) -> AbstractContextManager[Writing]:
+        """Give skopeo something to write to; what was not published when the block ends is gone.
+
+        Of an index its images for `platforms` (none: all) have to be there when it is published.
+        """
 
 
 class Damaged(Exception):  # noqa: N818

@@ -12,8 +12,9 @@ from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Destination, NamingRules, Place, Writing, repository_path, tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.routing import Router
     from skopeo_mirror.skopeo.settings import Access
@@ -83,6 +84,12 @@ class RegistryDestination(Destination):
             repository = replace(repository, tag=tag_of(image))
         return Place(name=f"docker://{repository}", repository=repository)
 
+    def part(self, place: Place, digest: Digest) -> Place:
+        """The repository, by digest."""
+        assert place.repository is not None  # noqa: S101 - `place` made it
+        one = place.repository.without_tag().pin(digest)
+        return Place(name=f"docker://{one}", repository=one)
+
     def check(self, place: Place) -> None:
         """Refuse what registries.conf blocks: skopeo would refuse it, after pulling."""
         assert place.repository is not None  # noqa: S101 - `place` made it
@@ -92,7 +99,12 @@ class RegistryDestination(Destination):
             raise DestinationRefused(f"{place.name}: {entry.prefix} is blocked in registries.conf{where}")
 
     @contextmanager
-    def writing(self, place: Place, digest: Digest) -> Iterator[Writing]:  # noqa: ARG002 - the interface's
+    def writing(
+        self,
+        place: Place,
+        digest: Digest,  # noqa: ARG002 - the interface's
+        platforms: Sequence[Platform] = (),  # noqa: ARG002 - a registry has its own mind
+    ) -> Iterator[Writing]:
         """Let skopeo push there. `--dest-tls-verify` is always explicit, so that no ambient file decides it."""
         assert place.repository is not None  # noqa: S101 - `place` made it
         verify = str(self.verifies(place.repository.name)).lower()

@@ -14,17 +14,19 @@ import pytest
 from skopeo_mirror import files
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import write_atomically
-from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.manifest import OCI_INDEX, digest_of
 from skopeo_mirror.oci_layout import REF_NAME, read_index
+from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.transfer.destination import layout as layout_module
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
-from tests.values import D1, described, hex_of, image_index, image_manifest
+from tests.values import D1, described, hex_of, image_index, image_manifest, index_by_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skopeo_mirror.reference import Digest
     from skopeo_mirror.skopeo.scoped import Target
 
 IMAGE = Reference.parse("quay.io/foo/app:v1")
@@ -46,11 +48,13 @@ def again(destination: LayoutDestination) -> LayoutDestination:
     return LayoutDestination(destination.directory)
 
 
-def pretend_skopeo(target: Target, manifest: bytes = MANIFEST, *more: bytes) -> None:
+def pretend_skopeo(
+    target: Target, manifest: bytes = MANIFEST, *more: bytes, images: tuple[bytes, ...] = (b"config", b"layer")
+) -> None:
     """Write what skopeo writes: blobs to the shared directory, the entry to the staged index."""
     blobs = Path(target.options[target.options.index("--dest-shared-blob-dir") + 1]) / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
-    for content in (manifest, b"config", b"layer", *more):
+    for content in (manifest, *images, *more):
         if not (blobs / hex_of(content)).exists():
             write_atomically(blobs / hex_of(content), content)
     staged = Path(target.name.removeprefix("oci:"))
@@ -68,6 +72,18 @@ def copy(
     with destination.writing(destination.place(image), digest_of(manifest)) as writing:
         pretend_skopeo(writing.target, manifest, *more)
         writing.publish(None if pulled is None else {str(digest_of(content)) for content in pulled})
+
+
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the blobs that are compared from now on."""
+    read: list[str] = []
+
+    def hash_regular(path: Path, algorithm: str, **options: Any) -> str:
+        read.append(path.name)
+        return files.hash_regular(path, algorithm, **options)
+
+    monkeypatch.setattr(layout_module, "hash_regular", hash_regular)
+    return read
 
 
 def blob(destination: LayoutDestination, content: bytes) -> Path:
@@ -147,6 +163,107 @@ def test_a_blob_that_is_damaged_is_moved_away_and_nothing_published(destination:
     assert not (destination.directory / "index.json").exists()
     copy(destination)
     assert destination.holds(destination.place(IMAGE), DIGEST)
+
+
+OTHER = image_manifest(b"config", b"other layer")
+BY_PLATFORM = index_by_platform({"linux/amd64": MANIFEST, "linux/arm64": OTHER})
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
+
+
+def copy_part(destination: LayoutDestination, manifest: bytes, *more: bytes) -> None:
+    """Copy one image of an index."""
+    place = destination.part(destination.place(IMAGE), digest_of(manifest))
+    with destination.writing(place, digest_of(manifest)) as writing:
+        pretend_skopeo(writing.target, manifest, *more)
+        writing.publish()
+
+
+def copy_alone(destination: LayoutDestination, index: bytes, *platforms: Platform) -> None:
+    """Copy an index without its images."""
+    with destination.writing(destination.place(IMAGE), digest_of(index), platforms) as writing:
+        pretend_skopeo(writing.target, index, images=())
+        writing.publish()
+
+
+def has_part(destination: LayoutDestination, digest: Digest, *platforms: Platform) -> bool | None:
+    return destination.holds(destination.part(destination.place(IMAGE), digest), digest, platforms)
+
+
+def test_a_part_is_there_without_a_name(destination: LayoutDestination) -> None:
+    place = destination.part(destination.place(IMAGE), DIGEST)
+    assert (place.name, place.entry, place.repository) == (f"{destination.name}@{DIGEST}", None, None)
+    assert not has_part(destination, DIGEST)
+    copy_part(destination, MANIFEST)
+    assert has_part(again(destination), DIGEST)
+    assert not has_part(again(destination), digest_of(OTHER))
+    assert read_index(destination.directory) is None
+
+
+@pytest.mark.parametrize("damaged", [MANIFEST, b"config", b"layer"], ids=["manifest", "config", "layer"])
+@pytest.mark.parametrize("how", ["missing", "cut", "same-length"])
+def test_a_damaged_part_is_not_there(destination: LayoutDestination, damaged: bytes, how: str) -> None:
+    """Of the same length, too: its index will be published only with the right bytes."""
+    copy_part(destination, MANIFEST)
+    blob(destination, damaged).unlink()
+    if how != "missing":
+        blob(destination, damaged).write_bytes(b"x" * (1 if how == "cut" else len(damaged)))
+    assert not has_part(again(destination), DIGEST)
+
+
+def test_looking_for_a_part_ends_when_the_run_is_stopped(destination: LayoutDestination) -> None:
+    copy_part(destination, MANIFEST)
+    run = again(destination)
+    with pytest.raises(InterruptedError):
+        run.holds(run.part(run.place(IMAGE), DIGEST), DIGEST, stopped=lambda: True)
+
+
+def test_an_index_follows_its_parts(destination: LayoutDestination, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compared when they came is not read again."""
+    copy_part(destination, MANIFEST)
+    copy_part(destination, OTHER, b"other layer")
+    read = hashed(monkeypatch)
+    copy_alone(destination, BY_PLATFORM)
+    assert read == [hex_of(BY_PLATFORM)]
+    assert again(destination).holds(destination.place(IMAGE), digest_of(BY_PLATFORM))
+
+
+def test_an_index_is_not_published_without_its_parts(destination: LayoutDestination) -> None:
+    copy_part(destination, MANIFEST)
+    with pytest.raises(Damaged):
+        copy_alone(destination, BY_PLATFORM)
+    assert read_index(destination.directory) is None
+
+
+def test_only_the_platforms_that_are_asked_for_have_to_be_there(destination: LayoutDestination) -> None:
+    copy_part(destination, MANIFEST)
+    copy_alone(destination, BY_PLATFORM, AMD64)
+    run, place, digest = again(destination), destination.place(IMAGE), digest_of(BY_PLATFORM)
+    assert run.holds(place, digest, (AMD64,))
+    assert not run.holds(place, digest, (ARM64,))
+    assert not run.holds(place, digest, (AMD64, ARM64))
+    assert not run.holds(place, digest)
+    blob(destination, b"layer").unlink()
+    assert not again(destination).holds(place, digest, (AMD64,))
+
+
+def test_platforms_count_in_an_index_within_an_index(destination: LayoutDestination) -> None:
+    outer = image_index(BY_PLATFORM, media_type=OCI_INDEX)
+    copy_part(destination, MANIFEST, BY_PLATFORM)
+    assert has_part(destination, digest_of(BY_PLATFORM), AMD64)
+    assert not has_part(destination, digest_of(BY_PLATFORM))
+    copy_alone(destination, outer, AMD64)
+    assert again(destination).holds(destination.place(IMAGE), digest_of(outer), (AMD64,))
+    assert not again(destination).holds(destination.place(IMAGE), digest_of(outer))
+
+
+def test_what_is_not_asked_for_stays_as_it_is(destination: LayoutDestination) -> None:
+    """Even where it is damaged: nobody has looked."""
+    copy_part(destination, OTHER, b"other layer")
+    blob(destination, b"other layer").write_bytes(b"x")
+    copy_part(destination, MANIFEST)
+    copy_alone(destination, BY_PLATFORM, AMD64)
+    assert blob(destination, b"other layer").read_bytes() == b"x"
+    assert blob(destination, OTHER).read_bytes() == OTHER
 
 
 def spoilt(content: bytes) -> bytes:
@@ -255,13 +372,7 @@ def test_what_is_present_by_its_length_is_not_published_under_another_name(desti
 def test_a_blob_is_read_once_and_not_at_all_where_skopeo_has_just_compared_it(
     destination: LayoutDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[str] = []
-
-    def hash_regular(path: Path, algorithm: str, **options: Any) -> str:
-        read.append(path.name)
-        return files.hash_regular(path, algorithm, **options)
-
-    monkeypatch.setattr(layout_module, "hash_regular", hash_regular)
+    read = hashed(monkeypatch)
     copy(destination, pulled=(b"layer",))
     assert sorted(read) == sorted(map(hex_of, (MANIFEST, b"config")))
     read.clear()

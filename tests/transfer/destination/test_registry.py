@@ -115,6 +115,15 @@ def test_a_blocked_destination_is_refused() -> None:
         destination.check(destination.place(IMAGE))
 
 
+def test_a_part_is_in_the_repository_by_its_digest() -> None:
+    destination = parse("docker://d.test/m")
+    place = destination.part(destination.place(IMAGE), D1)
+    assert str(place.repository) == f"d.test/m/foo/app@{D1}"
+    assert place.name == f"docker://{place.repository}"
+    with destination.writing(place, D1) as writing:
+        assert (writing.target.name, writing.target.repository) == (place.name, place.repository)
+
+
 def test_only_the_registry_knows_what_it_holds() -> None:
     destination = parse("docker://d.test")
     assert destination.holds(destination.place(IMAGE), D1) is None
