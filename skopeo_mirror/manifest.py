@@ -24,6 +24,7 @@ DOCKER: Final = "application/vnd.docker."
 """What Docker's media types begin with."""
 
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
 ABOUT: Final = "vnd.docker.reference.digest"

@@ -63,6 +63,8 @@ class Probe:
 
     manifest: bytes
     provenance: Provenance
+    rendered: bool = False
+    """Whether the bytes are not the exact ones: only what they refer to is so."""
 
     @property
     def digest(self) -> Digest:
