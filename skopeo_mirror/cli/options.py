@@ -150,7 +150,7 @@ class Running:
 
     jobs: int = JOBS
     fail_fast: bool = flag("--fail-fast", RUN, "Start no more images after the first failure.")
-    no_plan: bool = flag("--no-plan", RUN, "Do not read manifests ahead (but for dir: and --from).")
+    no_plan: bool = flag("--no-plan", RUN, "Do not read manifests ahead (but for dir:, --from and --platform).")
     dry_run: bool = flag("--dry-run", RUN, "Everything but the copy.")
     json: bool = JSON
     report: Path | None = option("--report FILE", OUTPUT, "Write the same document to FILE.")

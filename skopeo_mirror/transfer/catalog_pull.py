@@ -45,7 +45,7 @@ def pulled_catalog(
             [request],
             # dir: and not oci:, which has no room for the signatures that registries.d may bring along
             DirectoryDestination(directory / "pulled", NamingRules()),
-            replace(settings, plans=False),
+            replace(settings, plans=False, platforms=()),
             stop=stop,
             tell=lambda news: tell(news) if isinstance(news, Retrying | Warned) else None,
         )

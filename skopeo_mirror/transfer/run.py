@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.skopeo.command import Skopeo
@@ -52,6 +53,8 @@ class RunSettings:
     sourcing: SourceFinder
     retries: int
     jobs: int = 1
+    platforms: tuple[Platform, ...] = ()
+    """Of an index only the images for these are brought (none: all)."""
     plans: bool = True
     dry_run: bool = False
     fail_fast: bool = False
@@ -105,6 +108,7 @@ def unbegun(destination: Destination, settings: RunSettings) -> RunResult:
         skopeo_version=settings.skopeo.version,
         configuration_files=settings.configuration.files,
         configuration_sha256=settings.configuration.sha256,
+        platforms=settings.platforms,
     )
 
 

@@ -66,6 +66,11 @@ def test_an_option_means_the_same_under_every_command(name: str) -> None:
             assert parameter.envvar == "SKOPEO_MIRROR_" + long.removeprefix("--").upper().replace("-", "_")
 
 
+def test_platforms_are_chosen_where_something_is_copied_alone() -> None:
+    having = {name for name in COMMANDS for parameter in command_of(name).params if "--platform" in parameter.opts}
+    assert having == {"copy"}
+
+
 def test_what_headings_say_is_there() -> None:
     there = {long for group in (Asked, Conf, Pull, Push, Running) for long in map(long_name, fields(group))}
     assert {name for names in HEADINGS.values() for name in names} <= there

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skopeo_mirror.cli.options import Pull
-from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration
+from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration, parse_platforms
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.skopeo.supervision import Timeouts
 
@@ -63,6 +63,25 @@ def test_reads_a_boolean_as_go_does(text: str | None, value: bool | None) -> Non
 def test_refuses_what_is_no_boolean(text: str) -> None:
     with pytest.raises(UsageError, match="--dest-tls-verify"):
         parse_bool(text, "--dest-tls-verify")
+
+
+@pytest.mark.parametrize(
+    ("texts", "platforms"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["linux/amd64", "linux/arm/v7"], ["linux/amd64", "linux/arm/v7"], id="in-their-order"),
+        pytest.param(["linux/arm64", "linux/amd64", "Linux/aarch64"], ["linux/arm64", "linux/amd64"], id="each-once"),
+    ],
+)
+def test_reads_platforms(texts: list[str], platforms: list[str]) -> None:
+    assert [str(platform) for platform in parse_platforms(texts)] == platforms
+
+
+@pytest.mark.parametrize("text", ["", "amd64", "linux/amd64,linux/arm64", "linux/", "linux/arm/v7/x", "linux/\x1b[31m"])
+def test_refuses_what_is_no_platform(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--platform: .* is no platform: write OS/ARCH") as caught:
+        parse_platforms(["linux/amd64", text])
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

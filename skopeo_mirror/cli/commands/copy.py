@@ -11,9 +11,9 @@ from skopeo_mirror.cli import checks
 from skopeo_mirror.cli.asked import wishes
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import INPUT, Asked, Conf, Pull, Push, Running, argument, option
+from skopeo_mirror.cli.options import INPUT, Asked, Conf, Pull, Push, Running, argument, option, repeated
 from skopeo_mirror.cli.reporting import Account, ReportingCommand
-from skopeo_mirror.cli.values import check_skopeo_options, parse_bool
+from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_platforms
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
@@ -35,6 +35,9 @@ def copy(
     arguments: list[str] | None = argument("[IMAGE]... DESTINATION"),
     asked: Asked,
     from_: str | None = option("--from oci:DIR", INPUT, "Take the images from a layout that a run has filled."),
+    platform: list[str] | None = repeated(
+        "--platform OS/ARCH[/VARIANT]", INPUT, "Of an index only these images (all); its digest stays."
+    ),
     conf: Conf,
     pull: Pull,
     push: Push,
@@ -51,6 +54,7 @@ def copy(
     extra = check_skopeo_options(push.skopeo_option or [])
     access = Access(authfile=push.dest_authfile or pull.authfile, cert_dir=push.dest_cert_dir)
     settings = replace(pull.settings, destination=access, remove_signatures=push.remove_signatures, extra=extra)
+    platforms = parse_platforms(platform or [])
     tls_verify = parse_bool(push.dest_tls_verify, "--dest-tls-verify")
     *named, target = arguments or [""]
     if not target:
@@ -63,6 +67,11 @@ def copy(
         tls_verify=tls_verify,
         rules=NamingRules(scoped=push.scoped, max_nested_paths=push.max_nested_paths),
     )
+    if platforms and not destination.takes_parts:
+        raise UsageError(
+            f"--platform beside {target}: an image directory holds an index with all its images or not at all; write "
+            "oci:DIR or docker://HOST[:PORT][/PATH], or leave --platform out"
+        )
     layout = None if from_ is None else LayoutSourcing.parse(from_, destination)
     nobody = f"no image: {target} is taken for the destination; name images before it, or with -f FILE"
     wished = wishes(named, asked, console, layout=layout, otherwise=nobody)
@@ -70,6 +79,7 @@ def copy(
         around.run_settings(layout or around.sourcing),
         skopeo_settings=replace(settings, credential_helpers=around.configuration.credential_helpers),
         jobs=running.jobs,
+        platforms=platforms,
         plans=not running.no_plan,
         dry_run=running.dry_run,
         fail_fast=running.fail_fast,
