@@ -14,7 +14,7 @@ from skopeo_mirror.transfer.results import Status
 if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
-    from skopeo_mirror.transfer.results import ImageResult, RunResult
+    from skopeo_mirror.transfer.results import ImageResult, PartResult, RunResult
 
 SCHEMA: Final = "skopeo-mirror/report/v1"
 
@@ -32,6 +32,7 @@ def report_document(run: RunResult) -> dict[str, Any]:
         "registries_conf": {"files": list(run.configuration_files), "sha256": run.configuration_sha256},
         "destination": run.destination,
         "destination_tls_verify": run.destination_tls_verify,
+        **({"platforms": [str(platform) for platform in run.platforms]} if run.platforms else {}),
         "stopped": run.stopped,
         "summary": _summary(run),
         "images": [_image(image) for image in run.images],
@@ -50,6 +51,8 @@ def _summary(run: RunResult) -> dict[str, Any]:
         entry = served.setdefault(location.name, {"images": 0, "bytes": 0})
         entry["images"] += images
         entry["bytes"] += tally.bytes[location]
+        if parts := tally.parts[location]:
+            entry["parts"] = entry.get("parts", 0) + parts
     return {
         "images": len(run.images),
         "copied": tally.statuses[Status.COPIED],
@@ -69,14 +72,17 @@ def _image(image: ImageResult) -> dict[str, Any]:
         "destination": image.destination,
         "status": str(image.status),
         "confirmed": image.confirmed,
-        "served_by": None if image.served_by is None else _candidate(image.served_by),
-        "attempts": [_attempt(attempt) for attempt in image.attempts],
+        **_sourcing(image),
         "bytes": image.bytes,
         "seconds": round(image.seconds, 3),
         "error": image.error,
     }
     if image.resolved_from is not None:
         document["resolved_from"] = str(image.resolved_from)
+    if image.parts:
+        document["parts"] = [_part(part) for part in image.parts]
+    if image.whole is not None:
+        document["whole"] = image.whole
     if image.elsewhere:
         document["elsewhere"] = [
             {"digest": content.digest, "url": content.url, "fetched": content.fetched} for content in image.elsewhere
@@ -89,6 +95,25 @@ def _image(image: ImageResult) -> dict[str, Any]:
             for who in request.wanted_by
         ]
     return document
+
+
+def _part(part: PartResult) -> dict[str, Any]:
+    return {
+        "digest": str(part.digest),
+        "platform": None if part.platform is None else str(part.platform),
+        "status": str(part.status),
+        **_sourcing(part),
+        "bytes": part.bytes,
+        "seconds": round(part.seconds, 3),
+        "error": part.error,
+    }
+
+
+def _sourcing(one: ImageResult | PartResult) -> dict[str, Any]:
+    return {
+        "served_by": None if one.served_by is None else _candidate(one.served_by),
+        "attempts": [_attempt(attempt) for attempt in one.attempts],
+    }
 
 
 def _candidate(candidate: PullSource) -> dict[str, str]:

@@ -10,10 +10,10 @@ from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.transfer.results import ImageResult, Status
+    from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
 
 
 class Location(NamedTuple):
@@ -37,9 +37,11 @@ class Tally:
 
     statuses: Counter[Status] = field(default_factory=Counter)
     served: Counter[Location] = field(default_factory=Counter)
-    """Images that each location served."""
+    """Images that each location served, or something of."""
+    parts: Counter[Location] = field(default_factory=Counter)
+    """Those of the images of indexes that came one by one which each location served."""
     bytes: Counter[Location | None] = field(default_factory=Counter)
-    """Bytes that came from each location; from None: of images that none is proven to have served."""
+    """Bytes that came from each location; from None: of what none is proven to have served."""
     faults: defaultdict[Location, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Images, by reason, for which each location failed or was passed over, but for the destination's faults."""
 
@@ -48,14 +50,16 @@ class Tally:
         """Count the images of a run."""
         tally = cls()
         for image in images:
-            server = None if image.served_by is None else Location.of(image.served_by)
             tally.statuses[image.status] += 1
-            tally.bytes[server] += image.bytes
-            if server is not None:
-                tally.served[server] += 1
+            tally.served.update({*_servers(_with_parts(image))})
+            tally.parts.update(_servers(image.parts))
+            tally.bytes[_server(image)] += image.bytes - sum(part.bytes for part in image.parts)
+            for part in image.parts:
+                tally.bytes[_server(part)] += part.bytes
             for location, reason in {
                 (Location.of(attempt.candidate), str(attempt.reason))
-                for attempt in image.attempts
+                for one in _with_parts(image)
+                for attempt in one.attempts
                 if attempt.reason not in {None, Reason.DESTINATION}
             }:
                 tally.faults[location][reason] += 1
@@ -63,9 +67,22 @@ class Tally:
 
 
 def fell_back(image: ImageResult) -> bool:
-    """Whether mirrors made the origin serve an image."""
-    return (
-        image.served_by is not None
-        and image.served_by.kind is Kind.ORIGIN
-        and any(attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None for attempt in image.attempts)
+    """Whether mirrors made the origin serve an image, or something of it."""
+    return any(
+        one.served_by is not None
+        and one.served_by.kind is Kind.ORIGIN
+        and any(attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None for attempt in one.attempts)
+        for one in _with_parts(image)
     )
+
+
+def _with_parts(image: ImageResult) -> tuple[ImageResult | PartResult, ...]:
+    return (image, *image.parts)
+
+
+def _servers(several: Iterable[ImageResult | PartResult]) -> Iterator[Location]:
+    return (Location.of(one.served_by) for one in several if one.served_by is not None)
+
+
+def _server(one: ImageResult | PartResult) -> Location | None:
+    return None if one.served_by is None else Location.of(one.served_by)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from skopeo_mirror.reference import Reference
+from skopeo_mirror.platforms import Platform
+from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.request import ImageRequest, WantedBy
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.results import ImageResult, RunResult, Status
+from skopeo_mirror.transfer.results import ImageResult, PartResult, RunResult, Status
 from tests.values import D1, D2, candidate, failed, origin, served
 
 MIRROR = candidate(f"a.test/x/app@{D1}")
@@ -44,10 +45,40 @@ FAILED = ImageResult(
 )
 WANTED_BY = (WantedBy(catalog="c", package="p", channel="stable", bundle="p.v1"),)
 WANTED = replace(COPIED, request=replace(COPIED.request, wanted_by=WANTED_BY))
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
+D3, D4, D5 = (Digest(algorithm="sha256", hex=digit * 64) for digit in "345")
+BY_MIRROR = PartResult(
+    digest=D3,
+    platform=AMD64,
+    status=Status.COPIED,
+    served_by=MIRROR.at(D3),
+    attempts=(served(MIRROR.at(D3)),),
+    bytes=300,
+    seconds=0.25,
+)
+BY_ORIGIN = PartResult(
+    digest=D4,
+    platform=ARM64,
+    status=Status.COPIED,
+    served_by=ORIGIN.at(D4),
+    attempts=(failed(MIRROR.at(D4), Reason.NOT_FOUND, detail="manifest unknown"), served(ORIGIN.at(D4))),
+    bytes=400,
+)
+THERE = PartResult(digest=D5, platform=None, status=Status.PRESENT)
+IN_PARTS = replace(
+    COPIED,
+    served_by=MIRROR,
+    attempts=(served(MIRROR),),
+    parts=(BY_MIRROR, BY_ORIGIN, THERE),
+    bytes=750,
+)
+"""An index of three images: the mirror has lost one, and another was there already; 50 bytes are its own."""
 WOULD_COPY = replace(COPIED, status=Status.WOULD_COPY)
 
 
-def run_of(*images: ImageResult, dry_run: bool = False, stopped: str | None = None) -> RunResult:
+def run_of(
+    *images: ImageResult, dry_run: bool = False, stopped: str | None = None, platforms: tuple[Platform, ...] = ()
+) -> RunResult:
     return RunResult(
         images=images,
         destination="docker://d.test/m",
@@ -59,5 +90,6 @@ def run_of(*images: ImageResult, dry_run: bool = False, stopped: str | None = No
         skopeo_version="1.9.3",
         configuration_files=("registries.conf",),
         configuration_sha256="0" * 64,
+        platforms=platforms,
         stopped=stopped,
     )

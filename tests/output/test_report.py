@@ -16,7 +16,23 @@ from skopeo_mirror.output.tally import Location
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WANTED, WOULD_COPY, run_of
+from skopeo_mirror.transfer.results import PartResult, Status
+from tests.output.results import (
+    AMD64,
+    ARM64,
+    BY_ORIGIN,
+    COPIED,
+    D3,
+    D4,
+    D5,
+    FAILED,
+    IN_PARTS,
+    MIRROR,
+    PRESENT,
+    WANTED,
+    WOULD_COPY,
+    run_of,
+)
 from tests.rig.copying import report_schema
 from tests.values import D1, D2, failed
 
@@ -57,6 +73,8 @@ def test_the_schema_refuses_what_is_no_report() -> None:
         pytest.param(run_of(), id="no-image"),
         pytest.param(run_of(COPIED, PRESENT, FAILED), id="of-each"),
         pytest.param(run_of(WANTED), id="wanted-by"),
+        pytest.param(run_of(IN_PARTS, COPIED, platforms=(AMD64,)), id="in-parts"),
+        pytest.param(run_of(replace(COPIED, whole="no candidate has its images")), id="whole"),
         pytest.param(run_of(WOULD_COPY, PRESENT, dry_run=True), id="dry-run"),
         pytest.param(run_of(COPIED, FAILED, stopped="interrupted"), id="interrupted"),
     ],
@@ -135,6 +153,55 @@ def test_shows_who_wanted_an_image() -> None:
     assert "wanted_by" not in document(run_of(COPIED))["images"][0]
 
 
+def test_says_of_the_parts_of_an_image_what_was_promised() -> None:
+    (found,) = document(run_of(IN_PARTS))["images"]
+    assert [part["digest"] for part in found["parts"]] == [str(digest) for digest in (D3, D4, D5)]
+    assert found["parts"][1] == {
+        "digest": str(D4),
+        "platform": "linux/arm64",
+        "status": "copied",
+        "served_by": {"reference": f"prod.test/app@{D4}", "location": "prod.test", "kind": "origin"},
+        "attempts": [
+            {
+                "reference": f"a.test/x/app@{D4}",
+                "location": "a.test",
+                "kind": "mirror",
+                "outcome": "failed",
+                "stage": "manifest",
+                "reason": "not-found",
+                "detail": "manifest unknown",
+                "seconds": 0.0,
+            },
+            {
+                "reference": f"prod.test/app@{D4}",
+                "location": "prod.test",
+                "kind": "origin",
+                "outcome": "served",
+                "stage": None,
+                "reason": None,
+                "detail": "",
+                "seconds": 0.0,
+            },
+        ],
+        "bytes": 400,
+        "seconds": 0.0,
+        "error": None,
+    }
+    there = found["parts"][2]
+    assert [there[key] for key in ("platform", "status", "served_by", "attempts")] == [None, "present", None, []]
+    assert (found["served_by"]["location"], found["bytes"]) == ("a.test", 750)
+
+
+def test_tells_what_is_not_of_every_run_only_where_there_is_something() -> None:
+    plain = document(run_of(COPIED))
+    assert "platforms" not in plain
+    assert not {"parts", "whole"} & plain["images"][0].keys()
+    assert "parts" not in plain["summary"]["served_by"]["prod.test"]
+    special = document(run_of(replace(COPIED, whole="no candidate has its images"), platforms=(AMD64, ARM64)))
+    assert special["platforms"] == ["linux/amd64", "linux/arm64"]
+    assert special["images"][0]["whole"] == "no candidate has its images"
+
+
 @pytest.mark.parametrize(
     ("run", "changed", "failed_"),
     [
@@ -156,6 +223,24 @@ def test_sums_up_by_location() -> None:
     summary = document(run_of(from_a, COPIED, from_a))["summary"]
     assert summary["served_by"] == {"a.test": {"images": 2, "bytes": 10}, "prod.test": {"images": 1, "bytes": 1000}}
     assert summary["bytes"] == 1010
+
+
+def test_sums_up_parts_where_they_came_from() -> None:
+    summary = document(run_of(IN_PARTS, COPIED))["summary"]
+    assert summary["served_by"] == {
+        "a.test": {"images": 1, "bytes": 350, "parts": 1},
+        "prod.test": {"images": 2, "bytes": 1400, "parts": 1},
+    }
+    assert summary["bytes"] == 1750
+
+
+def test_parts_that_arrived_count_where_another_failed() -> None:
+    lost = PartResult(digest=D5, platform=None, status=Status.FAILED, error="no candidate served it")
+    half = replace(IN_PARTS, status=Status.FAILED, served_by=None, parts=(BY_ORIGIN, lost), bytes=400, error="a part")
+    found = document(run_of(half))
+    assert found["summary"]["served_by"] == {"prod.test": {"images": 1, "bytes": 400, "parts": 1}}
+    assert found["summary"]["bytes"] == 400
+    assert found["images"][0]["parts"][1]["error"] == "no candidate served it"
 
 
 def test_a_wildcard_without_location_stands_for_the_host() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.skopeo.faults import Reason
-from tests.output.results import COPIED, FAILED, MIRROR, ORIGIN, PRESENT, run_of
+from tests.output.results import BY_ORIGIN, COPIED, FAILED, IN_PARTS, MIRROR, ORIGIN, PRESENT, run_of
 from tests.values import failed, served
 
 BY_MIRROR = replace(COPIED, served_by=MIRROR, attempts=(served(MIRROR),), bytes=3000)
@@ -44,6 +44,22 @@ def test_says_what_fell_back_to_the_origin_and_why() -> None:
         "failed or passed over:",
         "  a.test (mirror): connection (1 image), not-found (2 images)",
     ]
+
+
+def test_counts_what_parts_came_from_and_what_failed_for_them_once_an_image() -> None:
+    assert summary_lines(run_of(replace(IN_PARTS, parts=(*IN_PARTS.parts, replace(BY_ORIGIN, bytes=0))))) == [
+        "1 image: 1 copied in 12.3 s",
+        "  a.test (mirror): 1 image, 350 B",
+        "  prod.test (origin): 1 image, 400 B",
+        "1 image fell back to the origin",
+        "failed or passed over:",
+        "  a.test (mirror): not-found (1 image)",
+    ]
+
+
+def test_a_part_that_no_mirror_is_for_has_not_fallen_back() -> None:
+    unmirrored = replace(BY_ORIGIN, attempts=(served(ORIGIN),))
+    assert len(summary_lines(run_of(replace(IN_PARTS, parts=(unmirrored,))))) == 3
 
 
 def test_names_a_location_that_failed_where_another_mirror_served() -> None:
