@@ -11,7 +11,7 @@ from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
-from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line
+from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line, whole_note
 from skopeo_mirror.transfer.engine import Noted, Retrying, Settled, Warned
 from skopeo_mirror.transfer.results import Status
 
@@ -97,6 +97,9 @@ class Printer:
         warning = elsewhere_warning(image)
         if warning is not None:
             self.console.warning(warning)
+        note = whole_note(image)
+        if note is not None:
+            self.console.note(f"note: {note}")
         if self.verbose:
             for attempt in attempt_lines(image):
                 self.console.note(attempt)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.printable import printable
 from skopeo_mirror.skopeo.provenance import Outcome
@@ -10,8 +11,14 @@ from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.request import ImageRequest
-    from skopeo_mirror.transfer.results import ImageResult
+    from skopeo_mirror.skopeo.provenance import Attempt
+    from skopeo_mirror.transfer.results import ImageResult, PartResult
+
+_NAMED: Final = 2
 
 
 def image_line(image: ImageResult) -> str:
@@ -23,21 +30,23 @@ def image_line(image: ImageResult) -> str:
         case Status.PRESENT:
             return printable(f"{head} at {image.destination}")
         case _:
-            server = image.served_by
-            source = "nowhere" if server is None else f"{server.place} ({server.kind})"
-            return printable(f"{head} from {source} to {image.destination}")
+            return printable(f"{head} from {', '.join(_sources(image))} to {image.destination}")
 
 
 def attempt_lines(image: ImageResult) -> list[str]:
-    """One line a candidate (`-v`)."""
-    lines = []
-    for attempt in image.attempts:
-        if attempt.outcome is Outcome.SERVED:
-            where = f"{attempt.candidate.kind} {attempt.candidate.place}"
-            lines.append(f"  {where}: served in {attempt.seconds:.1f} s")
-        else:
-            lines.append(f"  {describe(attempt)}")
+    """One line a candidate (`-v`); those of a part stand below it."""
+    lines = [f"  {_attempt(attempt)}" for attempt in image.attempts]
+    for part, name in _named_parts(image):
+        if part.attempts:
+            lines += [f"  {name}:", *(f"    {_attempt(attempt)}" for attempt in part.attempts)]
     return lines
+
+
+def whole_note(image: ImageResult) -> str | None:
+    """Why an index was not taken image by image; None where nothing made it so."""
+    if image.whole is None:
+        return None
+    return f"{image.request.reference}: as a whole, not image by image: {' '.join(image.whole.split())}"
 
 
 def elsewhere_warning(image: ImageResult) -> str | None:
@@ -54,6 +63,35 @@ def elsewhere_warning(image: ImageResult) -> str | None:
     if fetched:
         told.append(f"{'would be fetched' if would else 'fetched'} from no mirror: {', '.join(fetched)}")
     return f"{image.request.reference}: {'; '.join(told)}" if told else None
+
+
+def _sources(image: ImageResult) -> Iterator[str]:
+    """Who served, and what of it others served: a few parts by their platforms, many by their number."""
+    yield _source(image.served_by)
+    others: dict[str, list[str]] = {}
+    for part, name in _named_parts(image):
+        if part.served_by is not None and _source(part.served_by) != _source(image.served_by):
+            others.setdefault(_source(part.served_by), []).append(name)
+    for source, names in others.items():
+        yield f"{', '.join(names) if len(names) <= _NAMED else f'{len(names)} of its images'} from {source}"
+
+
+def _source(server: PullSource | None) -> str:
+    return "nowhere" if server is None else f"{server.place} ({server.kind})"
+
+
+def _named_parts(image: ImageResult) -> Iterator[tuple[PartResult, str]]:
+    """The parts of an image, each under its platform, or under its digest where that is not its alone."""
+    platforms = Counter(part.platform for part in image.parts)
+    for part in image.parts:
+        alone = part.platform is not None and platforms[part.platform] == 1
+        yield part, str(part.platform if alone else part.digest)
+
+
+def _attempt(attempt: Attempt) -> str:
+    if attempt.outcome is Outcome.SERVED:
+        return f"{attempt.candidate.kind} {attempt.candidate.place}: served in {attempt.seconds:.1f} s"
+    return describe(attempt)
 
 
 def bar(fraction: float, width: int) -> str:

@@ -86,6 +86,18 @@ def test_an_image_that_waits_says_why_until_it_is_tried_again() -> None:
     assert frame(progress, 13.0, width=80, height=24)[1:] == ["  ns/app@11111111 from b.test/y"]
 
 
+def test_an_image_that_comes_in_parts_is_one_line_however_many_are_under_way() -> None:
+    progress = halfway()
+    for source in ("a.test/x/app", "b.test/y", "a.test/x/app"):
+        progress.hear(Copying(job=job(2), source=f"{source}@{D1}"), 11.0)
+    progress.hear(Retrying(job=job(2), pause=2.0, why="every candidate failed"), 11.0)
+    progress.hear(Copying(job=job(2), source=f"b.test/y@{D1}"), 12.0)
+    assert frame(progress, 12.0, width=80, height=24)[1:] == ["  ns/app@11111111 from b.test/y"]
+    progress.hear(Settled(job=job(2), result=replace(COPIED, bytes=1)), 13.0)
+    assert progress.finished == 3
+    assert not progress.under_way
+
+
 def test_at_the_end_nothing_is_left() -> None:
     progress = Progress(images=1)
     progress.hear(Settled(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)

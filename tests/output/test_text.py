@@ -15,11 +15,24 @@ from hypothesis import strategies as st
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printable import printable
 from skopeo_mirror.output.printing import Printer
-from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line
+from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, whole_note
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.streams import enduring, lost
 from skopeo_mirror.transfer.engine import Retrying, Settled
-from tests.output.results import COPIED, FAILED, MIRROR, PRESENT, WOULD_COPY, run_of
+from tests.output.results import (
+    BY_MIRROR,
+    BY_ORIGIN,
+    COPIED,
+    D3,
+    D4,
+    FAILED,
+    IN_PARTS,
+    MIRROR,
+    ORIGIN,
+    PRESENT,
+    WOULD_COPY,
+    run_of,
+)
 from tests.values import D1, failed, job
 
 if TYPE_CHECKING:
@@ -91,6 +104,58 @@ def test_one_line_a_candidate() -> None:
         "  origin prod.test/app: served in 0.0 s",
     ]
     assert attempt_lines(FAILED) == ["  mirror a.test/x/app: skipped (it is down)"]
+
+
+WITHOUT_PLATFORM = replace(BY_ORIGIN, platform=None)
+
+
+@pytest.mark.parametrize(
+    ("image", "sources"),
+    [
+        pytest.param(IN_PARTS, "a.test/x/app (mirror), linux/arm64 from prod.test/app (origin)", id="another-source"),
+        pytest.param(replace(IN_PARTS, parts=(BY_MIRROR,)), "a.test/x/app (mirror)", id="the-same"),
+        pytest.param(
+            replace(IN_PARTS, parts=(WITHOUT_PLATFORM,)),
+            f"a.test/x/app (mirror), {D4} from prod.test/app (origin)",
+            id="no-platform",
+        ),
+        pytest.param(
+            replace(IN_PARTS, parts=(BY_ORIGIN, replace(BY_MIRROR, platform=BY_ORIGIN.platform))),
+            f"a.test/x/app (mirror), {D4} from prod.test/app (origin)",
+            id="one-platform-twice",
+        ),
+        pytest.param(
+            replace(IN_PARTS, parts=(BY_ORIGIN,) * 3),
+            "a.test/x/app (mirror), 3 of its images from prod.test/app (origin)",
+            id="many",
+        ),
+    ],
+)
+def test_a_line_says_which_parts_came_from_elsewhere(image: ImageResult, sources: str) -> None:
+    there = f"docker://d.test/m/app:pin-sha256-{D1.hex}"
+    assert image_line(image) == f"copied prod.test/app@{D1} from {sources} to {there}"
+
+
+def test_the_candidates_of_a_part_stand_below_it() -> None:
+    twice = replace(BY_MIRROR, platform=BY_ORIGIN.platform)
+    assert attempt_lines(replace(IN_PARTS, parts=(BY_MIRROR, BY_ORIGIN, *IN_PARTS.parts[2:]))) == [
+        "  mirror a.test/x/app: served in 0.0 s",
+        "  linux/amd64:",
+        "    mirror a.test/x/app: served in 0.0 s",
+        "  linux/arm64:",
+        "    mirror a.test/x/app: not-found (manifest unknown)",
+        "    origin prod.test/app: served in 0.0 s",
+    ]
+    assert [line for line in attempt_lines(replace(IN_PARTS, parts=(twice, BY_ORIGIN))) if line.endswith(":")] == [
+        f"  {D3}:",
+        f"  {D4}:",
+    ]
+
+
+def test_says_why_an_index_was_taken_whole() -> None:
+    assert whole_note(COPIED) is None
+    whole = replace(COPIED, whole="no candidate\n has its images")
+    assert whole_note(whole) == f"prod.test/app@{D1}: as a whole, not image by image: no candidate has its images"
 
 
 @pytest.mark.parametrize(
@@ -195,13 +260,23 @@ def test_verbose_tells_every_attempt(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err.splitlines() == attempt_lines(COPIED)
 
 
+def test_an_index_that_was_taken_whole_is_told_once_and_not_to_the_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = finished(replace(COPIED, whole="no candidate has its images"))
+    printer().hear(whole)
+    assert capsys.readouterr().err.startswith(f"note: prod.test/app@{D1}: as a whole, ")
+    printer(quiet=True).hear(whole)
+    assert capsys.readouterr().err == ""
+
+
 def test_tells_of_a_retry(capsys: pytest.CaptureFixture[str]) -> None:
     printer().hear(Retrying(job=finished(PRESENT).job, pause=2.0, why="every candidate failed"))
     assert capsys.readouterr().err == "prod.test/app:v1: every candidate failed; trying again in 2 s\n"
 
 
 def test_nothing_that_a_mirror_says_reaches_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    hostile = replace(FAILED, error=HOSTILE, attempts=(failed(MIRROR, Reason.OTHER, detail=HOSTILE),))
+    part = replace(BY_ORIGIN, attempts=(failed(ORIGIN, Reason.OTHER, detail=HOSTILE),))
+    hostile = replace(FAILED, error=HOSTILE, attempts=(failed(MIRROR, Reason.OTHER, detail=HOSTILE),), parts=(part,))
+    hostile = replace(hostile, whole=HOSTILE)
     one = printer(verbose=True)
     one.hear(finished(hostile))
     one.hear(Retrying(job=finished(hostile).job, pause=2.0, why=HOSTILE))
