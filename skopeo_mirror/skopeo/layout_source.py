@@ -80,8 +80,13 @@ class LayoutSource(PullSource):
         image: PinnedReference,
         target: Target,
         on_event: Callable[[Event], None] | None = None,
+        *,
+        alone: bool = False,
     ) -> Provenance:
-        """Copy `image`, once its manifest has the digest: with `oci:` skopeo does not compare that (observed)."""
+        """Copy `image`, or an index `alone`, once its manifest has the digest.
+
+        With `oci:` skopeo does not compare that (observed).
+        """
         probe = self.probe(image)
         if not probe.manifest:
             return probe.provenance
@@ -100,6 +105,7 @@ class LayoutSource(PullSource):
                 asked=image.without_tag(),
                 registries=scope(image, (), writes_to=target.repository),
                 traced=partial(trace_layout, candidate=self, destination=target.repository),
+                alone=alone,
                 on_event=on_event,
             )
 

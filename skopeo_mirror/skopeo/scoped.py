@@ -114,11 +114,12 @@ class ScopedSkopeo:
         target: Target,
         *,
         asked: Reference | None = None,
+        alone: bool = False,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
         elsewhere: Sequence[str] = (),
     ) -> Provenance:
-        """Copy `image` whole from the first of `candidates` that has it to `target`.
+        """Copy `image` whole, or an index `alone`, from the first of `candidates` that has it to `target`.
 
         It is asked for by its digest, or as `asked`, a tag that is expected to have that digest. `elsewhere` are the
         URLs beside the candidates from which skopeo may fetch content of it.
@@ -137,6 +138,7 @@ class ScopedSkopeo:
                 destination=target.repository,
                 elsewhere=elsewhere,
             ),
+            alone=alone,
             yields=yields,
             on_event=on_event,
             elsewhere=elsewhere,
@@ -175,6 +177,7 @@ class ScopedSkopeo:
         asked: Reference,
         registries: str,
         traced: Trace,
+        alone: bool = False,
         yields: bool = False,
         on_event: Callable[[Event], None] | None = None,
         elsewhere: Sequence[str] = (),
@@ -186,7 +189,8 @@ class ScopedSkopeo:
         *source_options, source_name = source
         with self._private_file("pushed-") as digest_file:
             arguments = [
-                *("copy", "--all", "--preserve-digests", "--digestfile", str(digest_file)),
+                *("copy", "--multi-arch=index-only" if alone else "--all"),
+                *("--preserve-digests", "--digestfile", str(digest_file)),
                 *source_options,
                 *target.options,
                 *(["--remove-signatures"] if self.settings.remove_signatures else []),

@@ -40,19 +40,19 @@ class SignatureComparison:
     def matters(self) -> bool:
         """Whether any image could have signatures to be compared."""
         configured = bool(self.registries_d.texts or self.registries_d.stores)
-        return self._signs or (configured and not self.reader.scoped.settings.remove_signatures)
+        return self.signs or (configured and not self.reader.scoped.settings.remove_signatures)
 
     def lacking(self, image: PinnedReference, place: Place, tries: Tries) -> bool:
         """Whether a copy would write signatures; also where that cannot be told, for the copy will say why."""
         candidates = tries.next(time.monotonic())
-        if not (self._signs or self._sought(candidates)):
+        if not (self.signs or self._sought(candidates)):
             return False
         source = self._at_source(image, tries)
         if source is None:
             return True
         found: _Found = {}
         for digest, theirs in source.items():
-            signed_here = self._signs and digest == image.digest
+            signed_here = self.signs and digest == image.digest
             if not (theirs or signed_here):
                 continue
             ours = self._at_destination(place, digest, found, main=digest == image.digest)
@@ -64,10 +64,10 @@ class SignatureComparison:
         """Whether a copy would bring signatures to where there is no room for them: into a layout."""
         if place.entry is None:
             return False
-        return self._signs or any((self._at_source(image, tries) or {}).values())
+        return self.signs or any((self._at_source(image, tries) or {}).values())
 
     @property
-    def _signs(self) -> bool:
+    def signs(self) -> bool:
         """Whether skopeo is told to sign what it copies."""
         return any(option.startswith("--sign-by") for option in self.reader.scoped.settings.extra)
 

@@ -1,12 +1,14 @@
 """The engine that brings many images at once: who looks, who copies, who waits, and when to stop.
 
 The main thread decides, two pools of threads work: one looks ahead (presence, plans), one copies. Looking overlaps
-with copying, so that it costs no time where a network is slower than this machine.
+with copying, so that it costs no time where a network is slower than this machine. What is looked at and copied is a
+unit: an image, or one image of an index, which follows when all of these are there.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,18 +17,21 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, Tried
-from skopeo_mirror.transfer.pipeline import Abandoned, Finished, Journey, Pipeline, Planned, Retry, Step
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
+from skopeo_mirror.transfer.stages import Abandoned, Divided, Finished, Planned, Retry
+from skopeo_mirror.transfer.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from skopeo_mirror.skopeo.command import Runs
     from skopeo_mirror.transfer.jobs import Job
+    from skopeo_mirror.transfer.pipeline import Pipeline
+    from skopeo_mirror.transfer.stages import Journey, Look, Step
 
 AHEAD: Final = 64
-"""Images that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
+"""Units that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,7 +59,7 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weighed:
-    """News: an image is not there yet; what it weighs, in bytes, if that is known."""
+    """News: an image, or one of its index, is not there yet; what that weighs, in bytes, if it is known."""
 
     job: Job
     bytes: int
@@ -108,7 +113,8 @@ class _Landed:
 
 
 News = Weighed | Copying | Retrying | Warned | Noted | Settled
-_Message = Step | Copying | _Landed | BaseException | None
+if TYPE_CHECKING:
+    _Message = Step | Copying | _Landed | BaseException | None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,10 +130,15 @@ class Engine:
     _waiting: deque[Job] = field(default_factory=deque)
     _looking: set[int] = field(default_factory=set)
     _schedule: Schedule = field(default_factory=Schedule)
+    _ready: dict[int, Planned] = field(default_factory=dict)
+    """What is scheduled, by number."""
     _copying: set[int] = field(default_factory=set)
     _later: list[tuple[float, int, Retry]] = field(default_factory=list)
+    _trees: Trees = field(default_factory=Trees)
     _journeys: dict[int, Journey] = field(default_factory=dict)
-    """Those that have begun and are not at their end, by the numbers of their images."""
+    """Those that have begun and are not at their end, by the numbers of their units."""
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    """Those of the units that are images of an index; they follow the images' own."""
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[Job]) -> list[ImageResult]:
@@ -136,6 +147,7 @@ class Engine:
         Raises what a worker raised and did not expect, after the others have ended.
         """
         self._waiting.extend(jobs)
+        self._numbers = itertools.count(len(jobs))
         self.stop.wake = lambda: self._inbox.put(None)
         with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
             while self._has_work():
@@ -154,35 +166,43 @@ class Engine:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             _, number, again = heapq.heappop(self._later)
-            if again.copying:
+            if isinstance(again.stage, Planned):
+                self._ready[number] = again.stage
                 self._schedule.add(number, ())
             else:
-                self._looking.add(number)
-                self._submit(lookers, self.pipeline.look, again.journey)
+                self._look(lookers, number, again.stage)
         while self._waiting and len(self._looking) < self.jobs and len(self._schedule) < AHEAD:
             job = self._waiting.popleft()
-            self._looking.add(job.number)
-            self._journeys[job.number] = self.pipeline.begin(job)
-            self._submit(lookers, self.pipeline.look, self._journeys[job.number])
+            begun = self.pipeline.begin(job)
+            self._journeys[job.number] = begun.journey
+            self._look(lookers, job.number, begun)
         while len(self._copying) < self.jobs and (chosen := self._schedule.take()) is not None:
             self._copying.add(chosen)
-            self._submit(copiers, self._copy, self._journeys[chosen])
+            self._hand_over(copiers.submit(self._copy, self._ready.pop(chosen)))
 
-    def _submit(self, pool: ThreadPoolExecutor, step: Callable[[Journey], Step], journey: Journey) -> None:
+    def _look(self, lookers: ThreadPoolExecutor, number: int, stage: Look) -> None:
+        self._looking.add(number)
+        self._hand_over(lookers.submit(self.pipeline.look, stage))
+
+    def _hand_over(self, future: Future[Step]) -> None:
+        """Have what comes of it brought to the main thread."""
+
         def hand_over(future: Future[Step]) -> None:
             error = future.exception()
             self._inbox.put(error if error is not None else future.result())
 
-        pool.submit(step, journey).add_done_callback(hand_over)
+        future.add_done_callback(hand_over)
 
-    def _copy(self, journey: Journey) -> Step:
+    def _copy(self, stage: Planned) -> Step:
+        job = stage.journey.job
+
         def tell(event: Event) -> None:
             if isinstance(event, Tried):
-                self._inbox.put(Copying(job=journey.job, source=event.reference))
-            elif layers := self.pipeline.landed(journey, event):
-                self._inbox.put(_Landed(number=journey.job.number, layers=layers))
+                self._inbox.put(Copying(job=job.whole, source=event.reference))
+            elif layers := self.pipeline.landed(stage, event):
+                self._inbox.put(_Landed(number=job.number, layers=layers))
 
-        return self.pipeline.copy(journey, tell)
+        return self.pipeline.copy(stage, tell)
 
     def _next_message(self) -> _Message:
         """The next word from a worker; None when it is time to look at what was put off, or at the stop button."""
@@ -203,30 +223,44 @@ class Engine:
                 self.tell(message)
             case _Landed(number=number, layers=layers):
                 self._schedule.landed(number, layers)
-            case Planned(journey=journey, layers=layers):
+            case Planned(journey=journey, plan=plan, layers=layers):
                 self._looking.discard(journey.job.number)
-                self.tell(Weighed(job=journey.job, bytes=journey.plan.bytes if journey.plan is not None else 0))
+                self.tell(Weighed(job=journey.job.whole, bytes=0 if plan is None else plan.bytes))
+                self._ready[journey.job.number] = message
                 self._schedule.add(journey.job.number, layers)
+            case Divided():
+                self._divide(message)
             case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
-                self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why))
+                self.tell(Retrying(job=journey.job.whole, pause=message.pause, why=message.why))
             case Abandoned(journey=journey):
                 self._put_down(journey, arrived=False)
             case Finished():
                 self._finish(message)
 
+    def _divide(self, index: Divided) -> None:
+        """Have the images of an index brought, before anything else is begun."""
+        self._looking.discard(index.journey.job.number)
+        units = [self.pipeline.part(index, child, next(self._numbers)) for child in index.children]
+        self._waiting.extendleft(reversed(self._trees.divide(index, units)))
+
     def _finish(self, done: Finished) -> None:
-        result = done.result
+        job, result = done.journey.job, done.result
         self._put_down(done.journey, arrived=result.status is Status.COPIED)
-        self._end(done.journey.job, result)
+        if job.of is None:
+            self._end(job, result)
+        else:
+            self._journeys.pop(job.number, None)
+            for index, parts in self._trees.ended(done):
+                self._take(self.pipeline.assemble(index, parts))
         if done.destination_lost:
             self.stop.now(f"the destination cannot be reached: {result.error}")
-        elif self.fail_fast and result.status is Status.FAILED:
-            self.stop.finish(f"--fail-fast: {result.request.reference} failed")
+        elif self.fail_fast and result.status is Status.FAILED and not done.unread:
+            self.stop.finish(f"--fail-fast: {job.whole.image} failed")
 
     def _put_down(self, journey: Journey, *, arrived: bool) -> None:
-        """An image is in no worker's hands any more."""
+        """A unit is in no worker's hands any more."""
         number = journey.job.number
         self._looking.discard(number)
         if number in self._copying:
@@ -238,8 +272,8 @@ class Engine:
         why = self.stop.why or "the run was stopped"
         for job in jobs:
             if job.number not in self._results:
-                journey = self._journeys.get(job.number)
-                self._end(job, self.pipeline.abandon(journey or self.pipeline.begin(job), why))
+                parts = self._trees.so_far(job.number)
+                self._end(job, self.pipeline.abandon(job, self._journeys.get(job.number), why, parts))
 
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result

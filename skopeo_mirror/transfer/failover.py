@@ -86,6 +86,11 @@ class Tries:
             self.skip(candidate, Reason.CIRCUIT_OPEN, f"{candidate.reference.domain} is down for other images")
         return tuple(closed)
 
+    @property
+    def left(self) -> tuple[PullSource, ...]:
+        """The candidates that have not failed, in order."""
+        return tuple(self._left)
+
     def yields(self, candidates: Sequence[PullSource]) -> bool:
         """Whether a rate limit is to end the run, because one of `candidates` has not limited us yet."""
         return len(candidates) > 1 and any(candidate not in self._limited for candidate in candidates[1:])

@@ -13,6 +13,7 @@ from skopeo_mirror.transfer.sourcing import find_sources
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
@@ -28,6 +29,15 @@ class Job:
     request: ImageRequest
     sources: Sources
     place: Place
+    part: Descriptor | None = None
+    """What the index that it belongs to says of it, where it is one unit of an image."""
+    of: Job | None = None
+    """That index."""
+
+    @property
+    def whole(self) -> Job:
+        """The image as it was asked for: itself, but for one of an index."""
+        return self if self.of is None else self.of.whole
 
     @property
     def image(self) -> Reference:

@@ -51,6 +51,8 @@ class Plan:
     """Descriptors of an index have fields that older skopeos do not know."""
     contradicted: str | None = None
     """What an index says of an image of it, and what is so."""
+    rendered: bool = False
+    """It was read in the form that skopeo gives a Docker manifest: what is said of types here is not its own words."""
 
     @property
     def bytes(self) -> int:
@@ -58,10 +60,11 @@ class Plan:
         return self.manifests + sum(self.blobs.values())
 
 
-def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int = MOST_IMAGES) -> Plan | None:
+def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, most: int = MOST_IMAGES) -> Plan | None:
     """The plan of the image whose manifest is `content`; `read` fetches the manifests of an index's images.
 
     None where one of them cannot be read, or there are more than `most`: then the copy will show what is wrong.
+    Without `read` it is that of an index alone.
     """
     blobs: dict[str, int] = {}
     media_type: str | None = None
@@ -90,6 +93,8 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
         if manifest.blobs:
             config, *layers = [str(blob.digest) for blob in manifest.blobs]
             before[config] = before.get(config, frozenset(layers)).intersection(layers)
+        if read is None:
+            break
         for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
             named.add(digest)
             if len(named) > most:
@@ -112,6 +117,12 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None], *, most: int
         extended=extended,
         contradicted=contradicted,
     )
+
+
+def fetched_of(plan: Plan | None, *, brings_layers: bool) -> tuple[Elsewhere, ...]:
+    """What skopeo fetches from URLs beside the candidates: layers only where the destination takes such, too."""
+    contents = () if plan is None else plan.elsewhere
+    return tuple(content for content in contents if content.needed or brings_layers)
 
 
 def _elsewhere(manifest: Manifest) -> Iterator[Elsewhere]:

@@ -147,6 +147,7 @@ def _pipeline(
         policy=policy,
         plans=settings.plans,
         dry_run=settings.dry_run,
+        platforms=settings.platforms,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -26,9 +27,10 @@ from skopeo_mirror.transfer.destination.place import NamingRules, Place, Writing
 from skopeo_mirror.transfer.destination.registry import RegistryDestination
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.manifests import ManifestReader
-from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Step
+from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.presence import Presence
 from skopeo_mirror.transfer.sourcing import Sourcing, find_sources
+from skopeo_mirror.transfer.stages import Begun, Finished, Planned, Step
 from tests.values import failed, image_manifest, origin, run_of, served
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ class Prepared:
     copied_with: list[tuple[str, ...]] = field(default_factory=list)
     probed: list[tuple[PullSource, ...]] = field(default_factory=list)
     looked: list[PullSource] = field(default_factory=list)
+    directory: Path = Path("/nowhere")
     skopeo: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(runs=Runs({}), environment={}, version="1.9.3")
     )
@@ -200,7 +203,7 @@ class Rig:
     sourcing: Sourcing
     captured: dict[str, str]
 
-    def begin(self, image: Reference = PINNED, own: str | None = None, number: int = 0) -> Journey:
+    def begin(self, image: Reference = PINNED, own: str | None = None, number: int = 0) -> Begun:
         request = ImageRequest(reference=image, destination=own)
         place = self.destination.place(image, own)
         sources = find_sources(request, self.sourcing, place)
@@ -208,11 +211,19 @@ class Rig:
         [job] = without_captured([job], self.captured)
         return self.pipeline.begin(job)
 
+    def look(self, image: Reference = PINNED) -> Step:
+        return self.pipeline.look(self.begin(image))
+
+    def planned(self, image: Reference = PINNED) -> Planned:
+        """An image that can be copied after a look."""
+        step = self.look(image)
+        assert isinstance(step, Planned), step
+        return step
+
     def go(self, image: Reference = PINNED) -> Step:
         """Look, and copy where that comes next: the last step."""
-        journey = self.begin(image)
-        step = self.pipeline.look(journey)
-        return self.pipeline.copy(journey) if isinstance(step, Planned) else step
+        step = self.look(image)
+        return self.pipeline.copy(step) if isinstance(step, Planned) else step
 
     def result(self, image: Reference = PINNED) -> ImageResult:
         """What became of an image that is at its end after that."""

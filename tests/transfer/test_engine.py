@@ -12,23 +12,27 @@ import pytest
 
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
+from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Stop, Weighed
-from skopeo_mirror.transfer.pipeline import Finished, Journey, Pipeline, Planned, Retry, Step
+from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.results import ImageResult, Status
-from tests.values import job
+from skopeo_mirror.transfer.stages import Begun, Finished, Journey, Planned, Retry, Step
+from tests.values import D1, job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.transfer.jobs import Job
+    from skopeo_mirror.transfer.pipeline import Pipeline
+    from skopeo_mirror.transfer.stages import Look
 
 FOR_EVER = 60.0
 """Seconds: a test that really waited so long would be noticed."""
 
 
-def ready(journey: Journey) -> Step:
-    return Planned(journey=journey)
+def ready(journey: Journey) -> Planned:
+    return bringing("")(journey)
 
 
 def copied(journey: Journey) -> Step:
@@ -51,12 +55,21 @@ def broken(journey: Journey) -> Step:
     raise ZeroDivisionError(str(journey.job.image))
 
 
-def bringing(layers: str) -> Callable[[Journey], Step]:
-    return lambda journey: Planned(journey=journey, layers=frozenset(layers))
+def bringing(layers: str) -> Callable[[Journey], Planned]:
+    def planned(journey: Journey) -> Planned:
+        image = journey.job.image.pin(D1)
+        tries = Tries(str(image), (), Circuits(), 0)
+        return Planned(journey=journey, image=image, asked=image, tries=tries, layers=frozenset(layers))
+
+    return planned
 
 
 def again(pause: float = 0.0, *, copying: bool = False) -> Callable[[Journey], Step]:
-    return lambda journey: Retry(journey=journey, pause=pause, copying=copying, why="it was down")
+    def put_off(journey: Journey) -> Step:
+        stage = ready(journey) if copying else Begun(journey=journey)
+        return Retry(stage=stage, pause=pause, why="it was down")
+
+    return put_off
 
 
 def done(journey: Journey, status: Status) -> Step:
@@ -86,31 +99,31 @@ class Script:
     together: list[tuple[int, ...]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, job: Job) -> Journey:
-        return Journey(job=job, started=0.0)
+    def begin(self, job: Job) -> Begun:
+        return Begun(journey=Journey(job=job, started=0.0))
 
-    def look(self, journey: Journey) -> Step:
-        return self._next("look", self.looks, ready, journey)
+    def look(self, stage: Look) -> Step:
+        return self._next("look", self.looks, ready, stage.journey)
 
-    def copy(self, journey: Journey, on_event: Callable[[Event], None]) -> Step:
-        number = journey.job.number
+    def copy(self, stage: Planned, on_event: Callable[[Event], None]) -> Step:
+        number = stage.journey.job.number
         with self.lock:
             self.copying.append(number)
             self.together.append(tuple(self.copying))
         on_event(Requested(at=0.0, method="GET", url="https://a.test/v2/"))
         on_event(Tried(at=0.0, reference=f"a.test/app:{number}"))
         try:
-            return self._next("copy", self.copies, copied, journey)
+            return self._next("copy", self.copies, copied, stage.journey)
         finally:
             with self.lock:
                 self.copying.remove(number)
 
-    def landed(self, journey: Journey, event: Event) -> frozenset[str]:
-        return self.lands.get(journey.job.number, frozenset()) if isinstance(event, Requested) else frozenset()
+    def landed(self, stage: Planned, event: Event) -> frozenset[str]:
+        return self.lands.get(stage.journey.job.number, frozenset()) if isinstance(event, Requested) else frozenset()
 
-    def abandon(self, journey: Journey, why: str) -> ImageResult:
-        self.done.append(("abandon", journey.job.number))
-        return result_of(journey, Status.FAILED, f"not copied: {why}")
+    def abandon(self, job: Job, _journey: Journey | None, why: str, _parts: Sequence[Finished]) -> ImageResult:
+        self.done.append(("abandon", job.number))
+        return result_of(Journey(job=job, started=0.0), Status.FAILED, f"not copied: {why}")
 
     def _next(
         self,

@@ -14,9 +14,8 @@ from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
-from skopeo_mirror.transfer.pipeline import Abandoned, Finished, Planned, Retry
-from skopeo_mirror.transfer.plan import Plan
 from skopeo_mirror.transfer.results import Status
+from skopeo_mirror.transfer.stages import Abandoned, Absent, Divided, Finished, Pinned, Planned, Retry
 from tests.transfer.pipelines import (
     DIGEST,
     DOUBT,
@@ -92,13 +91,11 @@ def test_who_cannot_be_got_past_is_dropped_and_the_rest_is_tried() -> None:
 
 def test_passing_trouble_of_every_candidate_is_worth_another_round() -> None:
     bench = rig(run_of(*(failed(who, Reason.CONNECTION) for who in (A, B, O))), run_of(served(A)), retries=1)
-    journey = bench.begin()
-    bench.pipeline.look(journey)
-    step = bench.pipeline.copy(journey)
+    step = bench.pipeline.copy(bench.planned())
     assert isinstance(step, Retry)
-    assert step.copying
+    assert isinstance(step.stage, Planned)
     assert 0 < step.pause <= 1
-    again = bench.pipeline.copy(journey)
+    again = bench.pipeline.copy(step.stage)
     assert isinstance(again, Finished)
     assert again.result.status is Status.COPIED
     assert [one.outcome for one in again.result.attempts] == [Outcome.FAILED] * 3 + [Outcome.SERVED]
@@ -145,20 +142,22 @@ def test_another_digest_is_not_the_image(whole: bool | None) -> None:
 
 
 def test_the_destination_is_looked_at_once() -> None:
-    bench = rig(run_of(served(A)))
-    journey = bench.begin()
-    for _ in range(2):
-        assert isinstance(bench.pipeline.look(journey), Planned)
+    down = no_manifest(run_of(*(failed(who, Reason.CONNECTION) for who in (A, B, O))))
+    bench = rig(probes=[down, manifest(A)], plans=True, retries=1)
+    step = bench.look()
+    assert isinstance(step, Retry)
+    assert isinstance(step.stage, Absent)
+    assert isinstance(bench.pipeline.look(step.stage), Planned)
     assert len(bench.skopeo.looked) == 1
 
 
 def test_a_destination_that_cannot_tell_is_asked_again_and_is_lost_at_last() -> None:
     trouble = no_manifest(run_of(failed(origin("d.test/m/app:v1"), Reason.CONNECTION, detail=REFUSED)))
     bench = rig(there=[trouble, trouble], retries=1)
-    journey = bench.begin()
-    first, second = bench.pipeline.look(journey), bench.pipeline.look(journey)
+    first = bench.look()
     assert isinstance(first, Retry)
-    assert not first.copying
+    assert isinstance(first.stage, Pinned)
+    second = bench.pipeline.look(first.stage)
     assert isinstance(second, Finished)
     assert second.destination_lost
     assert REFUSED in (second.result.error or "")
@@ -168,12 +167,10 @@ def test_a_destination_that_cannot_tell_is_asked_again_and_is_lost_at_last() -> 
 def test_trouble_of_the_destination_costs_no_candidate() -> None:
     fault = replace(run_of(failed(A, Reason.DESTINATION, Stage.WRITE, REFUSED)), fault=nothing_came(REFUSED).fault)
     bench = rig(fault, run_of(served(A)), retries=1)
-    journey = bench.begin()
-    bench.pipeline.look(journey)
-    step = bench.pipeline.copy(journey)
+    step = bench.pipeline.copy(bench.planned())
     assert isinstance(step, Retry)
-    assert step.copying
-    bench.pipeline.copy(journey)
+    assert isinstance(step.stage, Planned)
+    bench.pipeline.copy(step.stage)
     assert bench.skopeo.copied_from == [(A, B, O), (A, B, O)]
 
 
@@ -385,22 +382,19 @@ def test_an_image_that_was_captured_has_nowhere_to_come_from() -> None:
 
 def test_what_is_left_at_the_end_says_why() -> None:
     bench = rig()
-    result = bench.pipeline.abandon(bench.begin(), "interrupted")
+    journey = bench.begin().journey
+    result = bench.pipeline.abandon(journey.job, journey, "interrupted")
     assert (result.status, result.confirmed, result.error) == (Status.FAILED, False, "not copied: interrupted")
 
 
 def test_a_planned_image_brings_its_layers() -> None:
     bench = rig(probes=[manifest(A)], plans=True)
-    step = bench.pipeline.look(bench.begin())
-    assert isinstance(step, Planned)
-    assert step.layers == {CONFIG, LAYER}
+    assert bench.planned().layers == {CONFIG, LAYER}
 
 
 def test_an_image_that_is_not_planned_waits_for_nobody() -> None:
     bench = rig()
-    step = bench.pipeline.look(bench.begin())
-    assert isinstance(step, Planned)
-    assert step.layers == frozenset()
+    assert bench.planned().layers == frozenset()
 
 
 def asked(url: str, method: str = "HEAD") -> Event:
@@ -421,31 +415,30 @@ def asked(url: str, method: str = "HEAD") -> Event:
 )
 def test_layers_have_landed_when_skopeo_turns_to_the_config(event: Event, landed: set[str]) -> None:
     bench = rig(probes=[manifest(A)], plans=True)
-    journey = bench.begin()
-    bench.pipeline.look(journey)
-    assert bench.pipeline.landed(journey, event) == landed
+    assert bench.pipeline.landed(bench.planned(), event) == landed
 
 
 def test_of_an_image_that_is_not_planned_nothing_is_known_to_have_landed() -> None:
     bench = rig()
-    assert bench.pipeline.landed(bench.begin(), asked(f"https://d.test/v2/m/app/blobs/{CONFIG}")) == frozenset()
+    assert bench.pipeline.landed(bench.planned(), asked(f"https://d.test/v2/m/app/blobs/{CONFIG}")) == frozenset()
 
 
-def test_an_index_is_planned_with_its_images() -> None:
+def test_an_index_is_divided_into_its_images() -> None:
     index = image_index(MANIFEST)
     pinned = Reference.parse("prod.test/app").pin(digest_of(index))
-    bench = rig(probes=[manifest(A, index), manifest(A)], plans=True)
-    journey = bench.begin(pinned)
-    assert isinstance(bench.pipeline.look(journey), Planned)
-    assert isinstance(journey.plan, Plan)
-    assert set(journey.plan.blobs) == {CONFIG, LAYER}
-    assert {who.reference.digest for who in bench.skopeo.probed[1]} == {DIGEST}
+    bench = rig(probes=[manifest(A, index)], plans=True)
+    step = bench.look(pinned)
+    assert isinstance(step, Divided)
+    assert [child.digest for child in step.children] == [DIGEST]
+    unit = bench.pipeline.part(step, step.children[0], 7)
+    assert (unit.number, unit.image, unit.whole) == (7, PINNED, step.journey.job)
+    assert unit.place.name == f"docker://d.test/m/app@{DIGEST}"
 
 
 def test_a_digest_that_is_known_beforehand_is_not_looked_up() -> None:
     bench = rig(run_of(served(A)))
-    job = bench.begin(TAGGED).job
-    journey = bench.pipeline.begin(replace(job, request=replace(job.request, digest=D1)))
-    bench.pipeline.look(journey)
+    job = bench.begin(TAGGED).journey.job
+    step = bench.pipeline.look(bench.pipeline.begin(replace(job, request=replace(job.request, digest=D1))))
     assert bench.skopeo.probed == []
-    assert journey.pinned == TAGGED.pin(D1)
+    assert isinstance(step, Planned)
+    assert step.image == TAGGED.pin(D1)

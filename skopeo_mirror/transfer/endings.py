@@ -1,0 +1,196 @@
+"""The ends of an image: its result, or another try, whatever step it comes from."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from skopeo_mirror.skopeo.faults import PASSING, Reason, cannot_keep_schema1, is_ours, reason_of
+from skopeo_mirror.skopeo.provenance import Outcome
+from skopeo_mirror.skopeo.schema1 import NOT_COPIED
+from skopeo_mirror.transfer.advising import destination_failed, nobody_served
+from skopeo_mirror.transfer.elsewhere import as_told
+from skopeo_mirror.transfer.explaining import ours
+from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
+from skopeo_mirror.transfer.stages import Finished, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from skopeo_mirror.skopeo.provenance import Fault, Provenance
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.failover import Tries
+    from skopeo_mirror.transfer.plan import Plan
+    from skopeo_mirror.transfer.results import LivesElsewhere
+    from skopeo_mirror.transfer.stages import Journey, Look, Planned
+
+_TOLD_PARTS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endings:
+    """Makes results of what has become of images at `destination`."""
+
+    scoped: ScopedSkopeo
+    destination: Destination
+    promised: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The blobs that a dry run would bring, with the sizes claimed of them; the number of the image that would."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is being stopped."""
+        return self.scoped.skopeo.runs.stopping.is_set()
+
+    def success(
+        self,
+        journey: Journey,
+        status: Status,
+        provenance: Provenance | None = None,
+        plan: Plan | None = None,
+        *,
+        parts: Sequence[Finished] = (),
+        why_whole: str | None = None,
+    ) -> Finished:
+        """An image that is where it is to be, or would be. `parts` are the images of an index that came before it."""
+        would = status is Status.WOULD_COPY
+        told = as_told(plan, provenance, brings_layers=self.destination.brings_layers, would=would)
+        result = self._result(journey, status, provenance, parts, why_whole)
+        result = replace(
+            result,
+            served_by=None if provenance is None else provenance.server,
+            bytes=result.bytes + self._bytes(journey, status, plan, provenance),
+            elsewhere=_each_once((*(one for part in parts for one in part.result.elsewhere), *told)),
+        )
+        return Finished(journey=journey, result=result)
+
+    def failure(
+        self,
+        journey: Journey,
+        error: str,
+        provenance: Provenance | None = None,
+        *,
+        parts: Sequence[Finished] = (),
+        why_whole: str | None = None,
+    ) -> Finished:
+        """An image that is not where it is to be."""
+        result = self._result(journey, Status.FAILED, provenance, parts, why_whole)
+        return Finished(journey=journey, result=replace(result, error=error, confirmed=False))
+
+    def of_parts(self, journey: Journey, parts: Sequence[Finished]) -> Finished:
+        """An index that is not brought, because some of its images are not there."""
+        failed = [part for part in parts if part.result.error is not None]
+        told = [f"{name_of(part)}: {part.result.error}" for part in failed[:_TOLD_PARTS]]
+        if len(failed) > _TOLD_PARTS:
+            told.append(f"and {len(failed) - _TOLD_PARTS} more")
+        head = f"{len(failed)} of the {len(parts)} images of its index" if len(parts) > 1 else "the image of its index"
+        return self.failure(journey, f"{head} could not be copied: {'; '.join(told)}", parts=parts)
+
+    def again_or_fail(self, journey: Journey, tries: Tries, stage: Look | Planned, **more: Any) -> Retry | Finished:
+        """Put off an image that no candidate has served, or end it."""
+        pause = None if self.stopping else tries.begin_again(random.random)
+        if pause is not None:
+            return Retry(stage=stage, pause=pause, why="every candidate failed")
+        return self.nobody(journey, **more)
+
+    def nobody(self, journey: Journey, **more: Any) -> Finished:
+        """End an image that no candidate has served."""
+        told = nobody_served(
+            journey.job.image,
+            journey.job.sources,
+            journey.attempts,
+            scoped=self.scoped,
+            resolved=journey.digest if journey.resolved else None,
+        )
+        return self.failure(journey, told, **more)
+
+    def fault(self, journey: Journey, provenance: Provenance, fault: Fault, stage: Look | Planned) -> Retry | Finished:
+        """End, or put off, an image that failed on no candidate's side."""
+        if cannot_keep_schema1(fault.detail):
+            return self.failure(journey, NOT_COPIED, provenance)
+        if is_ours(fault.detail):
+            return self.failure(journey, ours(fault.detail), provenance)
+        if fault.reason is Reason.DESTINATION:
+            return self.destination_failed(journey, fault, stage)
+        return self.failure(journey, fault.detail, provenance)
+
+    def destination_failed(self, journey: Journey, fault: Fault, stage: Look | Planned) -> Retry | Finished:
+        """End, or put off, an image that the destination does not take."""
+        passes = reason_of(fault.detail) in PASSING and not self.stopping
+        pause = journey.destination_rounds.begin(random.random) if passes else None
+        if pause is not None:
+            return Retry(stage=stage, pause=pause, why=fault.detail)
+        told = destination_failed(self.destination.name, journey.job.place.repository, fault.detail, self.scoped)
+        return replace(self.failure(journey, told), destination_lost=fault.unreachable and not self.stopping)
+
+    def _result(
+        self,
+        journey: Journey,
+        status: Status,
+        provenance: Provenance | None,
+        parts: Sequence[Finished],
+        why_whole: str | None,
+    ) -> ImageResult:
+        request = journey.job.request
+        served = [] if provenance is None else [a for a in provenance.attempts if a.outcome is Outcome.SERVED]
+        return ImageResult(
+            request=request,
+            digest=request.reference.digest or journey.digest,
+            destination=journey.job.place.name,
+            status=status,
+            confirmed=True,
+            attempts=(*journey.attempts, *served),
+            bytes=sum(part.result.bytes for part in parts),
+            seconds=time.monotonic() - journey.started,
+            resolved_from=request.reference
+            if request.reference.digest is None and journey.digest is not None
+            else None,
+            parts=() if why_whole is not None else tuple(map(_part, parts)),
+            whole=why_whole,
+        )
+
+    def _bytes(self, journey: Journey, status: Status, plan: Plan | None, provenance: Provenance | None) -> int:
+        """What an image costs its source: the manifests, and the blobs that are not at the destination already."""
+        if plan is None or provenance is None:
+            return 0
+        match status:
+            case Status.COPIED:
+                pulled = plan.blobs if provenance.pulled is None else provenance.pulled
+                return plan.manifests + sum(plan.blobs.get(digest, 0) for digest in pulled)
+            case Status.WOULD_COPY:
+                return plan.manifests + sum(
+                    size
+                    for digest, size in plan.blobs.items()
+                    if self.promised.setdefault((digest, size), journey.job.number) == journey.job.number
+                    and not self.destination.has_blob(digest, size)
+                )
+            case _:
+                return 0
+
+
+def name_of(part: Finished) -> str:
+    """An image of an index as people know it: by its platform, else by its digest."""
+    found = part.journey.job.part
+    platform = None if found is None else found.platform
+    return str(part.result.digest if platform is None else platform)
+
+
+def _part(part: Finished) -> PartResult:
+    result, found = part.result, part.journey.job.part
+    assert result.digest is not None  # noqa: S101 - an index has named it by its digest
+    return PartResult(
+        digest=result.digest,
+        platform=None if found is None else found.platform,
+        status=result.status,
+        served_by=result.served_by,
+        attempts=result.attempts,
+        bytes=result.bytes,
+        seconds=result.seconds,
+        error=result.error,
+    )
+
+
+def _each_once(contents: Iterable[LivesElsewhere]) -> tuple[LivesElsewhere, ...]:
+    return tuple(dict.fromkeys(contents))

@@ -1,0 +1,222 @@
+"""Everything before the copy: a tag is resolved, the destination is asked, the manifests are read ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.manifest import chosen, parse_manifest
+from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of, refuses_credentials
+from skopeo_mirror.skopeo.provenance import Fault
+from skopeo_mirror.transfer.elsewhere import why_not
+from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, temporary_trouble
+from skopeo_mirror.transfer.plan import fetched_of, plan_of
+from skopeo_mirror.transfer.planning import whole_plan
+from skopeo_mirror.transfer.results import Status
+from skopeo_mirror.transfer.stages import Abandoned, Absent, Begun, Divided, Finished, Pinned, Planned, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.manifest import Descriptor
+    from skopeo_mirror.platforms import Platform
+    from skopeo_mirror.reference import Digest
+    from skopeo_mirror.skopeo.scoped import Probe
+    from skopeo_mirror.transfer.asking import Asking
+    from skopeo_mirror.transfer.comparing import SignatureComparison
+    from skopeo_mirror.transfer.destination.place import Destination
+    from skopeo_mirror.transfer.endings import Endings
+    from skopeo_mirror.transfer.manifests import ManifestReader
+    from skopeo_mirror.transfer.plan import Plan
+    from skopeo_mirror.transfer.presence import Presence
+    from skopeo_mirror.transfer.stages import Look, Step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looker:
+    """Looks at images. Of an index only the images for `platforms` are asked for, where there are any."""
+
+    reader: ManifestReader
+    destination: Destination
+    presence: Presence
+    signatures: SignatureComparison
+    asking: Asking
+    endings: Endings
+    plans: bool
+    """Whether manifests are read ahead also where nothing depends on it."""
+    dry_run: bool
+    platforms: Sequence[Platform]
+
+    def look(self, stage: Look) -> Step:
+        """Go on from `stage` until the image can be copied, or is at its end."""
+        step: Look | Step = stage
+        try:
+            while isinstance(step, Begun | Pinned | Absent):
+                match step:
+                    case Begun():
+                        step = self._resolve(step)
+                    case Pinned():
+                        step = self._compare(step)
+                    case Absent():
+                        step = self._read_ahead(step)
+        except Unroutable as error:
+            step = self.endings.failure(stage.journey, str(error))
+        except OSError as error:
+            step = self.endings.failure(stage.journey, temporary_trouble(error))
+        if self.endings.stopping and not (isinstance(step, Finished) and step.result.error is None):
+            return Abandoned(journey=stage.journey)
+        return step
+
+    def _resolve(self, stage: Begun) -> Pinned | Retry | Finished:
+        """Give a tag its digest, through the same mirrors that the copy will use."""
+        journey = stage.journey
+        if journey.digest is not None:
+            return self._pinned(stage, journey.digest)
+        sources = journey.job.sources
+        tries = stage.tries or self.reader.tries(journey.job.image, sources)
+        if tries not in journey.tries:
+            journey.tries.append(tries)
+        probe = self.reader.read(sources.reference, tries)
+        stage = replace(stage, tries=tries)
+        if probe is None:
+            return self.endings.again_or_fail(journey, tries, stage)
+        if probe.provenance.fault is not None:
+            return self.endings.fault(journey, probe.provenance, probe.provenance.fault, stage)
+        journey.resolved = True
+        return self._pinned(stage, probe.digest)
+
+    def _pinned(self, stage: Begun, digest: Digest) -> Pinned | Finished:
+        """An image at its digest; under a dry run, one that no signature would help is at its end."""
+        journey = stage.journey
+        journey.digest = digest
+        image = journey.job.image.pin(digest)
+        asked = self.asking.reference(journey.job, image)
+        if self.dry_run and self.asking.requirements(journey.job, asked).reject:
+            why = f"{self.asking.policy.file} rejects {asked}: skopeo would not copy it"
+            return self.endings.failure(journey, why)
+        return Pinned(journey=journey, image=image, asked=asked, tries=stage.tries if journey.moved else None)
+
+    def _compare(self, stage: Pinned) -> Absent | Planned | Retry | Finished:
+        """Look whether the destination has the image, at its digest; an image that it has may be at its end."""
+        journey, place = stage.journey, stage.journey.job.place
+        if journey.moved and place.repository is not None:  # what is there now, this run has written
+            return self._absent(stage)
+        found = self.presence.look(place, stage.image.digest)
+        if found.trouble is not None and self._is_final(found.trouble):
+            lost = connection_lost(found.trouble)
+            fault = Fault(reason=Reason.DESTINATION, detail=found.trouble, unreachable=lost)
+            return self.endings.destination_failed(journey, fault, stage)
+        if not found.there:
+            return self._absent(stage)
+        requirements = self.asking.requirements(journey.job, stage.asked)
+        if not requirements.accept_anything and journey.job.sources.unroutable is None:
+            # Nobody but skopeo can say that it is accepted, and it only while it copies all of it.
+            if self.dry_run:
+                return self.endings.success(journey, Status.PRESENT)
+            return self._absent(stage).planned(there=True)
+        if self.signatures.matters and journey.job.sources.unroutable is None:
+            absent = self._absent(stage)
+            if self.signatures.lacking(absent.image, place, absent.tries):
+                return absent
+        return self.endings.success(journey, Status.PRESENT)
+
+    def _absent(self, stage: Pinned) -> Absent:
+        """The image with the candidates of its copy. Raises Unroutable."""
+        journey, tries = stage.journey, stage.tries
+        if tries is None:
+            sources = journey.job.sources.at(stage.asked.digest)
+            if journey.tries:  # what was left out beforehand is told already
+                sources = replace(sources, skipped=())
+            tries = self.reader.tries(stage.image, sources)
+            journey.tries.append(tries)
+        return Absent(journey=journey, image=stage.image, asked=stage.asked, tries=tries)
+
+    def _read_ahead(self, stage: Absent) -> Step:
+        """Read the manifests, from the candidates that the copy will use; who fails here is not asked again."""
+        journey, job = stage.journey, stage.journey.job
+        from_layout = job.sources.from_layout
+        # Where something could be fetched from another place unasked, it must be known beforehand.
+        needed = self.dry_run or self.platforms or self.destination.brings_layers or from_layout
+        if not (self.plans or needed):
+            return stage.planned()
+        probe = self._read(stage)
+        if probe is None:
+            step = self.endings.again_or_fail(journey, stage.tries, stage)
+            return replace(step, unread=True) if isinstance(step, Finished) else step
+        if probe.provenance.fault is not None:
+            return self.endings.fault(journey, probe.provenance, probe.provenance.fault, stage)
+        part = job.part
+        if part is not None and not probe.rendered and len(probe.manifest) != part.size:
+            said = f"its index gives {part.digest} {part.size} bytes; it has {len(probe.manifest)}"
+            return self.endings.failure(journey, said, probe.provenance)
+        every = parse_manifest(probe.manifest).children
+        children = tuple({child.digest: child for child in chosen(every, self.platforms)}.values())
+        if children and self._divides(stage, children):
+            return self._divided(stage, probe, children)
+        if self.platforms and every:
+            return self.endings.failure(journey, self._why_not_in_part(every, children), probe.provenance)
+        plan = whole_plan(self.reader, stage, probe)
+        if plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
+            return self.endings.again_or_fail(journey, stage.tries, stage)
+        return self._planned(stage, probe, plan)
+
+    def _read(self, stage: Absent) -> Probe | None:
+        """The manifest of an image, exact for an index; None where no candidate gives it."""
+        part = stage.journey.job.part
+        if part is None:
+            return self.reader.read(stage.asked, stage.tries)
+        return self.reader.read_part(stage.image, part, stage.tries)
+
+    def _divides(self, stage: Absent, children: Sequence[Descriptor]) -> bool:
+        """Whether an index is to be copied image by image; `--sign-by` would sign an image under its digest's name."""
+        return (
+            bool(self.plans or self.platforms)
+            and self.destination.takes_parts
+            and not self.signatures.signs
+            and self.asking.is_indifferent(stage.journey.job, stage.image, [child.digest for child in children])
+        )
+
+    def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Divided | Finished:
+        journey = stage.journey
+        if self.dry_run and self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
+            return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
+        return Divided(
+            journey=journey,
+            image=stage.image,
+            asked=stage.asked,
+            tries=stage.tries,
+            plan=plan_of(probe.manifest, None),
+            proof=probe.provenance,
+            children=children,
+        )
+
+    def _why_not_in_part(self, every: Sequence[Descriptor], children: Sequence[Descriptor]) -> str:
+        """Why what --platform asks for cannot be had of an index."""
+        if children:
+            who = "--sign-by" if self.signatures.signs else f"the signature policy ({self.asking.policy.file})"
+            return (
+                f"{who} has a say in the images of its index, and so they are copied together or not at all: "
+                "--platform cannot choose among them"
+            )
+        asked = " or ".join(map(str, self.platforms))
+        has = dict.fromkeys(str(child.platform) for child in every if child.about is None and child.platform)
+        return f"its index has no image for {asked}: it has {', '.join(has) or 'none that names a platform'}"
+
+    def _planned(self, stage: Absent, probe: Probe, plan: Plan | None) -> Planned | Finished:
+        """An image that is to be copied as one, or, under a dry run, would be."""
+        journey = stage.journey
+        fetched = fetched_of(plan, brings_layers=self.destination.brings_layers)
+        refusal = why_not(fetched, probe.provenance.server, mirrors_only=journey.job.sources.mirrors_only)
+        if refusal is not None:
+            return self.endings.failure(journey, refusal)
+        if not self.dry_run:
+            shared = () if plan is None or not self.destination.shares_blobs else plan.blobs
+            return stage.planned(plan=plan, layers=frozenset(shared))
+        if self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
+            return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
+        return self.endings.success(journey, Status.WOULD_COPY, probe.provenance, plan)
+
+    def _is_final(self, trouble: str) -> bool:
+        """Whether the copy is not tried: nothing answers, or, where nothing is to be copied, it would show no more."""
+        return reason_of(trouble) in PASSING or (self.dry_run and refuses_credentials(trouble))

@@ -1,0 +1,71 @@
+"""Indexes whose images are under way, each a unit of its own: who waits for which, and what they came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.transfer.results import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.transfer.jobs import Job
+    from skopeo_mirror.transfer.stages import Divided, Finished
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tree:
+    index: Divided
+    parts: list[Finished | None]
+
+    @property
+    def ended(self) -> tuple[Finished, ...]:
+        return tuple(part for part in self.parts if part is not None)
+
+
+@dataclass(kw_only=True, slots=True)
+class Trees:
+    """Indexes by their numbers; an image that several of one repository share is one unit while it is under way."""
+
+    _trees: dict[int, _Tree] = field(default_factory=dict)
+    _waiting: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By the place of a unit: the indexes that wait for it, each with its position there, whoever asked first first."""
+
+    def divide(self, index: Divided, units: Sequence[Job]) -> list[Job]:
+        """Have an index wait for its images, all of `units`; those that nobody is bringing yet."""
+        number = index.journey.job.number
+        self._trees[number] = _Tree(index=index, parts=[None] * len(units))
+        new = []
+        for position, unit in enumerate(units):
+            waiting = self._waiting.setdefault(unit.place.name, [])
+            if not waiting:
+                new.append(unit)
+            waiting.append((number, position))
+        return new
+
+    def ended(self, part: Finished) -> list[tuple[Divided, tuple[Finished, ...]]]:
+        """Take the end of an image of an index; the indexes that have all of theirs now, no longer known here."""
+        whole = []
+        for number, position in self._waiting.pop(part.journey.job.place.name):
+            tree = self._trees[number]
+            tree.parts[position] = part
+            part = _brought_by_another(part)
+            if None not in tree.parts:
+                whole.append((tree.index, tree.ended))
+                del self._trees[number]
+        return whole
+
+    def so_far(self, number: int) -> tuple[Finished, ...]:
+        """The images of an index that are at their end; it will have no others."""
+        tree = self._trees.pop(number, None)
+        return () if tree is None else tree.ended
+
+
+def _brought_by_another(part: Finished) -> Finished:
+    """What an image is for the second index that waits for it: it was brought once."""
+    result = part.result
+    if result.status is not Status.COPIED:
+        return replace(part, result=replace(result, bytes=0))
+    there = replace(result, status=Status.PRESENT, served_by=None, attempts=(), bytes=0)
+    return replace(part, result=there)
