@@ -1,0 +1,152 @@
+"""Indexes and their images as units: the index comes last, what is shared comes once, a fault costs one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.reference import Reference
+from skopeo_mirror.skopeo.command import Runs
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.transfer.engine import Engine, Settled, Stop
+from skopeo_mirror.transfer.jobs import prepare
+from skopeo_mirror.transfer.results import Status
+from tests.transfer.pipelines import A, B, O, manifest, no_manifest, rig
+from tests.values import failed, image_index, image_manifest, run_of, served
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.skopeo.scoped import Probe
+    from skopeo_mirror.transfer.results import ImageResult
+    from tests.transfer.pipelines import Rig
+
+ONE, TWO, THREE = (image_manifest(f"config {n}".encode(), b"layer") for n in range(3))
+INDEX = image_index(ONE, TWO)
+OTHER = image_index(ONE, THREE)
+ITS = tuple(who.at(digest_of(ONE)) for who in (A, B, O))
+"""The candidates of the first image."""
+NOT_FOUND = no_manifest(run_of(*(failed(who, Reason.NOT_FOUND) for who in ITS)))
+DAMAGED = run_of(*(failed(who, Reason.CORRUPT, Stage.BLOB) for who in ITS))
+
+
+def pinned(content: bytes, name: str = "prod.test/app") -> str:
+    return f"{name}@{digest_of(content)}"
+
+
+def bring(bench: Rig, *images: str, fail_fast: bool = False) -> tuple[list[ImageResult], Engine]:
+    """The results of a run, and the engine."""
+    requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(image)) for image in images]
+    jobs = prepare(requests, bench.sourcing, bench.destination)
+    stop = Stop(runs=Runs({}))
+    engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None, fail_fast=fail_fast)
+    return engine.run(jobs), engine
+
+
+def bench_of(copies: Sequence[Provenance], probes: Sequence[Probe], *, dry_run: bool = False) -> Rig:
+    return rig(*copies, probes=probes, plans=True, dry_run=dry_run)
+
+
+def test_the_index_follows_its_images_under_its_name() -> None:
+    bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    [result], _ = bring(bench, pinned(INDEX))
+    assert [place.name for place in bench.destination.published] == [
+        f"docker://d.test/m/app@{digest_of(ONE)}",
+        f"docker://d.test/m/app@{digest_of(TWO)}",
+        f"docker://d.test/m/app:pin-sha256-{digest_of(INDEX).hex}",
+    ]
+    assert (result.status, result.confirmed, result.served_by) == (Status.COPIED, True, A)
+    assert [(part.digest, part.status, part.served_by) for part in result.parts] == [
+        (digest_of(ONE), Status.COPIED, A),
+        (digest_of(TWO), Status.COPIED, A),
+    ]
+
+
+def test_an_image_that_two_indexes_share_is_brought_once() -> None:
+    bench = bench_of([run_of(served(A))] * 5, [manifest(A, one) for one in (INDEX, ONE, TWO, OTHER, THREE)])
+    bench.skopeo.there += [no_manifest(run_of(failed(O, Reason.NOT_FOUND)))] * 4 + [manifest(O, ONE)]
+    results, _ = bring(bench, pinned(INDEX), pinned(OTHER))
+    assert [result.status for result in results] == [Status.COPIED] * 2
+    names = [place.name for place in bench.destination.published]
+    assert names.count(f"docker://d.test/m/app@{digest_of(ONE)}") == 1
+    assert [part.status for part in results[1].parts] == [Status.PRESENT, Status.COPIED]
+
+
+def test_a_fault_costs_one_image_of_the_index() -> None:
+    """The one that the first mirror has damaged comes from the second, the other and the index from the first."""
+    copies = [
+        run_of(failed(ITS[0], Reason.CORRUPT, Stage.BLOB)),
+        run_of(served(B)),
+        run_of(served(A)),
+        run_of(served(A)),
+    ]
+    bench = bench_of(copies, [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    [result], _ = bring(bench, pinned(INDEX))
+    assert (result.status, result.served_by) == (Status.COPIED, A)
+    assert [part.served_by for part in result.parts] == [B, A]
+    assert [attempt.reason for attempt in result.parts[0].attempts] == [Reason.CORRUPT, None]
+    assert bench.skopeo.copied_from[1] == ITS[1:]
+
+
+def test_without_one_of_its_images_the_index_does_not_come_and_the_others_do() -> None:
+    bench = bench_of([DAMAGED, run_of(served(A))], [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    [result], _ = bring(bench, pinned(INDEX))
+    assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
+    assert f"1 of the 2 images of its index could not be copied: {digest_of(ONE)}: " in (result.error or "")
+    assert [part.status for part in result.parts] == [Status.FAILED, Status.COPIED]
+    assert [place.name for place in bench.destination.published] == [f"docker://d.test/m/app@{digest_of(TWO)}"]
+
+
+def test_an_index_one_of_whose_images_nobody_gives_by_digest_is_copied_whole() -> None:
+    bench = bench_of([run_of(served(A))] * 2, [manifest(A, INDEX), NOT_FOUND, manifest(A, TWO)])
+    [result], _ = bring(bench, pinned(INDEX))
+    assert (result.status, result.served_by, result.parts) == (Status.COPIED, A, ())
+    assert result.whole == f"no candidate gives {digest_of(ONE)} of its index by digest"
+
+
+def test_a_dry_run_says_of_each_image_what_would_be() -> None:
+    bench = bench_of([], [manifest(A, content) for content in (INDEX, ONE, TWO)], dry_run=True)
+    [result], _ = bring(bench, pinned(INDEX))
+    assert [part.status for part in result.parts] == [Status.WOULD_COPY] * 2
+    assert (result.status, result.served_by) == (Status.WOULD_COPY, A)
+    assert result.bytes == len(INDEX + ONE + TWO) + len(b"config 0" + b"config 1" + b"layer")
+    assert bench.skopeo.copied_from == []
+
+
+def test_to_fail_fast_starts_no_other_image_of_the_index() -> None:
+    bench = bench_of([DAMAGED], [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    [result], _ = bring(bench, pinned(INDEX), fail_fast=True)
+    assert result.status is Status.FAILED
+    assert len(bench.skopeo.copied_from) == 1
+
+
+def test_what_has_come_is_told_of_an_index_that_the_stop_has_left() -> None:
+    bench = bench_of([run_of(served(A))], [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
+    stop = Stop(runs=Runs({}))
+    bench.skopeo.on_copy = lambda: stop.finish("enough was seen")
+    engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None)
+    [result] = engine.run(prepare(requests, bench.sourcing, bench.destination))
+    assert (result.status, result.error) == (Status.FAILED, "not copied: enough was seen")
+    assert [part.status for part in result.parts] == [Status.COPIED]
+
+
+@pytest.mark.parametrize("content", [pytest.param(image_index(), id="empty")])
+def test_an_index_without_images_is_copied_as_it_is(content: bytes) -> None:
+    bench = bench_of([run_of(served(A))], [manifest(A, content)])
+    [result], _ = bring(bench, pinned(content))
+    assert (result.status, result.parts, result.whole) == (Status.COPIED, (), None)
+
+
+def test_the_news_are_of_images_and_not_of_their_parts() -> None:
+    bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
+    requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
+    jobs = prepare(requests, bench.sourcing, bench.destination)
+    news: list[object] = []
+    Engine(pipeline=bench.pipeline, jobs=1, stop=Stop(runs=Runs({})), tell=news.append).run(jobs)
+    assert {one.job.number for one in news} == {0}  # type: ignore[attr-defined]
+    assert [type(one) for one in news].count(Settled) == 1
