@@ -17,7 +17,7 @@ from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from skopeo_mirror.skopeo.provenance import Fault, Provenance
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -86,6 +86,8 @@ class Endings:
         if len(failed) > _TOLD_PARTS:
             told.append(f"and {len(failed) - _TOLD_PARTS} more")
         head = f"{len(failed)} of the {len(parts)} images of its index" if len(parts) > 1 else "the image of its index"
+        if journey.job.sources.from_layout and any(part.unread for part in failed):
+            told.append("a layout that was filled with --platform has the images for that alone: ask for the same here")
         return self.failure(journey, f"{head} could not be copied: {'; '.join(told)}", parts=parts)
 
     def again_or_fail(self, journey: Journey, tries: Tries, stage: Look | Planned, **more: Any) -> Retry | Finished:
@@ -147,7 +149,7 @@ class Endings:
             resolved_from=request.reference
             if request.reference.digest is None and journey.digest is not None
             else None,
-            parts=() if why_whole is not None else tuple(map(_part, parts)),
+            parts=() if why_whole is not None else tuple(one for part in parts for one in _parts(part)),
             whole=why_whole,
         )
 
@@ -177,16 +179,18 @@ def name_of(part: Finished) -> str:
     return str(part.result.digest if platform is None else platform)
 
 
-def _part(part: Finished) -> PartResult:
+def _parts(part: Finished) -> Iterator[PartResult]:
+    """What became of an image of an index; of an index within, of its images first."""
     result, found = part.result, part.journey.job.part
     assert result.digest is not None  # noqa: S101 - an index has named it by its digest
-    return PartResult(
+    yield from result.parts
+    yield PartResult(
         digest=result.digest,
         platform=None if found is None else found.platform,
         status=result.status,
         served_by=result.served_by,
         attempts=result.attempts,
-        bytes=result.bytes,
+        bytes=result.bytes - sum(one.bytes for one in result.parts),
         seconds=result.seconds,
         error=result.error,
     )

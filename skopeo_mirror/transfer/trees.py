@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from skopeo_mirror.transfer.results import Status
+from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.stages import Divided, Finished
+
+_Result = TypeVar("_Result", ImageResult, PartResult)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -65,7 +67,11 @@ class Trees:
 def _brought_by_another(part: Finished) -> Finished:
     """What an image is for the second index that waits for it: it was brought once."""
     result = part.result
+    parts = tuple(map(_there, result.parts))
+    return replace(part, result=replace(_there(result), parts=parts))
+
+
+def _there(result: _Result) -> _Result:
     if result.status is not Status.COPIED:
-        return replace(part, result=replace(result, bytes=0))
-    there = replace(result, status=Status.PRESENT, served_by=None, attempts=(), bytes=0)
-    return replace(part, result=there)
+        return replace(result, bytes=0)
+    return replace(result, status=Status.PRESENT, served_by=None, attempts=(), bytes=0)

@@ -142,6 +142,17 @@ def test_an_index_without_images_is_copied_as_it_is(content: bytes) -> None:
     assert (result.status, result.parts, result.whole) == (Status.COPIED, (), None)
 
 
+def test_an_index_in_an_index_comes_in_pieces_too() -> None:
+    """Skopeo itself copies no such image whole (1.9.3, 1.18)."""
+    outer = image_index(INDEX, THREE)
+    bench = bench_of([run_of(served(A))] * 5, [manifest(A, content) for content in (outer, INDEX, ONE, TWO, THREE)])
+    [result], _ = bring(bench, pinned(outer))
+    assert result.status is Status.COPIED
+    assert [part.digest for part in result.parts] == [digest_of(one) for one in (ONE, TWO, INDEX, THREE)]
+    assert result.bytes == sum(map(len, (outer, INDEX, ONE, TWO, THREE)))
+    assert [part.bytes for part in result.parts] == [len(one) for one in (ONE, TWO, INDEX, THREE)]
+
+
 def test_the_news_are_of_images_and_not_of_their_parts() -> None:
     bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
