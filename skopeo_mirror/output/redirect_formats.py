@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.output.report import SCHEMA
+from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.registries_conf.model import Mirror, Registry
 from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
@@ -26,7 +27,12 @@ _T = TypeVar("_T")
 _OPERATOR: Final = "operator"
 _GENERIC: Final = "generic"
 _HEAD: Final = "# Pulls of what has been mirrored come from the mirror. Written by `skopeo-mirror redirect`."
-_THERE: Final = frozenset({"copied", "present"})
+_SOME_PLATFORMS: Final = """\
+# Some images were copied for a few platforms alone (`copy --platform`). A pull for another platform finds an index at
+# the mirror and not its image, and fails; no other location is asked.
+"""
+_COPIED: Final = "copied"
+_THERE: Final = frozenset({_COPIED, "present"})
 _DOCKER: Final = "docker://"
 _KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
 _NAMED_BY: Final = 12  # characters of the tag, or of the digest that the tag was made of, that go into a name
@@ -61,6 +67,8 @@ class Mirrored:
     """The operator catalog that it is, if it is one."""
     category: str = _GENERIC
     """oc-mirror's word for what it is."""
+    platforms: tuple[Platform, ...] = ()
+    """Those that it was copied for alone, if it is an index (none: for all)."""
 
     @property
     def has_origin(self) -> bool:
@@ -85,8 +93,9 @@ def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
         raise InvalidInput([f"{name}: is no report of a kind that is known here: its schema is not {SCHEMA}"])
     try:
         insecure, started = not _field(document, "destination_tls_verify", bool), _field(document, "started", str)
+        platforms = _platforms(document)
         return tuple(
-            _mirrored(image, f"images[{number}]", insecure=insecure, started=started)
+            _mirrored(image, f"images[{number}]", insecure=insecure, started=started, platforms=platforms)
             for number, image in enumerate(_field(document, "images", list))
         )
     except InvalidReference as error:
@@ -100,27 +109,39 @@ def check_registries(images: Iterable[Mirrored], name: str) -> None:
 
 
 def confirmed_images(reports: Iterable[Iterable[Mirrored]]) -> tuple[Mirrored, ...]:
-    """The confirmed images of several reports, sorted; of one that is in several, what the latest run has found."""
+    """The confirmed images of several reports, sorted; of one that is in several, what the latest run has found.
+
+    Its platforms are those of all runs: what one has brought to a repository is there when the next has come.
+    """
     found: dict[tuple[Reference, Reference | None], Mirrored] = {}
+    brought: dict[tuple[str | None, str], list[tuple[Platform, ...]]] = {}
     for image in sorted((one for report in reports for one in report if one.confirmed), key=lambda one: one.started):
         found[image.image, image.destination] = image
-    return tuple(sorted(found.values(), key=lambda one: (str(one.image), str(one.destination))))
+        brought.setdefault(_stored(image), []).append(image.platforms)
+    images = (replace(image, platforms=_together(brought[_stored(image)])) for image in found.values())
+    return tuple(sorted(images, key=lambda one: (str(one.image), str(one.destination))))
+
+
+def in_part(reports: Iterable[Iterable[Mirrored]], format_: Format) -> tuple[Mirrored, ...]:
+    """The images that a redirect makes others pull and that were copied for some platforms alone."""
+    return tuple(image for image in confirmed_images(reports) if image.platforms and _is_for(format_, image))
 
 
 def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
     """The redirect as the text of a file, the same for the same images in whatever order, with a newline at the end."""
     confirmed = confirmed_images(reports)
     images = [image for image in confirmed if image.has_origin]
+    comments = _comments(in_part(reports, format_))
     match format_:
         case Format.REGISTRIES_CONF:
-            return document([_HEAD, *map(registry_text, _entries(images, reports))])
+            return document([f"{_HEAD}\n{comments}".rstrip("\n"), *map(registry_text, _entries(images, reports))])
         case Format.IDMS:
-            return _mirror_sets("ImageDigestMirrorSet", "imageDigestMirrors", "idms", reports, images)
+            return comments + _mirror_sets("ImageDigestMirrorSet", "imageDigestMirrors", "idms", reports, images)
         case Format.ITMS:
             tagged = [image for image in images if image.is_redirected_by_tag]
-            return _mirror_sets("ImageTagMirrorSet", "imageTagMirrors", "itms", reports, tagged)
+            return comments + _mirror_sets("ImageTagMirrorSet", "imageTagMirrors", "itms", reports, tagged)
         case Format.CATALOGSOURCE:
-            return catalog_sources(
+            return comments + catalog_sources(
                 image.destination for image in confirmed if image.catalog is not None and image.destination is not None
             )
         case Format.MAPPING:
@@ -142,17 +163,54 @@ def catalog_sources(catalogs: Iterable[Reference]) -> str:
     return "---\n".join(documents)
 
 
-def _mirrored(image: object, where: str, *, insecure: bool, started: str) -> Mirrored:
+def _is_for(format_: Format, image: Mirrored) -> bool:
+    match format_:
+        case Format.REGISTRIES_CONF | Format.MAPPING:
+            return image.has_origin
+        case Format.IDMS:
+            return image.catalog is None
+        case Format.ITMS:
+            return image.catalog is None and image.is_redirected_by_tag
+        case Format.CATALOGSOURCE:
+            return image.catalog is not None
+
+
+def _stored(image: Mirrored) -> tuple[str | None, str]:
+    return None if image.destination is None else image.destination.name, image.digest
+
+
+def _together(runs: Sequence[tuple[Platform, ...]]) -> tuple[Platform, ...]:
+    """What runs have brought for these platforms, each; one without any has brought all."""
+    return () if () in runs else tuple(sorted({platform for run in runs for platform in run}, key=str))
+
+
+def _comments(images: Iterable[Mirrored]) -> str:
+    lines = (f"#   {image.image.name}: {', '.join(map(str, image.platforms))}\n" for image in images)
+    told = "".join(dict.fromkeys(lines))
+    return _SOME_PLATFORMS + told if told else ""
+
+
+def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
+    """The platforms that a run was asked for. Raises InvalidReference, with the place."""
+    if report.get("platforms") is None:
+        return ()
+    texts = {f"platforms[{number}]": text for number, text in enumerate(_field(report, "platforms", list))}
+    return tuple(_parsed(Platform.parse, texts, place) for place in texts)
+
+
+def _mirrored(image: object, where: str, *, insecure: bool, started: str, platforms: tuple[Platform, ...]) -> Mirrored:
     """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place."""
     if not isinstance(image, dict):
         raise InvalidReference(f"{where} is no object")
     reference = _parsed(Reference.parse, image, "image", where)
     destination = _field(image, "destination", str, where)
     digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
-    confirmed = _field(image, "confirmed", bool, where) and _field(image, "status", str, where) in _THERE
+    status = _field(image, "status", str, where)
+    confirmed = _field(image, "confirmed", bool, where) and status in _THERE
     if confirmed and digest is None:
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
     catalog = None if image.get("catalog") is None else _field(image, "catalog", str, where)
+    parts = [] if image.get("parts") is None else _field(image, "parts", list, where)
     wanted_by = [] if image.get("wanted_by") is None else _field(image, "wanted_by", list, where)
     return Mirrored(
         image=reference,
@@ -163,24 +221,28 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str) -> Mir
         started=started,
         catalog=catalog,
         category=_OPERATOR if catalog or wanted_by else _GENERIC,
+        platforms=platforms if parts or status != _COPIED else (),  # what came in one piece is all there
     )
 
 
-def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str) -> _T:
+def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str = "") -> _T:
     text = _field(table, key, str, where)
     try:
         return parse(text)
     except InvalidReference as error:
-        raise InvalidReference(f"{where}.{key}: {error}") from error
+        raise InvalidReference(f"{_place(key, where)}: {error}") from error
 
 
 def _field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _T:
     """What a table has under `key`. Raises InvalidReference where that is missing or of another kind."""
     value = table.get(key)
     if not isinstance(value, kind):
-        place = f"{where}.{key}".removeprefix(".")
-        raise InvalidReference(f"{place}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
+        raise InvalidReference(f"{_place(key, where)}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
     return value
+
+
+def _place(key: str, where: str) -> str:
+    return f"{where}.{key}".removeprefix(".")
 
 
 def _entries(images: Sequence[Mirrored], reports: Iterable[Iterable[Mirrored]]) -> list[Registry]:

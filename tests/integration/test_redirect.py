@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.rig.copying import PLAIN, asked, configure, copy, entry, holds, only, statuses
-from tests.rig.images import make_image
+from tests.rig.images import make_image, make_multi_architecture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +129,37 @@ def test_on_the_mirroring_host_the_destination_is_no_candidate(
         ("served", None),
     ]
     assert copied["served_by"]["kind"] == "origin"
+
+
+@pytest.mark.parametrize("suffix", ["@{digest}", ":v1"], ids=["digest", "tag"])
+def test_of_what_was_copied_for_one_platform_the_others_cannot_be_pulled_as_it_says(
+    skopeo_mirror: Program, mirror: Registry, origin: Registry, destination: Registry, podman: Podman, suffix: str
+) -> None:
+    """No docker-registry takes an index of which images are absent, so the one is deleted, and the report changed."""
+    many = make_multi_architecture("many")
+    for registry in (mirror, origin):
+        registry.push("ns/many", many, "v1")
+    configure(skopeo_mirror, entry(f"{origin.host}/ns", f"{mirror.host}/ns"))
+    wanted = f"{origin.host}/ns/many{suffix.format(digest=many.digest)}"
+    copy(skopeo_mirror, *REPORT, wanted, f"docker://{destination.host}/example")
+    destination.delete("example/ns/many", many.children[1].digest)
+    report = json.loads((skopeo_mirror.directory / "report.json").read_text())
+    report["images"][0]["parts"] = [{"digest": many.children[0].digest, "platform": "linux/amd64", "status": "copied"}]
+    (skopeo_mirror.directory / "some.json").write_text(json.dumps(report | {"platforms": ["linux/amd64"]}))
+
+    told = skopeo_mirror("redirect", "some.json").stderr
+    assert told.startswith("warning: 1 image was copied for a few platforms alone (linux/amd64): ")
+    assert skopeo_mirror("redirect", "report.json").stderr == ""
+    file = drop_in(skopeo_mirror, "some.json")
+    assert f"#   {origin.host}/ns/many: linux/amd64\n" in file.read_text()
+    origin.forget()
+    there, other = (
+        podman("pull", "--quiet", "--arch", architecture, wanted, env={"CONTAINERS_REGISTRIES_CONF": str(file)})
+        for architecture in ("amd64", "arm64")
+    )
+    assert there.returncode == 0, there.stderr
+    assert other.returncode != 0
+    assert asked(origin) == []
 
 
 def test_the_mapping_is_read_back(

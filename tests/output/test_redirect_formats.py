@@ -38,13 +38,14 @@ def entry(image: str, destination: str, **changes: Any) -> dict[str, Any]:
     } | ({"resolved_from": name} if not digest else {})
 
 
-def report(*images: dict[str, Any], verify: bool = True, started: str = "2026-01-01T00:00:00Z") -> str:
+def report(*images: dict[str, Any], verify: bool = True, started: str = "2026-01-01T00:00:00Z", **more: Any) -> str:
     return json.dumps(
         {
             "schema": "skopeo-mirror/report/v1",
             "started": started,
             "destination_tls_verify": verify,
             "images": list(images),
+            **more,
         }
     )
 
@@ -258,6 +259,7 @@ GOOD = entry(f"q.io/ns/a@{DIGEST}", "m.io/ns/a:v1")
         pytest.param({"status": ["copied"]}, "images[1].status: is no text", id="status-list"),
         pytest.param({"confirmed": "true"}, "images[1].confirmed: is no boolean", id="confirmed-text"),
         pytest.param({"wanted_by": 5}, "images[1].wanted_by: is no list", id="wanted-by-number"),
+        pytest.param({"parts": {}}, "images[1].parts: is no list", id="parts-table"),
     ],
 )
 def test_names_the_place_of_what_is_wrong_in_a_report(changes: dict[str, Any], words: str) -> None:
@@ -275,6 +277,13 @@ def test_names_the_place_of_what_is_wrong_in_a_report(changes: dict[str, Any], w
         pytest.param({"images": None}, "images: is missing", id="no-images"),
         pytest.param({"images": [3]}, "images[0] is no object", id="image-number"),
         pytest.param({"started": ["x"]}, "started: is no text", id="started-list"),
+        pytest.param({"platforms": "linux/amd64"}, "platforms: is no list", id="platforms-text"),
+        pytest.param({"platforms": ["linux/amd64", 5]}, "platforms[1]: is no text", id="platform-number"),
+        pytest.param(
+            {"platforms": ["a\nb"]},
+            "platforms[0]: 'a\\nb' is no platform: write OS/ARCH or OS/ARCH/VARIANT, as in linux/amd64",
+            id="platform-lines",
+        ),
         pytest.param({"destination_tls_verify": "yes"}, "destination_tls_verify: is no boolean", id="verify-text"),
     ],
 )
@@ -290,12 +299,16 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*GOOD, "catalog", "wanted_by"]), JSON, max_size=4), st.sampled_from(Format))
+@given(
+    st.dictionaries(st.sampled_from([*GOOD, "catalog", "wanted_by", "parts"]), JSON, max_size=4),
+    st.sampled_from([None, ["linux/amd64"]]) | JSON,
+    st.sampled_from(Format),
+)
 def test_whatever_a_report_holds_it_is_refused_or_printed_in_lines_that_are_harmless(
-    changes: dict[str, Any], format_: Format
+    changes: dict[str, Any], platforms: Any, format_: Format
 ) -> None:
     with suppress(InvalidInput):
-        text = redirected(report(GOOD, GOOD | changes), format_=format_)
+        text = redirected(report(GOOD, GOOD | changes, platforms=platforms), format_=format_)
         assert text.replace("\n", "").isprintable()
         if format_ is Format.MAPPING:
             for line in text.splitlines():

@@ -12,6 +12,7 @@ from skopeo_mirror.output.redirect_formats import (
     Format,
     check_registries,
     confirmed_images,
+    in_part,
     parse_report,
     redirect_text,
 )
@@ -41,6 +42,13 @@ def redirect(
     console = Console()
     if not confirmed_images(parsed):
         console.warning("no image is confirmed: nothing is redirected")
+    if partial := in_part(parsed, format_):
+        platforms = ", ".join(sorted({str(platform) for image in partial for platform in image.platforms}))
+        some = "1 image was" if len(partial) == 1 else f"{len(partial)} images were"
+        console.warning(
+            f"{some} copied for a few platforms alone ({platforms}): a pull for another finds an index at the mirror "
+            "and not its image, and fails (`copy` without --platform brings the rest)"
+        )
     text = redirect_text(parsed, format_)
     if format_ is Format.CATALOGSOURCE and not text:
         console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
