@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,8 @@ _SHOW_CURSOR: Final = b"\x1b[?25h"
 class Progress:
     """What is known of a run so far; `images` is how many there are. Sizes are bytes, times seconds of one clock.
 
-    `sizes` are the planned sizes of the images that are not there yet, by number.
+    `sizes` are the planned sizes of the images that are not there yet, by number; an index is weighed image by image,
+    and `planned` remembers them all.
     """
 
     images: int
@@ -40,8 +42,8 @@ class Progress:
     failed: int = 0
     pulled: int = 0
     brought: int = 0
-    sizes: dict[int, int] = field(default_factory=dict)
-    planned: list[int] = field(default_factory=list)
+    sizes: Counter[int] = field(default_factory=Counter)
+    planned: Counter[int] = field(default_factory=Counter)
     under_way: dict[int, str] = field(default_factory=dict)
     began: float | None = None
 
@@ -49,8 +51,8 @@ class Progress:
         """Take one piece of news that arrived at `now`."""
         match news:
             case Weighed(job=job, bytes=size):
-                self.sizes[job.number] = size
-                self.planned.append(size)
+                self.sizes[job.number] += size
+                self.planned[job.number] += size
             case Copying(job=job, source=source):
                 self.began = now if self.began is None else self.began
                 self.under_way[job.number] = f"{_short(job.image)} from {source.partition('@')[0]}"
@@ -71,8 +73,8 @@ class Progress:
     def to_bring(self) -> int:
         """Bytes still to come: planned where an image was looked at, the average of those for the rest."""
         unseen = self.images - self.finished - len(self.sizes)
-        average = sum(self.planned) / len(self.planned) if self.planned else 0
-        return sum(self.sizes.values()) + round(average * max(unseen, 0))
+        average = self.planned.total() / len(self.planned) if self.planned else 0
+        return self.sizes.total() + round(average * max(unseen, 0))
 
     def rate(self, now: float) -> float | None:
         """Bytes a second since the first copy began; None while nothing has arrived."""

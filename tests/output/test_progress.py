@@ -98,6 +98,16 @@ def test_an_image_that_comes_in_parts_is_one_line_however_many_are_under_way() -
     assert not progress.under_way
 
 
+def test_an_index_is_weighed_image_by_image() -> None:
+    progress = Progress(images=3)
+    progress.hear(Weighed(job=job(0), bytes=6_000_000), 0.0)
+    for size in (1_000_000, 2_000_000, 1_000_000):
+        progress.hear(Weighed(job=job(1), bytes=size), 0.0)
+    assert progress.to_bring == 15_000_000  # of the image that was not looked at, the average of the two
+    progress.hear(Settled(job=job(1), result=replace(COPIED, bytes=1)), 1.0)
+    assert (progress.brought, progress.to_bring) == (4_000_000, 11_000_000)
+
+
 def test_at_the_end_nothing_is_left() -> None:
     progress = Progress(images=1)
     progress.hear(Settled(job=job(0, "prod.test/app:v1"), result=replace(PRESENT, status=Status.PRESENT)), 0.0)
