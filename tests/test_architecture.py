@@ -68,6 +68,7 @@ PURE = (
     "transfer.failover",
     "transfer.results",
     "transfer.schedule",
+    "output.mirrored",
     "output.redirect_formats",
     "output.report",
     "output.summary",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.output.redirect_formats import Format, check_registries, parse_report, redirect_text
+from skopeo_mirror.output.mirrored import check_registries, parse_report
+from skopeo_mirror.output.redirect_formats import Format, redirect_text
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from skopeo_mirror.output.redirect_formats import Format, in_part, parse_report
+from skopeo_mirror.output.mirrored import parse_report
+from skopeo_mirror.output.redirect_formats import Format, in_part
 from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, redirected, report
 
 PARTS: dict[str, Any] = {"parts": [{"digest": OTHER, "platform": "linux/amd64", "status": "copied"}]}

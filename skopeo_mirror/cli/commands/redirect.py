@@ -8,14 +8,8 @@ from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import OUTPUT, argument, option
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.redirect_formats import (
-    Format,
-    check_registries,
-    confirmed_images,
-    in_part,
-    parse_report,
-    redirect_text,
-)
+from skopeo_mirror.output.mirrored import check_registries, confirmed_images, parse_report
+from skopeo_mirror.output.redirect_formats import Format, in_part, redirect_text
 
 
 @command()

@@ -1,0 +1,163 @@
+"""Images that are at their destination, as the reports of `copy` have them (pure).
+
+Only confirmed images count: copied with a proof of who served, or present with their digest compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.output.report import SCHEMA
+from skopeo_mirror.platforms import Platform
+from skopeo_mirror.reference import Digest, Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_T = TypeVar("_T")
+OPERATOR: Final = "operator"
+GENERIC: Final = "generic"
+_COPIED: Final = "copied"
+_THERE: Final = frozenset({_COPIED, "present"})
+_DOCKER: Final = "docker://"
+_KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mirrored:
+    """One image of a report."""
+
+    image: Reference
+    digest: str
+    destination: Reference | None
+    """Its reference there; None where it is in no registry."""
+    insecure: bool
+    """Whether certificates were not verified there."""
+    confirmed: bool
+    """Whether it is surely there, at its digest."""
+    started: str
+    """When the run began (UTC, sorts by time)."""
+    catalog: str | None = None
+    """The operator catalog that it is, if it is one."""
+    category: str = GENERIC
+    """oc-mirror's word for what it is."""
+    platforms: tuple[Platform, ...] = ()
+    """Those that it was copied for alone, if it is an index (none: for all)."""
+
+    @property
+    def has_origin(self) -> bool:
+        """Whether it has a name of its own that others pull it by; a catalog from `oci://PATH` has not."""
+        return self.catalog is None or not self.catalog.startswith("oci:")
+
+    @property
+    def is_redirected_by_tag(self) -> bool:
+        """Whether it was asked for by its tag, and has that at the destination too."""
+        there = None if self.destination is None else self.destination.tag
+        return self.image.digest is None and there == (self.image.tag or "latest")
+
+
+def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
+    """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput."""
+    try:
+        document = parse_json(text)
+    except InvalidJson as error:
+        raise InvalidInput([f"{name}: is no report: it is not JSON: {error}"]) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise InvalidInput([f"{name}: is no report of a kind that is known here: its schema is not {SCHEMA}"])
+    try:
+        insecure, started = not _field(document, "destination_tls_verify", bool), _field(document, "started", str)
+        platforms = _platforms(document)
+        return tuple(
+            _mirrored(image, f"images[{number}]", insecure=insecure, started=started, platforms=platforms)
+            for number, image in enumerate(_field(document, "images", list))
+        )
+    except InvalidReference as error:
+        raise InvalidInput([f"{name}: is a damaged report: {error}"]) from error
+
+
+def check_registries(images: Iterable[Mirrored], name: str) -> None:
+    """Refuse a report of a run into a directory: nobody pulls from there. Raises InvalidInput."""
+    if any(image.confirmed and image.destination is None for image in images):
+        raise InvalidInput([f"{name}: its images went into a directory; only a registry can be pulled from"])
+
+
+def confirmed_images(reports: Iterable[Iterable[Mirrored]]) -> tuple[Mirrored, ...]:
+    """The confirmed images of several reports, sorted; of one that is in several, what the latest run has found.
+
+    Its platforms are those of all runs: what one has brought to a repository is there when the next has come.
+    """
+    found: dict[tuple[Reference, Reference | None], Mirrored] = {}
+    brought: dict[tuple[str | None, str], list[tuple[Platform, ...]]] = {}
+    for image in sorted((one for report in reports for one in report if one.confirmed), key=lambda one: one.started):
+        found[image.image, image.destination] = image
+        brought.setdefault(_stored(image), []).append(image.platforms)
+    images = (replace(image, platforms=_together(brought[_stored(image)])) for image in found.values())
+    return tuple(sorted(images, key=lambda one: (str(one.image), str(one.destination))))
+
+
+def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
+    """The platforms that a run was asked for. Raises InvalidReference, with the place."""
+    if report.get("platforms") is None:
+        return ()
+    texts = {f"platforms[{number}]": text for number, text in enumerate(_field(report, "platforms", list))}
+    return tuple(_parsed(Platform.parse, texts, place) for place in texts)
+
+
+def _mirrored(image: object, where: str, *, insecure: bool, started: str, platforms: tuple[Platform, ...]) -> Mirrored:
+    """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place."""
+    if not isinstance(image, dict):
+        raise InvalidReference(f"{where} is no object")
+    reference = _parsed(Reference.parse, image, "image", where)
+    destination = _field(image, "destination", str, where)
+    digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
+    status = _field(image, "status", str, where)
+    confirmed = _field(image, "confirmed", bool, where) and status in _THERE
+    if confirmed and digest is None:
+        raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
+    catalog = None if image.get("catalog") is None else _field(image, "catalog", str, where)
+    parts = [] if image.get("parts") is None else _field(image, "parts", list, where)
+    wanted_by = [] if image.get("wanted_by") is None else _field(image, "wanted_by", list, where)
+    return Mirrored(
+        image=reference,
+        digest="" if digest is None else str(digest),
+        destination=_parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None,
+        insecure=insecure,
+        confirmed=confirmed,
+        started=started,
+        catalog=catalog,
+        category=OPERATOR if catalog or wanted_by else GENERIC,
+        platforms=platforms if parts or status != _COPIED else (),  # what came in one piece is all there
+    )
+
+
+def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str = "") -> _T:
+    text = _field(table, key, str, where)
+    try:
+        return parse(text)
+    except InvalidReference as error:
+        raise InvalidReference(f"{_place(key, where)}: {error}") from error
+
+
+def _field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _T:
+    """What a table has under `key`. Raises InvalidReference where that is missing or of another kind."""
+    value = table.get(key)
+    if not isinstance(value, kind):
+        raise InvalidReference(f"{_place(key, where)}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
+    return value
+
+
+def _place(key: str, where: str) -> str:
+    return f"{where}.{key}".removeprefix(".")
+
+
+def _stored(image: Mirrored) -> tuple[str | None, str]:
+    return None if image.destination is None else image.destination.name, image.digest
+
+
+def _together(runs: Sequence[tuple[Platform, ...]]) -> tuple[Platform, ...]:
+    """What runs have brought for these platforms, each; one without any has brought all."""
+    return () if () in runs else tuple(sorted({platform for run in runs for platform in run}, key=str))
