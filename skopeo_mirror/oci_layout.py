@@ -142,9 +142,9 @@ def refuse_irregular(layout: Path, top: Descriptor) -> None:
 def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     """Find the image called `name` (a digest, or the layout's own name for it) in the directory `layout`.
 
-    Without `name` it is the only one. Of an index, linux/amd64 is taken, else the first: a catalog's files are the same
-    for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose bytes miss their digest; the
-    messages do not name the layout.
+    Without `name` it is the only one. Of an index, linux/amd64 is taken if it is there, else the first that is: a
+    catalog's files are the same for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose
+    bytes miss their digest; the messages do not name the layout.
     """
     manifest = _manifest(layout, _choose(layout, name))
     config = _document(layout, manifest.get("config"))
@@ -186,7 +186,8 @@ def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
         document = _document(layout, descriptor)
         if "manifests" not in document:
             return document
-        descriptor = _one_platform(_descriptors(document))
+        images = _descriptors(document)
+        descriptor = _one_platform([image for image in images if _is_there(layout, image)] or images)
     raise InvalidInput([f"an index within an index, more than {_DEEPEST_INDEX} deep"])
 
 
@@ -198,6 +199,14 @@ def _one_platform(images: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
             return image
     return images[0]
+
+
+def _is_there(layout: Path, descriptor: dict[str, Any]) -> bool:
+    """Whether there is something to be read, or to be refused: images that nobody asked for may be left out."""
+    try:
+        return blob_file(layout, _digest(descriptor)).exists()
+    except InvalidInput:
+        return True
 
 
 def _descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:

@@ -76,6 +76,27 @@ def test_of_many_platforms_linux_amd64_or_the_first_is_taken(
     assert label(layout) == expected
 
 
+@pytest.mark.parametrize(
+    ("absent", "expected"),
+    [(["amd64"], "arm64"), (["arm64", "amd64"], "s390x"), (["arm64"], "amd64")],
+    ids=["the-first-that-is", "the-last-that-is", "amd64"],
+)
+def test_of_many_platforms_one_that_is_there_is_taken(layout: Path, absent: list[str], expected: str) -> None:
+    images = {name: on(image(layout, name), name) for name in ("arm64", "amd64", "s390x")}
+    write_index(layout, index_of(layout, *images.values()))
+    for name in absent:
+        (layout / "blobs" / str(images[name]["digest"]).replace(":", "/")).unlink()
+    assert label(layout) == expected
+
+
+def test_of_an_index_without_any_of_its_images_one_is_named(layout: Path) -> None:
+    one = on(image(layout, "one"), "amd64")
+    write_index(layout, index_of(layout, one))
+    (layout / "blobs" / str(one["digest"]).replace(":", "/")).unlink()
+    with pytest.raises(InvalidInput, match=rf"blob {one['digest']} cannot be read: No such file"):
+        open_image(layout)
+
+
 def test_an_image_without_labels(layout: Path) -> None:
     write_index(layout, write_image(layout, []))
     assert open_image(layout).labels == {}

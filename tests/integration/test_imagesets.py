@@ -476,6 +476,16 @@ class TestOtherCommands:
         assert holds(destination, "mine/index", "v1", CATALOG)
         assert destination.tags("catalog") == ["latest"]
 
+    def test_goes_on_with_the_platform_that_was_carried(self, work: Program, mirror: Registry) -> None:
+        """The catalog is read although its first image is not there."""
+        arm64 = ["-c", selecting(work), "--platform", "linux/arm64"]
+        carried = copy(work, *arm64, "oci:images")
+        mirror.stop()
+        moved = copy(work, *arm64, "--from", "oci:images", "oci:moved")
+        assert statuses(moved) == statuses(carried) == dict.fromkeys(statuses(carried), "copied")
+        assert [part["platform"] for part in moved["images"][-1]["parts"]] == ["linux/arm64"]
+        assert moved["images"][-1]["digest"] == CATALOG.digest
+
 
 class TestCatalogCommand:
     @pytest.mark.parametrize("name", ["oci://catalog", "prod.invalid/op/index:v1"])
