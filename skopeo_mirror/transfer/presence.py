@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.manifest import parse_manifest
+from skopeo_mirror.manifest import chosen, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
 
 if TYPE_CHECKING:
+    from skopeo_mirror.manifest import Descriptor
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
@@ -23,6 +25,23 @@ class Sighting:
 
     there: bool
     trouble: str | None = None
+    children: tuple[Descriptor, ...] = ()
+    """The images of an index of which only the manifest was looked for."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Kinds:
+    """What was found under names. A count that is lost between two threads costs no more than a request."""
+
+    indexes: int = 0
+    images: int = 0
+
+    def learn(self, *, index: bool) -> None:
+        """Count another."""
+        if index:
+            self.indexes += 1
+        else:
+            self.images += 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,22 +51,44 @@ class Presence:
     scoped: ScopedSkopeo
     proxies: ProxyPool
     destination: Destination
+    platforms: tuple[Platform, ...] = ()
+    """Of an index only the images for these are asked for (none: all)."""
+    kinds: Kinds = field(default_factory=Kinds)
 
     def look(self, place: Place, digest: Digest) -> Sighting:
-        """Whether an image is at its place, whole; a registry is asked, whatever else is a matter of files."""
-        there = self.destination.holds(place, digest)
+        """Whether all that is asked for of an image, or of a part, is at its place.
+
+        A registry is asked, whatever else is a matter of files. Raises InterruptedError where the run is stopped.
+        """
+        there = self.destination.holds(place, digest, self.platforms, self.scoped.skopeo.runs.stopping.is_set)
         if there is not None:
             return Sighting(there=there)
         assert place.repository is not None  # noqa: S101 - only what a registry holds is not known
-        return self._sighting(place.repository, digest, seen=set())
+        return self._look_at_registry(place.repository, digest)
 
-    def _sighting(self, repository: Reference, digest: Digest, seen: set[Digest]) -> Sighting:
+    def _look_at_registry(self, repository: Reference, digest: Digest) -> Sighting:
         """Whether a name in a registry has that digest, and the images of an index are there too.
 
-        Registries collect images that have no tag of their own, whatever index names them (observed). `seen` are those
-        that were found.
+        Registries collect images that have no tag of their own, whatever index names them (observed).
         """
-        reading = self.proxies.read(repository, [self.candidate(repository)])
+        named = repository.tag is not None
+        found = self._find(repository, digest, exactly=named and self.kinds.indexes > self.kinds.images)
+        if named and found.there:
+            self.kinds.learn(index=bool(found.children))
+        todo, seen = [found], {digest}
+        while todo:
+            for child in chosen(todo.pop().children, self.platforms):
+                if child.digest not in seen:
+                    found = self._find(repository.without_tag().pin(child.digest), child.digest, exactly=child.is_index)
+                    if not found.there:
+                        return found
+                    seen.add(child.digest)
+                    todo.append(found)
+        return Sighting(there=found.there, trouble=found.trouble)
+
+    def _find(self, repository: Reference, digest: Digest, *, exactly: bool) -> Sighting:
+        """Whether a name has that digest. A skopeo that stays cannot tell it of an index: `exactly` asks none."""
+        reading = None if exactly else self.proxies.read(repository, [self.candidate(repository)])
         if reading is not None:
             if reading.provenance.proven and reading.digest == str(digest):
                 return Sighting(there=True)
@@ -57,15 +98,9 @@ class Presence:
             if not reading.opened and attempts and attempts[-1].reason is Reason.NOT_FOUND:
                 return Sighting(there=False)
         probe, trouble = self.read(repository)
-        if probe is None or probe.digest != digest:
+        if probe is None or digest_of(probe.manifest, digest.algorithm) != digest:
             return Sighting(there=False, trouble=trouble)
-        for child in parse_manifest(probe.manifest).children:
-            if child.digest not in seen:
-                found = self._sighting(repository.without_tag().pin(child.digest), child.digest, seen)
-                if not found.there:
-                    return found
-                seen.add(child.digest)
-        return Sighting(there=True)
+        return Sighting(there=True, children=parse_manifest(probe.manifest).children)
 
     def read(self, repository: Reference) -> tuple[Probe | None, str | None]:
         """The manifest that a name has at the destination, or skopeo's words on why that cannot be told.

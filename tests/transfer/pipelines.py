@@ -34,8 +34,10 @@ from skopeo_mirror.transfer.stages import Begun, Finished, Planned, Step
 from tests.values import failed, image_manifest, origin, run_of, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from skopeo_mirror.platforms import Platform
+    from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.proxy_pool import ManifestReading, ProxyPool
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -173,19 +175,28 @@ def shelf(
 
 @dataclass(kw_only=True)
 class PreparedPool:
-    """Where the skopeos that stay are asked: they gave `reading`, or there are none."""
+    """Where the skopeos that stay are asked: they gave `reading` (by digest: `readings`), or there are none."""
 
     reading: ManifestReading | None = None
+    readings: Mapping[Digest | None, ManifestReading] = field(default_factory=dict)
+    asked: list[Reference] = field(default_factory=list)
 
-    def read(self, *_: object, **__: object) -> ManifestReading | None:
-        return self.reading
+    def read(self, image: Reference, *_: object, **__: object) -> ManifestReading | None:
+        self.asked.append(image)
+        return self.readings.get(image.digest, self.reading)
 
 
-def presence_of(skopeo: Prepared, destination: Shelf | None = None, reading: ManifestReading | None = None) -> Presence:
+def presence_of(
+    skopeo: Prepared,
+    destination: Shelf | None = None,
+    pool: PreparedPool | None = None,
+    platforms: tuple[Platform, ...] = (),
+) -> Presence:
     return Presence(
         scoped=cast("ScopedSkopeo", skopeo),
-        proxies=cast("ProxyPool", PreparedPool(reading=reading)),
+        proxies=cast("ProxyPool", pool or PreparedPool()),
         destination=destination or shelf(),
+        platforms=platforms,
     )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.manifest import OCI_INDEX, digest_of
+from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
@@ -17,7 +19,9 @@ from tests.transfer.pipelines import (
     ABSENT,
     DIGEST,
     DOUBT,
+    MANIFEST,
     Prepared,
+    PreparedPool,
     doubted,
     manifest,
     no_manifest,
@@ -25,7 +29,7 @@ from tests.transfer.pipelines import (
     presence_of,
     shelf,
 )
-from tests.values import D1, failed, image_manifest, origin, run_of, served
+from tests.values import D1, failed, image_index, image_manifest, index_by_platform, origin, run_of, served
 
 if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest
@@ -39,7 +43,7 @@ REFUSED = "dial tcp 1.2.3.4:443: connect: connection refused"
 
 def find(skopeo: Prepared, reading: ManifestReading | None = None, digest: Digest = DIGEST) -> Sighting:
     place = Place(name="docker://d.test/m/app:v1", repository=Reference.parse("d.test/m/app:v1"))
-    return presence_of(skopeo, reading=reading).look(place, digest)
+    return presence_of(skopeo, pool=PreparedPool(reading=reading)).look(place, digest)
 
 
 def test_what_a_skopeo_that_stays_has_proven_is_there() -> None:
@@ -142,3 +146,93 @@ def test_the_destination_is_read_as_it_is_written(given: bool | None, insecure: 
     presence_of(skopeo, shelf(tls_verify=given)).read(repository)
     [asked] = skopeo.looked
     assert (asked.reference, asked.insecure, asked.blocked, asked.kind) == (repository, insecure, False, Kind.ORIGIN)
+
+
+NAME = Reference.parse("d.test/m/app:v1")
+PLACE = Place(name=f"docker://{NAME}", repository=NAME)
+OTHER = image_manifest(b"other")
+INDEX = index_by_platform({"linux/amd64": MANIFEST, "linux/arm64": OTHER})
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
+GONE = ManifestReading(provenance=run_of(failed(THERE, Reason.NOT_FOUND)))
+
+
+def proven(content: bytes) -> ManifestReading:
+    return replace(PROVEN, digest=str(digest_of(content)))
+
+
+def part(content: bytes) -> Reference:
+    """An image of an index in a registry: it has no name of its own."""
+    return NAME.without_tag().pin(digest_of(content))
+
+
+def registry(*gone: bytes) -> PreparedPool:
+    """What skopeos that stay find where an index is with its images, but for some."""
+    found: dict[Digest | None, ManifestReading] = {
+        digest_of(content): GONE if content in gone else proven(content) for content in (MANIFEST, OTHER)
+    }
+    return PreparedPool(reading=PROVEN, readings=found)
+
+
+def test_an_index_is_there_with_all_its_images() -> None:
+    skopeo, pool = Prepared(there=[manifest(THERE, INDEX)]), registry()
+    assert presence_of(skopeo, pool=pool).look(PLACE, digest_of(INDEX)).there
+    assert pool.asked == [NAME, part(MANIFEST), part(OTHER)]
+    assert [asked.reference for asked in skopeo.looked] == [NAME]
+
+
+@pytest.mark.parametrize("gone", [MANIFEST, OTHER], ids=["first", "last"])
+@pytest.mark.parametrize("platforms", [(), (AMD64,), (ARM64,), (AMD64, ARM64)], ids=str)
+def test_an_index_is_there_with_the_images_that_are_asked_for(gone: bytes, platforms: tuple[Platform, ...]) -> None:
+    lacks = AMD64 if gone == MANIFEST else ARM64
+    presence = presence_of(Prepared(there=[manifest(THERE, INDEX)]), pool=registry(gone), platforms=platforms)
+    sighting = presence.look(PLACE, digest_of(INDEX))
+    assert (sighting.there, sighting.trouble) == (bool(platforms) and lacks not in platforms, None)
+
+
+def test_platforms_count_in_an_index_within_an_index() -> None:
+    """What is said to be an index is read at once by who can; what is not asked for is not looked at."""
+    outer = image_index(INDEX, media_type=OCI_INDEX)
+    skopeo, pool = Prepared(there=[manifest(THERE, outer), manifest(THERE, INDEX)]), registry(OTHER)
+    assert presence_of(skopeo, pool=pool, platforms=(AMD64,)).look(PLACE, digest_of(outer)).there
+    assert pool.asked == [NAME, part(MANIFEST)]
+    assert [asked.reference for asked in skopeo.looked] == [NAME, part(INDEX)]
+
+
+def test_an_image_that_an_index_names_twice_is_looked_for_once() -> None:
+    pool = registry()
+    twice = image_index(MANIFEST, OTHER, MANIFEST)
+    assert presence_of(Prepared(there=[manifest(THERE, twice)]), pool=pool).look(PLACE, digest_of(twice)).there
+    assert sorted(map(str, pool.asked[1:])) == sorted(map(str, (part(MANIFEST), part(OTHER))))
+
+
+def test_a_part_is_looked_for_as_an_image_is() -> None:
+    skopeo, pool = Prepared(), registry(OTHER)
+    presence = presence_of(skopeo, pool=pool)
+    assert presence.look(presence.destination.part(PLACE, DIGEST), DIGEST).there
+    assert not presence.look(presence.destination.part(PLACE, digest_of(OTHER)), digest_of(OTHER)).there
+    assert pool.asked == [part(MANIFEST), part(OTHER)]
+    assert skopeo.looked == []
+
+
+def test_where_names_are_indexes_no_skopeo_is_asked_that_cannot_tell() -> None:
+    """As long as most are; a part is mostly an image whatever they are."""
+    skopeo, pool = Prepared(there=[manifest(THERE, INDEX), manifest(THERE, INDEX)]), registry()
+    presence = presence_of(skopeo, pool=pool)
+    for _ in range(2):
+        assert presence.look(PLACE, digest_of(INDEX)).there
+    assert pool.asked.count(NAME) == 1
+    assert presence.look(presence.destination.part(PLACE, DIGEST), DIGEST).there
+    assert len(skopeo.looked) == 2
+    skopeo.there += [manifest(THERE)] * 2
+    for _ in range(3):
+        assert presence.look(PLACE, DIGEST).there
+    assert pool.asked.count(NAME) == 2
+    assert len(skopeo.looked) == 4
+
+
+def test_what_is_not_there_teaches_nothing() -> None:
+    skopeo, pool = Prepared(there=[manifest(THERE, OTHER)] * 2), registry()
+    presence = presence_of(skopeo, pool=pool)
+    for _ in range(2):
+        assert not presence.look(PLACE, digest_of(INDEX)).there
+    assert pool.asked == [NAME, NAME]
