@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import chosen, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
@@ -11,12 +13,20 @@ from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.destination.place import Destination, Place
+
+
+HELPERS: Final = 8
+_WORTH_A_HELPER: Final = 8
+"""Questions that cost more time than it takes to start another skopeo that stays."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +63,8 @@ class Presence:
     destination: Destination
     platforms: tuple[Platform, ...] = ()
     """Of an index only the images for these are asked for (none: all)."""
+    helpers: Executor | None = None
+    """Threads that help with indexes of many images, `HELPERS` of them."""
     kinds: Kinds = field(default_factory=Kinds)
 
     def look(self, place: Place, digest: Digest) -> Sighting:
@@ -75,16 +87,38 @@ class Presence:
         found = self._find(repository, digest, exactly=named and self.kinds.indexes > self.kinds.images)
         if named and found.there:
             self.kinds.learn(index=bool(found.children))
-        todo, seen = [found], {digest}
-        while todo:
-            for child in chosen(todo.pop().children, self.platforms):
+        return self._look_at_children(repository.without_tag(), found) if found.children else found
+
+    def _look_at_children(self, repository: Reference, index: Sighting) -> Sighting:
+        """Whether the images of an index are there; who looks has helpers where there are many, and some are idle."""
+        todo: deque[Descriptor] = deque()
+        seen: set[Digest] = set()
+        missing: list[Sighting] = []
+
+        def take_on(children: Sequence[Descriptor]) -> None:
+            for child in chosen(children, self.platforms):
                 if child.digest not in seen:
-                    found = self._find(repository.without_tag().pin(child.digest), child.digest, exactly=child.is_index)
-                    if not found.there:
-                        return found
                     seen.add(child.digest)
-                    todo.append(found)
-        return Sighting(there=found.there, trouble=found.trouble)
+                    todo.append(child)
+
+        def work() -> None:
+            with suppress(IndexError):  # nothing is left
+                while not missing:
+                    child = todo.popleft()
+                    found = self._find(repository.pin(child.digest), child.digest, exactly=child.is_index)
+                    if found.there:
+                        take_on(found.children)
+                    else:
+                        missing.append(found)
+
+        take_on(index.children)
+        some = 0 if self.helpers is None else min(HELPERS, len(todo) // _WORTH_A_HELPER)
+        helping = [self.helpers.submit(work) for _ in range(some)] if self.helpers is not None else []
+        work()
+        for help_ in helping:
+            if not help_.cancel():
+                help_.result()
+        return missing[0] if missing else Sighting(there=True)
 
     def _find(self, repository: Reference, digest: Digest, *, exactly: bool) -> Sighting:
         """Whether a name has that digest. A skopeo that stays cannot tell it of an index: `exactly` asks none."""

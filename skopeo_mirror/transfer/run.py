@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from skopeo_mirror.transfer.engine import Engine, Noted, Warned
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.manifests import ManifestReader, PlainImages
 from skopeo_mirror.transfer.pipeline import Pipeline
-from skopeo_mirror.transfer.presence import Presence
+from skopeo_mirror.transfer.presence import HELPERS, Presence
 from skopeo_mirror.transfer.results import RunResult
 
 if TYPE_CHECKING:
@@ -137,7 +138,13 @@ def _pipeline(
         retries=settings.retries,
         plain=plain if scoped.logs is None else None,  # its log is of many images at once
     )
-    presence = Presence(scoped=scoped, proxies=proxies, destination=destination)
+    presence = Presence(
+        scoped=scoped,
+        proxies=proxies,
+        destination=destination,
+        platforms=settings.platforms,
+        helpers=stack.enter_context(ThreadPoolExecutor(HELPERS)),
+    )
     registries_d = RegistriesD.read(settings.skopeo.environment)
     return Pipeline(
         reader=reader,

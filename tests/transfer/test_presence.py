@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,8 @@ from tests.transfer.pipelines import (
 from tests.values import D1, failed, image_index, image_manifest, index_by_platform, origin, run_of, served
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.skopeo.scoped import Probe
     from skopeo_mirror.transfer.presence import Sighting
@@ -236,3 +240,56 @@ def test_what_is_not_there_teaches_nothing() -> None:
     for _ in range(2):
         assert not presence.look(PLACE, digest_of(INDEX)).there
     assert pool.asked == [NAME, NAME]
+
+
+MANY = [image_manifest(b"many", str(number).encode()) for number in range(20)]
+OF_MANY = image_index(*MANY)
+
+
+class ManyAtOnce(PreparedPool):
+    """Where nobody gets an answer for an image of an index before `together` have asked."""
+
+    def __init__(self, together: int) -> None:
+        super().__init__(reading=GONE)
+        self._met = threading.Barrier(together, timeout=20)
+
+    def read(self, image: Reference, *_: object, **__: object) -> ManifestReading | None:
+        self.asked.append(image)
+        if image.digest is None:
+            return None
+        self._met.wait()
+        return replace(PROVEN, digest=str(image.digest))
+
+
+def look_at_many(pool: PreparedPool, helpers: Executor | None) -> Sighting:
+    presence = presence_of(Prepared(there=[manifest(THERE, OF_MANY)]), pool=pool)
+    return replace(presence, helpers=helpers).look(PLACE, digest_of(OF_MANY))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_images_of_an_index_are_looked_for_at_once(threads: int) -> None:
+    pool = ManyAtOnce(together=2)
+    with ThreadPoolExecutor(threads) as helpers:
+        assert look_at_many(pool, helpers).there
+    assert sorted(map(str, pool.asked[1:])) == sorted(str(part(content)) for content in MANY)
+
+
+@pytest.mark.parametrize("helped", [True, False])
+def test_who_looks_goes_on_alone_while_nobody_is_free(helped: bool) -> None:
+    pool, free = ManyAtOnce(together=1), threading.Event()
+    with ThreadPoolExecutor(1) as helpers:
+        helpers.submit(free.wait)
+        try:
+            assert look_at_many(pool, helpers if helped else None).there
+        finally:
+            free.set()
+    assert len(pool.asked) == 1 + len(MANY)
+
+
+def test_what_a_helper_does_not_find_is_not_there() -> None:
+    """Nobody asks on."""
+    pool = PreparedPool(reading=GONE, readings={None: PROVEN})
+    with ThreadPoolExecutor(2) as helpers:
+        sighting = look_at_many(pool, helpers)
+    assert (sighting.there, sighting.trouble) == (False, None)
+    assert len(pool.asked) <= 1 + 3
