@@ -23,6 +23,7 @@ LARGEST_MANIFEST: Final = 4 << 20
 DOCKER: Final = "application/vnd.docker."
 """What Docker's media types begin with."""
 
+DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"

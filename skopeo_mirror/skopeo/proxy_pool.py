@@ -1,8 +1,8 @@
 """A pool of skopeos that stay (`skopeo experimental-image-proxy`) and are asked for manifests, one after the other.
 
-A process for each question costs 10 ms of CPU, a question to one that stays 1 ms (measured). They answer for the
-manifests of single OCI images. Of an index they tell one of its images, and a Docker manifest they convert, so what has
-another digest than the one that is wanted must be asked of a skopeo of its own.
+A process for each question costs 16 ms of CPU, a question to one that stays 1.4 ms, of a Docker image with its config
+3.6 ms (measured). They answer for the manifests of single images, but a Docker manifest they convert. Of an index they
+tell one of its images, so what has another digest than the one that is wanted must be asked of a skopeo of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.skopeo.debuglog import LONGEST_TEXT, Died, Requested
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import trace
+from skopeo_mirror.skopeo.purposes import content_of
 from skopeo_mirror.skopeo.secrets import redacted
 from skopeo_mirror.skopeo.supervision import Ended, Supervision
 
@@ -169,6 +171,8 @@ class ManifestReading:
     digest: str | None = None
     content: bytes = b""
     """The manifest that was given, as `digest` is its digest in skopeo's words."""
+    config: bytes | None = None
+    """The config of a Docker image, whose manifest is given in OCI's form; where it was asked for."""
 
 
 class ProxyPool:
@@ -187,11 +191,12 @@ class ProxyPool:
         self._writing = threading.Lock()
 
     def read(
-        self, image: Reference, candidates: Sequence[PullSource], *, yields: bool = False
+        self, image: Reference, candidates: Sequence[PullSource], *, yields: bool = False, with_config: bool = False
     ) -> ManifestReading | None:
         """Read the manifest of `image` from the first of `candidates` that has it, which the configuration must name.
 
-        With `yields` the question is given up at the first rate limit. None where no skopeo stays to be asked.
+        With `yields` the question is given up at the first rate limit; `with_config`: of a Docker image its config is
+        read, too. None where no skopeo stays to be asked.
         """
         if self._refused:
             return None
@@ -201,7 +206,7 @@ class ProxyPool:
             self._refused = True
             return None
         try:
-            reading = self._read(proxy, image, candidates, yields=yields)
+            reading = self._read(proxy, image, candidates, yields=yields, with_config=with_config)
         except ProxyBroken:
             proxy.close()
             return None
@@ -247,19 +252,30 @@ class ProxyPool:
             return str(self._file)
 
     def _read(
-        self, proxy: ImageProxy, image: Reference, candidates: Sequence[PullSource], *, yields: bool
+        self,
+        proxy: ImageProxy,
+        image: Reference,
+        candidates: Sequence[PullSource],
+        *,
+        yields: bool,
+        with_config: bool,
     ) -> ManifestReading:
         watcher = LogWatcher(yields=yields)
 
         def ask(method: str, *arguments: object) -> Answer:
             return proxy.ask(method, *arguments, watcher=watcher, timeouts=self._timeouts)
 
-        answer = opened = ask("OpenImage", f"docker://{image}")
-        content = b""
+        answer = opened = manifest = ask("OpenImage", f"docker://{image}")
+        content, config = b"", None
         if opened.value is not None:
-            answer = ask("GetManifest", opened.value)
-            if answer.value is not None:
-                content = proxy.fetch(answer, watcher=watcher, timeouts=self._timeouts)
+            answer = manifest = ask("GetManifest", opened.value)
+            if manifest.value is not None:
+                content = proxy.fetch(manifest, watcher=watcher, timeouts=self._timeouts)
+            if with_config and manifest.value == str(image.digest) != str(digest_of(content)):
+                name = _last_blob(watcher)
+                answer = ask("GetBlob", opened.value, name, 0)  # its size is what is to be known
+                config = proxy.fetch(answer, watcher=watcher, timeouts=self._timeouts)
+                config = config if str(digest_of(config)) == name else None
             if answer.ended is None:
                 ask("CloseImage", opened.value)
         watcher.close()
@@ -271,6 +287,13 @@ class ProxyPool:
             ),
             opened=opened.value is not None,
             ended=answer.ended is not None,
-            digest=answer.value,
+            digest=manifest.value,
             content=content,
+            config=config,
         )
+
+
+def _last_blob(watcher: LogWatcher) -> str:
+    """The digest of the blob that was asked for last: to convert a Docker manifest, its config is read."""
+    asked = (content_of(event.url) for event in reversed(watcher.reader.events) if isinstance(event, Requested))
+    return next((content.name for content in asked if content is not None and content.kind == "blobs"), "")

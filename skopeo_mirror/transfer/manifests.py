@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
-from skopeo_mirror.manifest import DOCKER, OCI_MANIFEST, digest_of, parse_manifest
-from skopeo_mirror.registries_conf.scoping import Together, scope_together
-from skopeo_mirror.skopeo.faults import Reason
-from skopeo_mirror.skopeo.proxy_pool import ProxyPool
-from skopeo_mirror.skopeo.scoped import Probe, checked
+from skopeo_mirror.manifest import DOCKER_MANIFEST
 from skopeo_mirror.transfer.failover import Tries
+from skopeo_mirror.transfer.source_proxies import Majority
 from skopeo_mirror.transfer.sourcing import layout_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.circuits import Circuits
+    from skopeo_mirror.transfer.source_proxies import SourceProxies
     from skopeo_mirror.transfer.sourcing import Sources
 
 
@@ -36,7 +33,8 @@ class ManifestReader:
     scoped: ScopedSkopeo
     circuits: Circuits
     retries: int
-    plain: PlainImages | None = None
+    proxies: SourceProxies | None = None
+    majority: Majority = field(default_factory=Majority)
 
     def tries(self, image: Reference, sources: Sources) -> Tries:
         """The candidates of an image at the start. Raises Unroutable."""
@@ -84,90 +82,28 @@ class ManifestReader:
         return None
 
     def _probe(self, image: Reference, candidates: tuple[PullSource, ...], yields: bool) -> Probe:
-        quick = None if self.plain is None else self.plain.read(image, candidates, yields=yields)
-        if quick is not None:
-            return quick
-        probe = self._ask(image, candidates, yields=yields)
-        if probe.manifest and self.plain is not None:
-            self.plain.learn(probe.manifest)
+        proxies, digest = self.proxies, image.digest
+        if proxies is None or digest is None or not proxies.know(image, candidates):
+            return self._ask(image, candidates, yields=yields)
+        probe = proxies.read(image.pin(digest), candidates, yields=yields) if self.majority.is_plain() else None
+        try:
+            probe = probe or self._ask(image, candidates, yields=yields)
+        finally:
+            self.majority.learn(b"" if probe is None else probe.manifest)
         return probe
 
     def _probe_part(
-        self,
-        image: PinnedReference,
-        descriptor: Descriptor,
-        candidates: tuple[PullSource, ...],
-        yields: bool,
+        self, image: PinnedReference, descriptor: Descriptor, candidates: tuple[PullSource, ...], yields: bool
     ) -> Probe:
         assert candidates[0].reference.digest == image.digest  # noqa: S101 - who fails at another is never dropped
-        quick = None
-        if self.plain is not None and descriptor.media_type == OCI_MANIFEST:
-            quick = self.plain.read_single(image, candidates, yields=yields)
-        return self._ask(image, candidates, yields=yields) if quick is None else quick
+        proxies, probe = self.proxies, None
+        if proxies is not None and proxies.take(descriptor.media_type) and proxies.know(image, candidates):
+            docker = descriptor.media_type == DOCKER_MANIFEST
+            probe = proxies.read(image, candidates, yields=yields, docker=docker)
+        return probe or self._ask(image, candidates, yields=yields)
 
     def _ask(self, image: Reference, candidates: tuple[PullSource, ...], *, yields: bool = False) -> Probe:
         layout = layout_of(candidates)
         if layout is not None:
             return layout.probe(image)
         return self.scoped.probe(image, candidates, access=self.scoped.settings.source, yields=yields)
-
-
-@dataclass(kw_only=True, slots=True)
-class PlainImages:
-    """Reads manifests by skopeos that stay, while all that the run has read are those of plain images (single, OCI).
-
-    The first other one costs its source a request twice. `sources` are those of all images of the run; close it at its
-    end.
-    """
-
-    scoped: ScopedSkopeo
-    sources: Iterable[Sources]
-    _plain: bool | None = None
-    _together: Together | None = None
-    _proxies: ProxyPool = field(init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        """Have skopeos that read all routes from one file."""
-        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().text)
-
-    def read(self, image: Reference, candidates: Sequence[PullSource], *, yields: bool) -> Probe | None:
-        """Read the manifest of `image`; None where a skopeo of its own must.
-
-        Only by digest: the tag of an index would seem to have the digest of one of its images.
-        """
-        if not self._plain or image.digest is None:
-            return None
-        return self.read_single(image.without_tag().pin(image.digest), candidates, yields=yields)
-
-    def read_single(self, image: PinnedReference, candidates: Sequence[PullSource], *, yields: bool) -> Probe | None:
-        """The same, whatever the run has read before."""
-        if not self._scoped_together().has(image, candidates):
-            return None
-        reading = self._proxies.read(image, candidates, yields=yields)
-        if reading is None:
-            return None
-        found = reading.provenance
-        if found.proven and digest_of(reading.content, image.digest.algorithm) == image.digest:
-            return checked(reading.content, image, found)
-        if reading.opened and not reading.ended:
-            return None
-        # What it says of a manifest that it has got, one that only reads it may not say.
-        failed = found.attempts and found.fault is None and found.attempts[-1].reason is not Reason.OTHER
-        return Probe(manifest=b"", provenance=found) if failed else None
-
-    def learn(self, manifest: bytes) -> None:
-        """Take note of a manifest that was read another way."""
-        if self._plain is not False:
-            found = parse_manifest(manifest)
-            self._plain = not found.children and not found.media_type.startswith(DOCKER)
-
-    def close(self) -> None:
-        """Let the skopeos go."""
-        self._proxies.close()
-
-    def _scoped_together(self) -> Together:
-        with self._lock:
-            if self._together is None:
-                self._together = scope_together((one.reference, one.registries) for one in self.sources)
-            return self._together

@@ -21,10 +21,11 @@ from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
 from skopeo_mirror.transfer.engine import Engine, Noted, Warned
 from skopeo_mirror.transfer.jobs import prepare
-from skopeo_mirror.transfer.manifests import ManifestReader, PlainImages
+from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.presence import HELPERS, Presence
 from skopeo_mirror.transfer.results import RunResult
+from skopeo_mirror.transfer.source_proxies import SourceProxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -129,14 +130,14 @@ def _pipeline(
         logs=None if settings.log_dir is None else LogDirectory(settings.log_dir, directory),
     )
     proxies = ProxyPool(scoped, settings.skopeo_settings.destination, lambda: _destinations(jobs, destination))
-    plain = PlainImages(scoped=scoped, sources=[job.sources for job in jobs])
+    source_proxies = SourceProxies(scoped=scoped, sources=[job.sources for job in jobs])
     stack.callback(proxies.close)
-    stack.callback(plain.close)
+    stack.callback(source_proxies.close)
     reader = ManifestReader(
         scoped=scoped,
         circuits=Circuits(),
         retries=settings.retries,
-        plain=plain if scoped.logs is None else None,  # its log is of many images at once
+        proxies=source_proxies if scoped.logs is None else None,  # its log is of many images at once
     )
     presence = Presence(
         scoped=scoped,
