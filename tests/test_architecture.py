@@ -59,6 +59,7 @@ PURE = (
     "registries_conf.routing",
     "registries_conf.scoping",
     "registries_conf.writing",
+    "skopeo.converted",
     "skopeo.debuglog",
     "skopeo.faults",
     "skopeo.provenance",
