@@ -51,8 +51,6 @@ def _summary(run: RunResult) -> dict[str, Any]:
         entry = served.setdefault(location.name, {"images": 0, "bytes": 0})
         entry["images"] += images
         entry["bytes"] += tally.bytes[location]
-        if parts := tally.parts[location]:
-            entry["parts"] = entry.get("parts", 0) + parts
     return {
         "images": len(run.images),
         "copied": tally.statuses[Status.COPIED],

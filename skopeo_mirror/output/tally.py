@@ -38,8 +38,6 @@ class Tally:
     statuses: Counter[Status] = field(default_factory=Counter)
     served: Counter[Location] = field(default_factory=Counter)
     """Images that each location served, or something of."""
-    parts: Counter[Location] = field(default_factory=Counter)
-    """Those of the images of indexes that came one by one which each location served."""
     bytes: Counter[Location | None] = field(default_factory=Counter)
     """Bytes that came from each location; from None: of what none is proven to have served."""
     faults: defaultdict[Location, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -52,7 +50,6 @@ class Tally:
         for image in images:
             tally.statuses[image.status] += 1
             tally.served.update({*_servers(_with_parts(image))})
-            tally.parts.update(_servers(image.parts))
             tally.bytes[_server(image)] += image.bytes - sum(part.bytes for part in image.parts)
             for part in image.parts:
                 tally.bytes[_server(part)] += part.bytes

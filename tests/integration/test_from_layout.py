@@ -197,7 +197,8 @@ def test_a_damaged_image_of_an_index(skopeo_mirror: Program, carried: Path, dest
     report = push(skopeo_mirror, carried, f"docker://{destination.host}", status=1)
     assert statuses(report) == {PINNED: "copied", TAGGED: "failed", UNADDRESSABLE: "copied"}
     failed = next(image for image in report["images"] if image["image"] == TAGGED)
-    assert failed["attempts"][-1]["reason"] == "not-found"
+    assert [part["status"] for part in failed["parts"]] == ["copied", "failed"]
+    assert failed["parts"][1]["attempts"][-1]["reason"] == "not-found"
 
 
 def test_an_image_that_is_not_in_it_fails_in_its_turn(
