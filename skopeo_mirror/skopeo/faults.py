@@ -197,6 +197,12 @@ refuses_name: Final = partial(
     r"|invalid repository",
 )
 """Whether a destination refuses a repository, perhaps for its name, rather than what was to be written to it."""
+refuses_index: Final = partial(
+    _is_said,
+    r"(uploading|writing) manifest [^\n]*:(?: errors:\n| )"
+    r"((manifest blob|blob|manifest) unknown: |manifest invalid: |StatusCode: 40[04]\b)",
+)
+"""Whether a destination refuses a manifest for what it leads to, as registries do an index without its images."""
 refused_at_ping: Final = partial(_is_said, r"pinging container registry .*(StatusCode: |registry )403\b")
 """Whether a 403 came before any registry's own words: few registries, and many proxies, answer `/v2/` with that."""
 

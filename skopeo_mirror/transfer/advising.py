@@ -10,10 +10,12 @@ from skopeo_mirror.skopeo.faults import Reason, reason_of, refuses_credentials, 
 from skopeo_mirror.skopeo.http_proxy import proxy_variables
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.explaining import signatures_refused, why_nobody_served
+from skopeo_mirror.transfer.limits import refused_without_the_rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.model import Registry
     from skopeo_mirror.skopeo.provenance import Attempt
@@ -58,10 +60,16 @@ def nobody_served(
     return "; ".join(filter(None, [told, *dict.fromkeys(advice)]))
 
 
-def destination_failed(name: str, repository: Reference | None, error: str, scoped: ScopedSkopeo) -> str:
-    """Say what is wrong at the destination `name`, and what to look at next; `repository` is the image's there."""
-    told = [f"{name}: {signatures_refused(error) or error}"]
-    if repository is not None:
+def destination_failed(
+    name: str, repository: Reference | None, error: str, scoped: ScopedSkopeo, platforms: Sequence[Platform] = ()
+) -> str:
+    """Say what is wrong at the destination `name`, and what to look at next; `repository` is the image's there.
+
+    `platforms`: of an index that was written only the images for these are there.
+    """
+    lacking = refused_without_the_rest(error, platforms)
+    told = [f"{name}: {lacking or signatures_refused(error) or error}"]
+    if repository is not None and not lacking:
         told.append(_registry_advice(reason_of(error), repository.domain, scoped.settings.destination, scoped))
         slashes = repository.path.count("/")
         if slashes > 1 and refuses_name(error) and not refuses_credentials(error):

@@ -14,18 +14,19 @@ from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.elsewhere import as_told
 from skopeo_mirror.transfer.explaining import ours
 from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
-from skopeo_mirror.transfer.stages import Finished, Retry
+from skopeo_mirror.transfer.stages import Finished, Planned, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.skopeo.provenance import Fault, Provenance
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.plan import Plan
     from skopeo_mirror.transfer.results import LivesElsewhere
-    from skopeo_mirror.transfer.stages import Journey, Look, Planned
+    from skopeo_mirror.transfer.stages import Journey, Look
 
 _TOLD_PARTS: Final = 3
 
@@ -36,6 +37,8 @@ class Endings:
 
     scoped: ScopedSkopeo
     destination: Destination
+    platforms: Sequence[Platform] = ()
+    """Of an index only the images for these are asked for (none: all)."""
     promised: dict[tuple[str, int], int] = field(default_factory=dict)
     """The blobs that a dry run would bring, with the sizes claimed of them; the number of the image that would."""
 
@@ -124,8 +127,12 @@ class Endings:
         pause = journey.destination_rounds.begin(random.random) if passes else None
         if pause is not None:
             return Retry(stage=stage, pause=pause, why=fault.detail)
-        told = destination_failed(self.destination.name, journey.job.place.repository, fault.detail, self.scoped)
-        return replace(self.failure(journey, told), destination_lost=fault.unreachable and not self.stopping)
+        repository = journey.job.place.repository
+        alone = isinstance(stage, Planned) and stage.alone
+        lacking = self.platforms if alone else ()
+        told = destination_failed(self.destination.name, repository, fault.detail, self.scoped, lacking)
+        failure = self.failure(journey, told, parts=stage.parts if isinstance(stage, Planned) else ())
+        return replace(failure, destination_lost=fault.unreachable and not self.stopping)
 
     def _result(
         self,

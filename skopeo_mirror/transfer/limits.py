@@ -1,4 +1,4 @@
-"""Limits of the skopeo at hand: what it cannot copy as it is, whoever serves it, wherever it goes (pure)."""
+"""Limits of the skopeo at hand, and of a destination: what cannot be copied as it is, whoever serves it (pure)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.reference import shown
-from skopeo_mirror.skopeo.faults import Reason, Stage, cannot_keep_index, cannot_nest, cannot_read_content
+from skopeo_mirror.skopeo.faults import (
+    Reason,
+    Stage,
+    cannot_keep_index,
+    cannot_nest,
+    cannot_read_content,
+    reason_of,
+    refuses_index,
+)
 from skopeo_mirror.skopeo.provenance import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.transfer.plan import Plan
 
@@ -61,3 +72,19 @@ def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
     else:
         return provenance
     return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))
+
+
+def refused_without_the_rest(error: str, platforms: Sequence[Platform]) -> str:
+    """Why a registry refuses an index of which only the images for `platforms` are there; empty where it does not.
+
+    skopeo goes on to another type then, which it may not write, and its last words are of that (observed).
+    """
+    if not (platforms and refuses_index(error)):
+        return ""
+    perhaps = "" if reason_of(error) is Reason.NOT_FOUND else "perhaps "
+    return (
+        f"{perhaps}this registry takes an index only together with all its images, and only those for "
+        f"{', '.join(map(str, platforms))} were asked for: copy without --platform, or to oci:DIR, or to a registry "
+        "that takes such an index (distribution 3 does with validation.manifests.indexes.platforms: none): "
+        f"{error}"
+    )

@@ -56,7 +56,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         """Make the steps."""
-        self._endings = Endings(scoped=self.reader.scoped, destination=self.destination)
+        self._endings = Endings(scoped=self.reader.scoped, destination=self.destination, platforms=self.platforms)
         self._looker = Looker(
             reader=self.reader,
             destination=self.destination,
