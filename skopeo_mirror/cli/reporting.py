@@ -21,14 +21,14 @@ from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.text import list_line
 from skopeo_mirror.signals import Signalled
-from skopeo_mirror.transfer.engine import Settled
+from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import RunResult, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from skopeo_mirror.request import ImageRequest
-    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.news import News
     from skopeo_mirror.transfer.results import ImageResult
 
 

@@ -12,7 +12,7 @@ from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_text
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line, whole_note
-from skopeo_mirror.transfer.engine import Noted, Retrying, Settled, Warned
+from skopeo_mirror.transfer.news import Noted, Retrying, Settled, Warned
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.output.console import Console
-    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.news import News
     from skopeo_mirror.transfer.results import ImageResult, RunResult
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.text import bar, human_bytes
-from skopeo_mirror.transfer.engine import Copying, Noted, Retrying, Settled, Warned, Weighed
+from skopeo_mirror.transfer.news import Copying, Noted, Retrying, Settled, Warned, Weighed
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.transfer.engine import News
+    from skopeo_mirror.transfer.news import News
 
 _WIDEST_BAR: Final = 40
 _NARROWEST_BAR: Final = 8

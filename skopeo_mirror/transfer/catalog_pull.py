@@ -15,7 +15,7 @@ from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.transfer.destination.directory import SOURCE, DirectoryDestination
 from skopeo_mirror.transfer.destination.place import NamingRules
-from skopeo_mirror.transfer.engine import Retrying, Warned
+from skopeo_mirror.transfer.news import Retrying, Warned
 from skopeo_mirror.transfer.pinning import audited_reader, resolve
 from skopeo_mirror.transfer.run import run
 from skopeo_mirror.transfer.sourcing import find_sources
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
-    from skopeo_mirror.transfer.engine import News, Stop
+    from skopeo_mirror.transfer.engine import Stop
+    from skopeo_mirror.transfer.news import News
     from skopeo_mirror.transfer.run import RunSettings
 
 

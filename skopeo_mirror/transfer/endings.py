@@ -113,13 +113,14 @@ class Endings:
 
     def fault(self, journey: Journey, provenance: Provenance, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that failed on no candidate's side."""
+        parts = _so_far(stage)
         if cannot_keep_schema1(fault.detail):
-            return self.failure(journey, NOT_COPIED, provenance)
+            return self.failure(journey, NOT_COPIED, provenance, parts=parts)
         if is_ours(fault.detail):
-            return self.failure(journey, ours(fault.detail), provenance)
+            return self.failure(journey, ours(fault.detail), provenance, parts=parts)
         if fault.reason is Reason.DESTINATION:
             return self.destination_failed(journey, fault, stage)
-        return self.failure(journey, fault.detail, provenance)
+        return self.failure(journey, fault.detail, provenance, parts=parts)
 
     def destination_failed(self, journey: Journey, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that the destination does not take."""
@@ -131,7 +132,7 @@ class Endings:
         alone = isinstance(stage, Planned) and stage.alone
         lacking = self.platforms if alone else ()
         told = destination_failed(self.destination.name, repository, fault.detail, self.scoped, lacking)
-        failure = self.failure(journey, told, parts=stage.parts if isinstance(stage, Planned) else ())
+        failure = self.failure(journey, told, parts=_so_far(stage))
         return replace(failure, destination_lost=fault.unreachable and not self.stopping)
 
     def _result(
@@ -184,6 +185,11 @@ def name_of(part: Finished) -> str:
     found = part.journey.job.part
     platform = None if found is None else found.platform
     return str(part.result.digest if platform is None else platform)
+
+
+def _so_far(stage: Look | Planned) -> Sequence[Finished]:
+    """The images of an index that have come to their end before it."""
+    return stage.parts if isinstance(stage, Planned) else ()
 
 
 def _parts(part: Finished) -> Iterator[PartResult]:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, Tried
+from skopeo_mirror.transfer.news import Copying, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
 from skopeo_mirror.transfer.stages import Abandoned, Divided, Finished, Planned, Retry
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.skopeo.command import Runs
     from skopeo_mirror.transfer.jobs import Job
+    from skopeo_mirror.transfer.news import News
     from skopeo_mirror.transfer.pipeline import Pipeline
     from skopeo_mirror.transfer.stages import Journey, Look, Step
 
@@ -58,53 +60,6 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Weighed:
-    """News: an image, or one of its index, is not there yet; what that weighs, in bytes, if it is known."""
-
-    job: Job
-    bytes: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copying:
-    """News: skopeo has turned to a candidate for an image; `source` is its reference."""
-
-    job: Job
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retrying:
-    """News: an image will be tried again in `pause` seconds."""
-
-    job: Job
-    pause: float
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Noted:
-    """News: something good to know, once a run."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Warned:
-    """News: something that people should know."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """News: an image is at its end."""
-
-    job: Job
-    result: ImageResult
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Landed:
     """Layers of an image are at the destination, while it is still being copied."""
 
@@ -112,7 +67,6 @@ class _Landed:
     layers: frozenset[str]
 
 
-News = Weighed | Copying | Retrying | Warned | Noted | Settled
 if TYPE_CHECKING:
     _Message = Step | Copying | _Landed | BaseException | None
 

@@ -19,9 +19,10 @@ from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.transfer.auditing import audit, check_credentials, without_captured
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
-from skopeo_mirror.transfer.engine import Engine, Noted, Warned
+from skopeo_mirror.transfer.engine import Engine
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.manifests import ManifestReader
+from skopeo_mirror.transfer.news import Noted, Warned
 from skopeo_mirror.transfer.pipeline import Pipeline
 from skopeo_mirror.transfer.presence import HELPERS, Presence
 from skopeo_mirror.transfer.results import RunResult
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.policy import Policy
     from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.destination.place import Destination
-    from skopeo_mirror.transfer.engine import News, Stop
+    from skopeo_mirror.transfer.engine import Stop
     from skopeo_mirror.transfer.jobs import Job
+    from skopeo_mirror.transfer.news import News
     from skopeo_mirror.transfer.sourcing import SourceFinder
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.output.progress import Progress, frame
-from skopeo_mirror.transfer.engine import Copying, Retrying, Settled, Weighed
+from skopeo_mirror.transfer.news import Copying, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import Status
 from tests import values
 from tests.output.results import COPIED, FAILED, PRESENT

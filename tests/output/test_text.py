@@ -18,7 +18,7 @@ from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, whole_note
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.streams import enduring, lost
-from skopeo_mirror.transfer.engine import Retrying, Settled
+from skopeo_mirror.transfer.news import Retrying, Settled
 from tests.output.results import (
     BY_MIRROR,
     BY_ORIGIN,

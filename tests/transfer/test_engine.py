@@ -13,8 +13,9 @@ import pytest
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.transfer.circuits import Circuits
-from skopeo_mirror.transfer.engine import AHEAD, Copying, Engine, News, Retrying, Settled, Stop, Weighed
+from skopeo_mirror.transfer.engine import AHEAD, Engine, Stop
 from skopeo_mirror.transfer.failover import Tries
+from skopeo_mirror.transfer.news import Copying, News, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.stages import Begun, Finished, Journey, Planned, Retry, Step
 from tests.values import D1, job

@@ -11,8 +11,9 @@ from skopeo_mirror.manifest import digest_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.transfer.engine import Engine, Settled, Stop
+from skopeo_mirror.transfer.engine import Engine, Stop
 from skopeo_mirror.transfer.jobs import prepare
+from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import Status
 from tests.transfer.pipelines import A, B, O, manifest, no_manifest, rig
 from tests.values import failed, image_index, image_manifest, run_of, served
