@@ -209,16 +209,20 @@ class LayoutDestination(StagedDestination):
 
         Raises OSError where that cannot be told.
         """
-        with self._comparing.setdefault(str(digest), threading.Lock()):
-            if str(digest) not in self._right:
+        name = str(digest)
+        if name in self._right:
+            return True
+        with self._comparing.setdefault(name, threading.Lock()):
+            if name not in self._right:
                 try:
                     found = hash_regular(self._blob(digest), digest.algorithm, stopped=stopped)
                 except (FileNotFoundError, IrregularFile):
                     return False
                 if found != digest.hex:
                     return False
-                self._right.add(str(digest))
-            return True
+                self._right.add(name)
+        self._comparing.pop(name, None)  # who waited for it finds it right
+        return True
 
     def _load(self) -> dict[str, dict[str, Any]]:
         """The entries by name, read once; later ones of other runs are found when the index is merged."""
