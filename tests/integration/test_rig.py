@@ -198,6 +198,16 @@ def test_a_fault_strikes_as_often_as_it_is_told_and_heals(tmp_path: Path, image:
         assert pull(source, tmp_path / "fourth").returncode == 0
 
 
+def test_a_fault_of_one_digest_spares_the_others(tmp_path: Path) -> None:
+    index = make_multi_architecture("partly")
+    sound, struck = index.children
+    for place, digest in ((Place.MANIFEST, struck.digest), (Place.CONFIG, struck.config_digest)):
+        with FaultyRegistry(Fault(place=place, kind="404", of=digest)) as faulty:
+            faulty.serve("app", index)
+            assert pull(f"{faulty.host}/app@{sound.digest}", tmp_path / f"{place}-sound").returncode == 0
+            assert pull(f"{faulty.host}/app@{struck.digest}", tmp_path / f"{place}-struck").returncode != 0
+
+
 def test_a_slow_transfer_completes(tmp_path: Path) -> None:
     large = make_image("large", size=20_000)
     with FaultyRegistry(Fault(place=Place.LAYER, kind="slow")) as faulty:

@@ -47,11 +47,15 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault by its place and its name there; it strikes at most `times` times (None: always)."""
+    """A fault by its place and its name there; it strikes at most `times` times (None: always).
+
+    `of` is the tag or the digest alone whose requests it strikes (None: all).
+    """
 
     place: Place
     kind: str
     times: int | None = None
+    of: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS[self.place]:

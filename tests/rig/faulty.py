@@ -81,6 +81,10 @@ class FaultyRegistry:
         """Return what is stored under a tag or digest, None where nothing is."""
         return self.store.manifests.get((repository, reference), (None, None))[1]
 
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        """Return a stored blob, None where there is none."""
+        return self.store.blobs.get((repository, digest))
+
     def requests(self) -> list[Request]:
         """Return what was asked, in order of arrival; status 0 while (or where) no answer began."""
         with self._lock:
@@ -120,11 +124,13 @@ class FaultyRegistry:
         """Accept connections from now on without ever speaking."""
         self.muted = True
 
-    def strike(self, place: Place) -> Callable[[Exchange], None] | None:
-        """Return the fault if it strikes at `place` now; that counts against its `times`."""
+    def strike(self, place: Place, path: str = "") -> Callable[[Exchange], None] | None:
+        """Return the fault if it strikes at `place` now, where `path` is asked; that counts against its `times`."""
         with self._lock:
             fault = self.fault
             if fault is None or fault.place != place or self._struck == fault.times:
+                return None
+            if fault.of not in (None, urllib.parse.urlsplit(path).path.rpartition("/")[2]):
                 return None
             self._struck += 1
             return FAULTS[fault.place][fault.kind]
@@ -317,7 +323,7 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         self._number = next(self.registry.numbers)
         agent = self.headers.get("User-Agent", "")
         self._note(Request(method=self.command, path=self.path, status=0, user_agent=agent, size=0))
-        if place and (strike := self.registry.strike(place)):
+        if place and (strike := self.registry.strike(place, self.path)):
             self.place = place
             strike(self)
         else:

@@ -22,6 +22,9 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+IN_TOTO = "application/vnd.in-toto+json"
+ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
+"""Those of operators and base images."""
 ACCEPTED = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}"
 """The `Accept` of a request that wants a manifest as it is stored, whatever it is."""
 
@@ -44,6 +47,8 @@ class Image:
     config_digest: str | None = None
     architecture: str | None = None
     children: tuple[Image, ...] = field(default=())
+    about: str | None = None
+    """Of an attestation: the digest of the image that it is about."""
 
     @property
     def digest(self) -> str:
@@ -51,8 +56,9 @@ class Image:
         return digest_of(self.manifest)
 
     def walk(self) -> Iterator[Image]:
-        """Yield the children, then this image: the order in which a registry accepts them."""
-        yield from self.children
+        """Yield the children and theirs, then this image: the order in which a registry accepts them."""
+        for child in self.children:
+            yield from child.walk()
         yield self
 
 
@@ -133,11 +139,7 @@ def make_image(
 def make_index(children: Sequence[Image], *, docker: bool = False) -> Image:
     """Make a multi-architecture index (`docker`: a schema 2 manifest list) of images."""
     media_type = DOCKER_LIST if docker else OCI_INDEX
-    entries = [
-        _descriptor(child.media_type, child.manifest)
-        | {"platform": {"os": "linux", "architecture": child.architecture}}
-        for child in children
-    ]
+    entries = [_entry(child) for child in children]
     return Image(
         manifest=_json({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}),
         media_type=media_type,
@@ -153,6 +155,57 @@ def make_multi_architecture(seed: str, *, docker: bool = False) -> Image:
         for architecture in ("amd64", "arm64")
     ]
     return make_index(children, docker=docker)
+
+
+def make_bases(seed: str, *, layers: int = 3, size: int = 2000) -> dict[str, list[Layer]]:
+    """Make the layers that many images share, other ones for each of the four architectures."""
+    return {
+        architecture: [make_random_layer(f"{seed}-{architecture}-{number}", size) for number in range(layers)]
+        for architecture in ARCHITECTURES
+    }
+
+
+def make_operator(seed: str, bases: Mapping[str, Sequence[Layer]], *, docker: bool = False, size: int = 500) -> Image:
+    """Make an index as operators are: for each architecture its base layers and one of the image's own."""
+    children = [
+        make_image(
+            f"{seed}-{architecture}",
+            layers=[*base, make_random_layer(f"{seed}-{architecture}", size)],
+            architecture=architecture,
+            docker=docker,
+        )
+        for architecture, base in bases.items()
+    ]
+    return make_index(children, docker=docker)
+
+
+def make_attestation(image: Image) -> Image:
+    """Make what BuildKit puts into an index beside `image`: a statement about it, in the form of an image."""
+    statement = _json({"_type": "https://in-toto.io/Statement/v0.1", "subject": [image.digest]})
+    config = _json({"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": []}})
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _descriptor(OCI_CONFIG, config),
+        "layers": [_descriptor(IN_TOTO, statement)],
+    }
+    return Image(
+        manifest=_json(manifest),
+        media_type=OCI_MANIFEST,
+        blobs={digest_of(blob): blob for blob in (config, statement)},
+        config_digest=digest_of(config),
+        about=image.digest,
+    )
+
+
+def _entry(child: Image) -> dict[str, Any]:
+    entry = _descriptor(child.media_type, child.manifest)
+    if child.about is not None:
+        kind = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": child.about}
+        return entry | {"annotations": kind, "platform": {"os": "unknown", "architecture": "unknown"}}
+    if child.architecture is None:  # an index
+        return entry
+    return entry | {"platform": {"os": "linux", "architecture": child.architecture}}
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
