@@ -19,8 +19,8 @@ from skopeo_mirror.manifest import Descriptor, parse_manifest
 from skopeo_mirror.oci_layout import read_manifest, refuse_irregular, write_layout
 from skopeo_mirror.registries_conf.routing import PullSource
 from skopeo_mirror.registries_conf.scoping import scope
-from skopeo_mirror.skopeo.debuglog import Died, LeftElsewhere, Requested, Tried
-from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, reason_of, stage_of
+from skopeo_mirror.skopeo.debuglog import Died, IndexRefused, LeftElsewhere, Requested, Tried
+from skopeo_mirror.skopeo.faults import Reason, Stage, blames_destination, cannot_keep_index, reason_of, stage_of
 from skopeo_mirror.skopeo.provenance import Attempt, Fault, Outcome, Provenance, last_words
 from skopeo_mirror.skopeo.purposes import Purposes, in_words, repository_of, split_url
 from skopeo_mirror.skopeo.scoped import Probe, checked
@@ -147,6 +147,9 @@ def trace_layout(
         )
     died = next((event for event in events if isinstance(event, Died)), None)
     error = last_words(ending, died, tail)
+    refused = next((event for event in events if isinstance(event, IndexRefused)), None)
+    if refused is not None and cannot_keep_index(error):
+        error = refused.error
     words = error.replace(f"{candidate.directory / 'blobs'}/", "")  # a file of the layout's is not the destination's
     ended_while_pushing = ending.reason is not None and destination is not None  # files do not stall
     if ended_while_pushing or (ending.reason is None and blames_destination(words)):

@@ -81,6 +81,18 @@ def test_all_of_it_arrives_with_its_names_and_digests_and_the_second_time_it_is_
     assert not again["changed"]
 
 
+def test_of_what_was_left_out_a_registry_has_the_last_word(
+    skopeo_mirror: Program, carried: Path, destination: Registry
+) -> None:
+    """A docker-registry takes no index of which images are absent; skopeo's own last words are of something else."""
+    arguments = ["--platform", "linux/amd64", TAGGED, f"docker://{destination.host}"]
+    failed = only(push(skopeo_mirror, carried, *arguments, status=1))
+    assert "this registry takes an index only together with all its images" in failed["error"]
+    assert "must be converted" not in failed["error"]
+    assert [(part["platform"], part["status"]) for part in failed["parts"]] == [("linux/amd64", "copied")]
+    assert destination.tags("ns/many") == []
+
+
 def test_only_the_named_images(skopeo_mirror: Program, carried: Path, destination: Registry) -> None:
     report = push(skopeo_mirror, carried, PINNED, f"docker://{destination.host}")
     assert statuses(report) == {PINNED: "copied"}

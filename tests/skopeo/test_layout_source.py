@@ -16,7 +16,7 @@ from skopeo_mirror.manifest import Descriptor, digest_of
 from skopeo_mirror.oci_layout import blob_file, refuse_irregular
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Run, Runs, Skopeo
-from skopeo_mirror.skopeo.debuglog import Died, Event, Requested, Tried
+from skopeo_mirror.skopeo.debuglog import Died, Event, IndexRefused, Requested, Tried
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.layout_source import LayoutSource, stage, trace_layout
 from skopeo_mirror.skopeo.provenance import Ending, Outcome
@@ -224,6 +224,18 @@ class TestProof:
         assert found.fault is not None
         assert (found.fault.reason, found.fault.detail) == (Reason.DESTINATION, error)
         assert found.attempts[0].stage is Stage.WRITE
+
+    def test_a_destination_that_refuses_an_index_is_heard(self) -> None:
+        """Not skopeo, whose last words are of the type that it tried next."""
+        words = f"uploading manifest v1 to {DESTINATION.name}: manifest blob unknown: blob unknown to registry"
+        converted = (
+            'Manifest list must be converted to type "application/vnd.docker.distribution.manifest.list.v2+json" to be '
+            'written to destination, but we cannot modify it: "Instructed to preserve digests"'
+        )
+        events = [IndexRefused(at=1.0, error=words), *died(converted)]
+        found = trace_layout(events, [], candidate=FROM_LAYOUT, ending=BROKEN, destination=DESTINATION)
+        assert found.fault is not None
+        assert (found.fault.reason, found.fault.detail) == (Reason.DESTINATION, words)
 
     def test_what_hangs_is_the_registry_and_never_a_file(self) -> None:
         ending = Ending(at=3.0, status=-15, reason=Reason.STALLED, complaint="nothing moved for 60 s")
