@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
 
     from skopeo_mirror.manifest import Descriptor
@@ -54,6 +53,42 @@ class Kinds:
             self.images += 1
 
 
+@dataclass(kw_only=True, slots=True)
+class _Search:
+    """The search for the images of an index, which several threads may share, until one of them is missing."""
+
+    find: Callable[..., Sighting]
+    repository: Reference
+    platforms: tuple[Platform, ...]
+    todo: deque[Descriptor] = field(default_factory=deque)
+    images: int = 0
+    """Those that were found."""
+    missing: Sighting | None = None
+    _seen: set[Digest] = field(default_factory=set)
+
+    def take_on(self, children: Iterable[Descriptor]) -> None:
+        """Look for these, too."""
+        for child in chosen(children, self.platforms):
+            if child.digest not in self._seen:
+                self._seen.add(child.digest)
+                self.todo.append(child)
+
+    def go_on(self) -> None:
+        """Look for one after the other, until all are taken."""
+        while self.todo and self.missing is None:
+            try:
+                child = self.todo.popleft()
+            except IndexError:  # another has taken it
+                return
+            found = self.find(self.repository.pin(child.digest), child.digest, exactly=child.is_index)
+            if not found.there:
+                self.missing = found
+            elif found.children:
+                self.take_on(found.children)
+            else:
+                self.images += 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Presence:
     """Asks the destination: one of `proxies`, and a skopeo of its own for what that cannot tell."""
@@ -87,38 +122,22 @@ class Presence:
         found = self._find(repository, digest, exactly=named and self.kinds.indexes > self.kinds.images)
         if named and found.there:
             self.kinds.learn(index=bool(found.children))
-        return self._look_at_children(repository.without_tag(), found) if found.children else found
+        if not found.children:
+            return found
+        search = _Search(find=self._find, repository=repository.without_tag(), platforms=self.platforms)
+        search.take_on(found.children)
+        return self._look_at_children(search)
 
-    def _look_at_children(self, repository: Reference, index: Sighting) -> Sighting:
+    def _look_at_children(self, search: _Search) -> Sighting:
         """Whether the images of an index are there; who looks has helpers where there are many, and some are idle."""
-        todo: deque[Descriptor] = deque()
-        seen: set[Digest] = set()
-        missing: list[Sighting] = []
-
-        def take_on(children: Sequence[Descriptor]) -> None:
-            for child in chosen(children, self.platforms):
-                if child.digest not in seen:
-                    seen.add(child.digest)
-                    todo.append(child)
-
-        def work() -> None:
-            with suppress(IndexError):  # nothing is left
-                while not missing:
-                    child = todo.popleft()
-                    found = self._find(repository.pin(child.digest), child.digest, exactly=child.is_index)
-                    if found.there:
-                        take_on(found.children)
-                    else:
-                        missing.append(found)
-
-        take_on(index.children)
-        some = 0 if self.helpers is None else min(HELPERS, len(todo) // _WORTH_A_HELPER)
-        helping = [self.helpers.submit(work) for _ in range(some)] if self.helpers is not None else []
-        work()
-        for help_ in helping:
-            if not help_.cancel():
-                help_.result()
-        return missing[0] if missing else Sighting(there=True)
+        some = min(HELPERS, len(search.todo) // _WORTH_A_HELPER)
+        helping = [] if self.helpers is None else [self.helpers.submit(search.go_on) for _ in range(some)]
+        search.go_on()
+        for future in helping:
+            if not future.cancel():
+                future.result()
+        # An index that has none of those that are asked for is no image for them.
+        return search.missing or Sighting(there=search.images > 0)
 
     def _find(self, repository: Reference, digest: Digest, *, exactly: bool) -> Sighting:
         """Whether a name has that digest. A skopeo that stays cannot tell it of an index: `exactly` asks none."""

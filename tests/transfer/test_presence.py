@@ -193,6 +193,20 @@ def test_an_index_is_there_with_the_images_that_are_asked_for(gone: bytes, platf
     assert (sighting.there, sighting.trouble) == (bool(platforms) and lacks not in platforms, None)
 
 
+def test_an_index_without_an_image_that_was_asked_for_is_no_such_image() -> None:
+    s390x = Platform.parse("linux/s390x")
+    presence = presence_of(Prepared(there=[manifest(THERE, INDEX)]), pool=registry(), platforms=(s390x,))
+    sighting = presence.look(PLACE, digest_of(INDEX))
+    assert (sighting.there, sighting.trouble) == (False, None)
+
+
+@pytest.mark.parametrize("platforms", [(), (AMD64,)], ids=str)
+def test_an_index_of_nothing_is_there_with_nothing(platforms: tuple[Platform, ...]) -> None:
+    empty = image_index()
+    presence = presence_of(Prepared(there=[manifest(THERE, empty)]), pool=registry(), platforms=platforms)
+    assert presence.look(PLACE, digest_of(empty)).there
+
+
 def test_platforms_count_in_an_index_within_an_index() -> None:
     """What is said to be an index is read at once by who can; what is not asked for is not looked at."""
     outer = image_index(INDEX, media_type=OCI_INDEX)

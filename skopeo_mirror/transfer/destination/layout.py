@@ -94,8 +94,10 @@ class LayoutDestination(StagedDestination):
             return parse_manifest(content)
 
         try:
-            manifests = descend(Descriptor(digest=digest, size=size), read, platforms)
-            blobs = (blob for manifest in manifests for blob in manifest.blobs)
+            manifests = list(descend(Descriptor(digest=digest, size=size), read, platforms))
+            blobs = [blob for manifest in manifests for blob in manifest.blobs]
+            if platforms and manifests[0].children and not blobs:
+                return False  # an index that has none of them is no image for them
             return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
         except (OSError, InvalidManifest):
             return False

@@ -242,6 +242,7 @@ def test_only_the_platforms_that_are_asked_for_have_to_be_there(destination: Lay
     assert not run.holds(place, digest, (ARM64,))
     assert not run.holds(place, digest, (AMD64, ARM64))
     assert not run.holds(place, digest)
+    assert not run.holds(place, digest, (Platform.parse("linux/s390x"),))
     blob(destination, b"layer").unlink()
     assert not again(destination).holds(place, digest, (AMD64,))
 
