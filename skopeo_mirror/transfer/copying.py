@@ -81,7 +81,7 @@ class Copier:
             step = self._settled(stage, provenance)
             if step is not None:
                 return step
-        return self.endings.again_or_fail(stage.journey, tries, stage, parts=stage.parts, why_whole=stage.why_whole)
+        return self.endings.again_or_fail(stage.journey, tries, stage)
 
     def _copy_from(self, candidates: tuple[PullSource, ...], stage: Planned, on_event: OnEvent | None) -> Provenance:
         """One run of skopeo; what it wrote is published only where it is proven who served."""

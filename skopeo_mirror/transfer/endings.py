@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.faults import PASSING, Reason, cannot_keep_schema1, is_ours, reason_of
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.elsewhere import as_told
-from skopeo_mirror.transfer.explaining import ours
+from skopeo_mirror.transfer.explaining import OF_SOME_PLATFORMS, ours
 from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished, Planned, Retry
 
@@ -90,18 +90,16 @@ class Endings:
             told.append(f"and {len(failed) - _TOLD_PARTS} more")
         head = f"{len(failed)} of the {len(parts)} images of its index" if len(parts) > 1 else "the image of its index"
         if journey.job.sources.from_layout and any(part.unread for part in failed):
-            told.append("a layout that was filled with --platform has the images for that alone: ask for the same here")
+            told.append(OF_SOME_PLATFORMS.format("ask for the same here"))
         return self.failure(journey, f"{head} could not be copied: {'; '.join(told)}", parts=parts)
 
-    def again_or_fail(self, journey: Journey, tries: Tries, stage: Look | Planned, **more: Any) -> Retry | Finished:
+    def again_or_fail(
+        self, journey: Journey, tries: Tries, stage: Look | Planned, *, advice: str = ""
+    ) -> Retry | Finished:
         """Put off an image that no candidate has served, or end it."""
         pause = None if self.stopping else tries.begin_again(random.random)
         if pause is not None:
             return Retry(stage=stage, pause=pause, why="every candidate failed")
-        return self.nobody(journey, **more)
-
-    def nobody(self, journey: Journey, **more: Any) -> Finished:
-        """End an image that no candidate has served."""
         told = nobody_served(
             journey.job.image,
             journey.job.sources,
@@ -109,7 +107,9 @@ class Endings:
             scoped=self.scoped,
             resolved=journey.digest if journey.resolved else None,
         )
-        return self.failure(journey, told, **more)
+        why_whole = stage.why_whole if isinstance(stage, Planned) else None
+        error = "; ".join(filter(None, (told, advice)))
+        return self.failure(journey, error, parts=_so_far(stage), why_whole=why_whole)
 
     def fault(self, journey: Journey, provenance: Provenance, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that failed on no candidate's side."""

@@ -19,6 +19,8 @@ NO_ROOM_FOR_SIGNATURES: Final = (
     "(--remove-signatures copies the image without these) nor those of --sign-by"
 )
 
+OF_SOME_PLATFORMS: Final = "a layout that was filled with --platform has the images for that alone; {}"
+
 
 def why_nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_out: Sequence[Skipped] = ()) -> str:
     """Say of every candidate why it did not serve, in order, each once, the last word on it counts.

@@ -10,7 +10,7 @@ from skopeo_mirror.manifest import chosen, parse_manifest
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of, refuses_credentials
 from skopeo_mirror.skopeo.provenance import Fault
 from skopeo_mirror.transfer.elsewhere import why_not
-from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, temporary_trouble
+from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, temporary_trouble
 from skopeo_mirror.transfer.plan import fetched_of, plan_of
 from skopeo_mirror.transfer.planning import whole_plan
 from skopeo_mirror.transfer.results import Status
@@ -158,7 +158,8 @@ class Looker:
             return self.endings.failure(journey, self._why_not_in_part(every, children), probe.provenance)
         plan = whole_plan(self.reader, stage, probe)
         if plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
-            return self.endings.again_or_fail(journey, stage.tries, stage)
+            advice = OF_SOME_PLATFORMS.format("dir: takes an index whole: copy to oci: or docker://") if every else ""
+            return self.endings.again_or_fail(journey, stage.tries, stage, advice=advice)
         return self._planned(stage, probe, plan)
 
     def _read(self, stage: Absent) -> Probe | None:
@@ -170,11 +171,12 @@ class Looker:
 
     def _divides(self, stage: Absent, children: Sequence[Descriptor]) -> bool:
         """Whether an index is to be copied image by image; `--sign-by` would sign an image under its digest's name."""
+        job = stage.journey.job
         return (
-            bool(self.plans or self.platforms)
+            bool(self.plans or self.platforms or job.sources.from_layout)
             and self.destination.takes_parts
             and not self.signatures.signs
-            and self.asking.is_indifferent(stage.journey.job, stage.image, [child.digest for child in children])
+            and self.asking.is_indifferent(job, stage.image, [child.digest for child in children])
         )
 
     def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Divided | Finished:
