@@ -25,7 +25,7 @@ from skopeo_mirror.skopeo.log_watcher import LogWatcher
 from skopeo_mirror.skopeo.provenance import trace
 from skopeo_mirror.skopeo.purposes import content_of
 from skopeo_mirror.skopeo.secrets import redacted
-from skopeo_mirror.skopeo.supervision import Ended, Supervision
+from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.settings import Access
     from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
 
-LARGEST_ANSWER: Final = 64 * 1024
-"""Bytes of one answer; contents do not come in answers, but through pipes."""
+LARGEST_ANSWER: Final = 16 * 1024
+"""Bytes of one answer (who gives a longer one is broken); contents do not come in answers, but through pipes."""
 
 
 class ProxyBroken(Exception):  # noqa: N818 - a state of the proxy rather than an error of the run
@@ -155,7 +155,7 @@ class ImageProxy:
 
     def _read_log(self, watcher: Watcher) -> None:
         with suppress(BlockingIOError):
-            while chunk := os.read(self._log, 65536):
+            while chunk := os.read(self._log, READ_AT_ONCE):
                 watcher.feed(chunk)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.supervision import Ended, Process, Supervision, Timeouts, supervise
+from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Process, Supervision, Timeouts, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +57,15 @@ class Listener:
     """Hears the log."""
 
     heard: bytes = b""
+    longest: int = 0
+    """Bytes that came at once."""
     gives_up: bool = False
     waits_until: float = 0.0
     at_once: Callable[[], None] = lambda: None
 
     def feed(self, chunk: bytes) -> None:
         self.heard += chunk
+        self.longest = max(self.longest, len(chunk))
         self.at_once()
 
 
@@ -126,6 +129,7 @@ def test_both_sides_are_heard_while_both_talk(talker: Talker, stopping: threadin
     output, ended = attended(talker, stopping, listener)
     talking.join()
     assert (len(output), len(listener.heard), ended) == (size, size, None)
+    assert listener.longest <= READ_AT_ONCE, "a thread's heap is in holes after larger reads"
 
 
 def test_one_side_may_end_before_the_other(talker: Talker, stopping: threading.Event) -> None:
