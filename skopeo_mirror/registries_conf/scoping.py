@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES, Mirror, Registry
-from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
+from skopeo_mirror.registries_conf.writing import document, pieces, registry_text, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -32,35 +32,37 @@ def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Refe
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Together:
-    """One registries.conf for many images; `routes` are the names of the candidates that each has there."""
+    """One registries.conf for many images, and which they are."""
 
-    text: str
-    routes: Mapping[str, tuple[str, ...]]
+    pieces: Iterator[str]
+    """Its text, which is gone once it is written."""
+    routes: frozenset[int]
+    """The hashes of the images' routes: there is one for every image, and who asks has the route at hand."""
 
     def has(self, image: Reference, candidates: Sequence[PullSource]) -> bool:
         """Whether it makes skopeo pull `image` from exactly `candidates`."""
-        return self.routes.get(image.name) == _names(candidates)
+        return _hash(image, candidates) in self.routes
 
 
 def scope_together(routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Together:
     """Render one TOML for many images, leaving out those that would need another entry than one before them."""
     tables: dict[str, Registry] = {}
-    covered: dict[str, tuple[str, ...]] = {}
+    covered: set[int] = set()
     for image, candidates in routes:
         own = _registries(image, candidates, None)
         if own and all(tables.get(prefix, table) == table for prefix, table in own.items()):
             tables |= own
-            covered[image.name] = _names(candidates)
-    return Together(text=document(map(registry_text, tables.values())), routes=covered)
+            covered.add(_hash(image, candidates))
+    return Together(pieces=pieces(map(registry_text, tables.values())), routes=frozenset(covered))
 
 
-def scope_destinations(insecure: Mapping[str, bool]) -> str:
-    """Render the TOML for reading from repositories where they are, whatever mirrors they have elsewhere.
+def scope_destinations(insecure: Mapping[str, bool]) -> Iterator[str]:
+    """Render the TOML, in pieces, for reading from repositories where they are, whatever mirrors they have elsewhere.
 
     `insecure` says of each repository whether its certificates go unverified.
     """
-    registries = [Registry(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items()]
-    return document(map(registry_text, registries))
+    registries = (Registry(prefix=name, location=name, insecure=unverified) for name, unverified in insecure.items())
+    return pieces(map(registry_text, registries))
 
 
 def credentials_from(helpers: Sequence[str]) -> str:
@@ -100,5 +102,5 @@ def _registries(image: Reference, candidates: Sequence[PullSource], writes_to: R
     return {image.name: own, **{name: table for name, table in physical.items() if name != image.name}}
 
 
-def _names(candidates: Sequence[PullSource]) -> tuple[str, ...]:
-    return tuple(candidate.reference.name for candidate in candidates)
+def _hash(image: Reference, candidates: Sequence[PullSource]) -> int:
+    return hash((image.name, *(candidate.reference.name for candidate in candidates)))

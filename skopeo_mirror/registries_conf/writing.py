@@ -10,7 +10,7 @@ from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf.model import PullFromMirror, contradictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 
@@ -47,8 +47,13 @@ def normalized(configuration: Configuration) -> str:
 
 def document(sections: Iterable[str]) -> str:
     """Return a file of the sections that are not empty, with a blank line between them."""
-    text = "\n\n".join(filter(None, sections))
-    return f"{text}\n" if text else ""
+    return "".join(pieces(sections))
+
+
+def pieces(sections: Iterable[str]) -> Iterator[str]:
+    """Yield the same file in pieces: where there are many sections, no text need hold them all."""
+    for number, section in enumerate(filter(None, sections)):
+        yield f"\n{section}\n" if number else f"{section}\n"
 
 
 def registry_text(registry: Registry) -> str:

@@ -28,7 +28,7 @@ from skopeo_mirror.skopeo.secrets import redacted
 from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Supervision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
@@ -178,12 +178,12 @@ class ManifestReading:
 class ProxyPool:
     """The skopeos of one configuration, as many as are asked at once; for all threads of a run."""
 
-    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], str]) -> None:
-        """`configuration` gives a registries.conf for all that they may be asked for; it is called once, if at all."""
+    def __init__(self, scoped: ScopedSkopeo, access: Access, configuration: Callable[[], Iterable[str]]) -> None:
+        """`configuration` gives a registries.conf, in pieces, for all that they may be asked for; once, if at all."""
         self._scoped = scoped
         self._timeouts = scoped.settings.timeouts
         self._access = access
-        self._configuration = configuration
+        self._configuration: Callable[[], Iterable[str]] | None = configuration
         self._idle: deque[ImageProxy] = deque()
         self._refused = False
         self._files = ExitStack()
@@ -245,10 +245,16 @@ class ProxyPool:
         return proxy
 
     def _configured(self) -> str:
-        """The file that all of them read, each when it is asked for its first image, and never again."""
+        """The file that all of them read, each when it is asked for its first image, and never again.
+
+        Raises OSError where it cannot be written, and ProxyBroken from then on.
+        """
         with self._writing:
             if self._file is None:
-                self._file = self._files.enter_context(self._scoped.registries_conf(self._configuration()))
+                configuration, self._configuration = self._configuration, None  # it may hold on to all images
+                if configuration is None:
+                    raise ProxyBroken("its registries.conf could not be written")
+                self._file = self._files.enter_context(self._scoped.registries_conf(configuration()))
             return str(self._file)
 
     def _read(

@@ -9,6 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from skopeo_mirror.skopeo.provenance import Attempt, Ending, Fault, Provenance, 
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
@@ -153,7 +154,7 @@ class ScopedSkopeo:
         """
         events: list[Event] = []
         with (
-            self._private_file("policy-", _POLICY) as policy,
+            self._private_file("policy-", [_POLICY]) as policy,
             tempfile.TemporaryDirectory(dir=self.directory) as nowhere,
         ):
             settings = replace(self.settings, policy=str(policy), insecure_policy=False)
@@ -232,7 +233,7 @@ class ScopedSkopeo:
         """`done_with`: last words of skopeo's with which it has done what it was asked for."""
         log = None if self.logs is None or not keeps_log else self.logs.begin()
         watcher = LogWatcher(yields=yields, on_event=on_event, copy=log)
-        with self.registries_conf(registries) as configuration:
+        with self.registries_conf([registries]) as configuration:
             run = self.skopeo.run(
                 [*self.settings.global_options(), "--registries-conf", str(configuration), *arguments],
                 watcher=watcher,
@@ -260,18 +261,18 @@ class ScopedSkopeo:
         refused = attempt.reason is Reason.UNAUTHORIZED and refused_at_ping(attempt.detail)
         return refused and bool(proxy_variables(attempt.candidate.reference.domain, self.skopeo.environment))
 
-    def registries_conf(self, registries: str) -> AbstractContextManager[Path]:
+    def registries_conf(self, registries: Iterable[str]) -> AbstractContextManager[Path]:
         """A file with these `[[registry]]` tables and the credential helpers of the configuration in force."""
-        return self._private_file("registries-", credentials_from(self.settings.credential_helpers) + registries)
+        return self._private_file("registries-", [credentials_from(self.settings.credential_helpers)], registries)
 
     @contextmanager
-    def _private_file(self, prefix: str, content: str = "") -> Iterator[Path]:
+    def _private_file(self, prefix: str, *content: Iterable[str]) -> Iterator[Path]:
         """A file that only we can read (0600), gone afterwards."""
         handle, name = tempfile.mkstemp(prefix=prefix, dir=self.directory)
         path = Path(name)
         try:
             with naming(path), os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(content)
+                file.writelines(chain.from_iterable(content))
             yield path
         finally:
             path.unlink(missing_ok=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.files import private_directory, temporary_directory
@@ -29,7 +31,7 @@ from skopeo_mirror.transfer.results import RunResult
 from skopeo_mirror.transfer.source_proxies import SourceProxies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from skopeo_mirror.platforms import Platform
@@ -76,13 +78,7 @@ def run(
     """Copy every image. Raises SkopeoMirrorError for what is found before anything is copied."""
     result, clock = unbegun(destination, settings), time.monotonic()
     policy = policy_in_force(settings.skopeo_settings, settings.skopeo)
-    jobs = prepare(requests, settings.sourcing, destination)
-    for job in jobs:
-        if job.place.warning is not None:
-            tell(Warned(text=job.place.warning))
-    captured = audit((job.pull for job in jobs), settings.dropins(), settings.skopeo_settings.credential_helpers)
-    jobs = without_captured(jobs, captured)
-    check_credentials((job.pull for job in jobs), settings.skopeo_settings, settings.skopeo.environment)
+    jobs = deque(_audited(requests, destination, settings, tell))
     with ExitStack() as stack:
         if not settings.dry_run:
             destination.open()
@@ -101,6 +97,20 @@ def run(
     return replace(result, images=tuple(images), seconds=time.monotonic() - clock, stopped=stop.why)
 
 
+def _audited(
+    requests: Iterable[ImageRequest], destination: Destination, settings: RunSettings, tell: Callable[[News], None]
+) -> Iterable[Job]:
+    """What is to be done, once nothing of this host is in the way of it. Raises SkopeoMirrorError."""
+    jobs = prepare(requests, settings.sourcing, destination)
+    for job in jobs:
+        if job.place.warning is not None:
+            tell(Warned(text=job.place.warning))
+    captured = audit((job.pull for job in jobs), settings.dropins(), settings.skopeo_settings.credential_helpers)
+    jobs = without_captured(jobs, captured)
+    check_credentials((job.pull for job in jobs), settings.skopeo_settings, settings.skopeo.environment)
+    return jobs
+
+
 def unbegun(destination: Destination, settings: RunSettings) -> RunResult:
     """The result of a run that begins now and has no images yet."""
     return RunResult(
@@ -117,7 +127,7 @@ def unbegun(destination: Destination, settings: RunSettings) -> RunResult:
 
 
 def _pipeline(
-    jobs: Sequence[Job],
+    jobs: Collection[Job],
     destination: Destination,
     settings: RunSettings,
     policy: Policy,
@@ -131,8 +141,12 @@ def _pipeline(
         settings=settings.skopeo_settings,
         logs=None if settings.log_dir is None else LogDirectory(settings.log_dir, directory),
     )
-    proxies = ProxyPool(scoped, settings.skopeo_settings.destination, lambda: _destinations(jobs, destination))
-    source_proxies = SourceProxies(scoped=scoped, sources=[job.sources for job in jobs])
+    repositories = (job.place.repository for job in jobs)
+    insecure = {one.name: not destination.verifies(one.name) for one in repositories if one is not None}
+    proxies = ProxyPool(scoped, settings.skopeo_settings.destination, partial(scope_destinations, insecure))
+    sources = [job.sources for job in jobs]
+    mirrors_only = any(one.mirrors_only for one in sources)
+    source_proxies = SourceProxies(scoped=scoped, sources=iter(sources), mirrors_only=mirrors_only)
     stack.callback(proxies.close)
     stack.callback(source_proxies.close)
     reader = ManifestReader(
@@ -159,9 +173,3 @@ def _pipeline(
         dry_run=settings.dry_run,
         platforms=settings.platforms,
     )
-
-
-def _destinations(jobs: Sequence[Job], destination: Destination) -> str:
-    """A registries.conf for asking the destination for any image of this run."""
-    names = [job.place.repository.name for job in jobs if job.place.repository is not None]
-    return scope_destinations({name: not destination.verifies(name) for name in names})

@@ -14,7 +14,7 @@ from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.scoped import Probe, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.reference import PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -27,17 +27,19 @@ LONGEST_WAIT: Final = 2.0
 
 @dataclass(kw_only=True, slots=True)
 class SourceProxies:
-    """Reads manifests by skopeos that stay; `sources` are those of all images of the run. Close it at its end."""
+    """Reads manifests by skopeos that stay. Close it at the end of the run."""
 
     scoped: ScopedSkopeo
-    sources: Sequence[Sources]
+    sources: Iterator[Sources]
+    """Those of all images of the run; they are gone once they are routed."""
+    mirrors_only: bool = False
     _together: Together | None = None
     _proxies: ProxyPool = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Have skopeos that read all routes from one file."""
-        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().text)
+        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().pieces)
 
     def take(self, media_type: str) -> bool:
         """Whether an image of an index that gives it this type is read by them.
@@ -45,8 +47,7 @@ class SourceProxies:
         To convert a Docker manifest its config is read, from wherever it says that that is: where mirrors alone may be
         asked, it must be known beforehand.
         """
-        only_mirrors = any(one.mirrors_only for one in self.sources)
-        return media_type == OCI_MANIFEST or (media_type == DOCKER_MANIFEST and not only_mirrors)
+        return media_type == OCI_MANIFEST or (media_type == DOCKER_MANIFEST and not self.mirrors_only)
 
     def know(self, image: Reference, candidates: Sequence[PullSource]) -> bool:
         """Whether they can be asked for `image`, from exactly `candidates`."""

@@ -91,7 +91,7 @@ class Making:
         environment = dict(os.environ)
         skopeo = Skopeo(path=str(self._skopeo.path), version="1.9.3", environment=environment, runs=Runs(environment))
         scoped = ScopedSkopeo(skopeo=skopeo, directory=self._directory, settings=Settings())
-        self._proxies.append(SourceProxies(scoped=scoped, sources=[sources]))
+        self._proxies.append(SourceProxies(scoped=scoped, sources=iter([sources]), mirrors_only=mirrors_only))
         reader = ManifestReader(scoped=scoped, circuits=Circuits(), retries=0, proxies=self._proxies[-1])
         return Ahead(sources=sources, reader=reader, skopeo=self._skopeo)
 

@@ -154,8 +154,9 @@ class TestTogether:
     def test_routes_each_image_as_a_file_of_its_own_would(self, tmp_path: Path) -> None:
         elsewhere = candidate(f"c.test/z/other@{D1}")
         together = scope_together([(IMAGE, [A, B, O]), (self.OTHER, [elsewhere]), (IMAGE, [A, B, O])])
-        assert self.routed(together.text, IMAGE, tmp_path) == [str(one.reference) for one in (A, B, O)]
-        assert self.routed(together.text, self.OTHER, tmp_path) == [str(elsewhere.reference)]
+        text = "".join(together.pieces)
+        assert self.routed(text, IMAGE, tmp_path) == [str(one.reference) for one in (A, B, O)]
+        assert self.routed(text, self.OTHER, tmp_path) == [str(elsewhere.reference)]
         assert together.has(IMAGE, [A, B, O])
         assert together.has(self.OTHER, [elsewhere])
 
@@ -185,10 +186,10 @@ class TestTogether:
         assert not together.has(self.OTHER, [insecure])
 
     def test_of_nothing_is_nothing(self) -> None:
-        assert scope_together([]).text == scope_destinations({}) == ""
+        assert [*scope_together([]).pieces, *scope_destinations({})] == []
 
     def test_reads_destinations_where_they_are(self, tmp_path: Path) -> None:
-        text = scope_destinations({"d.test/m/app": False, "d.test/m/other": True})
+        text = "".join(scope_destinations({"d.test/m/app": False, "d.test/m/other": True}))
         assert tomllib.loads(text)["registry"] == [
             {"prefix": "d.test/m/app", "location": "d.test/m/app"},
             {"prefix": "d.test/m/other", "location": "d.test/m/other", "insecure": True},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ from skopeo_mirror.skopeo.supervision import Ended
 from tests.values import D1, D2, candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from skopeo_mirror.skopeo.proxy_pool import ManifestReading
@@ -70,15 +71,19 @@ class Bench:
     started: list[Scripted] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
     configured: int = 0
+    disk_is_full: bool = False
 
     @classmethod
     def of(cls, directory: Path) -> Self:
         skopeo = Skopeo(path="/usr/bin/skopeo", version="1.9.3", environment={}, runs=Runs({}))
         scoped = ScopedSkopeo(skopeo=skopeo, directory=directory, settings=Settings())
 
-        def configuration() -> str:
+        def configuration() -> Iterator[str]:
             one.configured += 1
-            return "# for all of them\n"
+            yield "# for all "
+            if one.disk_is_full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            yield "of them\n"
 
         one = cls(skopeos=ProxyPool(scoped, Access(authfile="auth.json"), configuration), directory=directory)
         return one
@@ -194,3 +199,12 @@ def test_all_are_let_go(bench: Bench) -> None:
     bench.read()
     bench.skopeos.close()
     assert [one.closed for one in bench.started] == [True]
+
+
+def test_none_is_started_with_half_a_configuration(bench: Bench) -> None:
+    """It would pull from where an image is named what it has no mirrors for."""
+    bench.disk_is_full = True
+    with pytest.raises(OSError, match="No space left"):
+        bench.read()
+    assert bench.read() is None
+    assert (bench.configured, bench.started) == (1, [])
