@@ -24,7 +24,7 @@ from skopeo_mirror.transfer.stages import Abandoned, Divided, Finished, Planned,
 from skopeo_mirror.transfer.trees import Trees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from skopeo_mirror.skopeo.command import Runs
     from skopeo_mirror.transfer.jobs import Job
@@ -95,21 +95,23 @@ class Engine:
     """Those of the units that are images of an index; they follow the images' own."""
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
-    def run(self, jobs: Sequence[Job]) -> list[ImageResult]:
+    def run(self, jobs: deque[Job]) -> list[ImageResult]:
         """Bring every image to its end; the results in the order of `jobs`, also when the run was stopped.
 
+        `jobs` is emptied, so that of many images that are at their end no more is kept than their results.
         Raises what a worker raised and did not expect, after the others have ended.
         """
-        self._waiting.extend(jobs)
-        self._numbers = itertools.count(len(jobs))
+        images = len(jobs)
+        self._waiting = jobs
+        self._numbers = itertools.count(images)
         self.stop.wake = lambda: self._inbox.put(None)
         with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
             while self._has_work():
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)
                 self._take(self._next_message())
-        self._abandon_the_rest(jobs)
-        return [self._results[job.number] for job in jobs]
+        self._abandon_the_rest()
+        return [self._results[number] for number in range(images)]
 
     def _has_work(self) -> bool:
         if self._looking or self._copying:
@@ -221,13 +223,14 @@ class Engine:
             self._copying.remove(number)
             self._schedule.finished(number, arrived=arrived)
 
-    def _abandon_the_rest(self, jobs: Sequence[Job]) -> None:
+    def _abandon_the_rest(self) -> None:
         """Give every image that the stop has left on its way, or at the start, its result."""
         why = self.stop.why or "the run was stopped"
-        for job in jobs:
-            if job.number not in self._results:
-                parts = self._trees.so_far(job.number)
-                self._end(job, self.pipeline.abandon(job, self._journeys.get(job.number), why, parts))
+        begun = [journey.job for journey in self._journeys.values()]
+        left = [job for job in (*begun, *self._waiting) if job.of is None]
+        for job in sorted(left, key=lambda job: job.number):
+            parts = self._trees.so_far(job.number)
+            self._end(job, self.pipeline.abandon(job, self._journeys.get(job.number), why, parts))
 
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result

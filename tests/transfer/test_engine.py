@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,7 @@ from skopeo_mirror.skopeo.debuglog import Requested, Tried
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.engine import AHEAD, Engine, Stop
 from skopeo_mirror.transfer.failover import Tries
+from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.news import Copying, News, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.stages import Begun, Finished, Journey, Planned, Retry, Step
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from skopeo_mirror.skopeo.debuglog import Event
-    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.pipeline import Pipeline
     from skopeo_mirror.transfer.stages import Look
 
@@ -161,8 +162,8 @@ class Heard:
         return kinds
 
 
-def jobs_for(count: int) -> list[Job]:
-    return [job(f"prod.test/app:{number}", number, f"docker://d.test/app:{number}") for number in range(count)]
+def jobs_for(count: int) -> deque[Job]:
+    return deque(job(f"prod.test/app:{number}", number, f"docker://d.test/app:{number}") for number in range(count))
 
 
 def run(script: Script, count: int, *, jobs: int = 1, fail_fast: bool = False, stop: Stop | None = None) -> Heard:
@@ -338,6 +339,18 @@ def test_the_news_are_told_on_the_calling_thread() -> None:
 
     Engine(pipeline=cast("Pipeline", Script()), jobs=4, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(8))
     assert threads == {threading.current_thread()}
+
+
+def test_of_an_image_at_its_end_only_its_result_is_kept() -> None:
+    """A run of many images takes no more memory for what is done than for what is told of it."""
+    kept: list[int] = []
+
+    def tell(news: News) -> None:
+        if isinstance(news, Settled):
+            kept.append(sum(isinstance(one, Job) for one in gc.get_objects()))
+
+    Engine(pipeline=cast("Pipeline", Script()), jobs=1, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(100))
+    assert kept[0] - kept[-1] > 90
 
 
 def test_a_failure_stops_nobody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def pinned(content: bytes, name: str = "prod.test/app") -> str:
 def bring(bench: Rig, *images: str, fail_fast: bool = False) -> tuple[list[ImageResult], Engine]:
     """The results of a run, and the engine."""
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(image)) for image in images]
-    jobs = prepare(requests, bench.sourcing, bench.destination)
+    jobs = deque(prepare(requests, bench.sourcing, bench.destination))
     stop = Stop(runs=Runs({}))
     engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None, fail_fast=fail_fast)
     return engine.run(jobs), engine
@@ -131,7 +132,7 @@ def test_what_has_come_is_told_of_an_index_that_the_stop_has_left() -> None:
     stop = Stop(runs=Runs({}))
     bench.skopeo.on_copy = lambda: stop.finish("enough was seen")
     engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None)
-    [result] = engine.run(prepare(requests, bench.sourcing, bench.destination))
+    [result] = engine.run(deque(prepare(requests, bench.sourcing, bench.destination)))
     assert (result.status, result.error) == (Status.FAILED, "not copied: enough was seen")
     assert [part.status for part in result.parts] == [Status.COPIED]
 
@@ -157,7 +158,7 @@ def test_an_index_in_an_index_comes_in_pieces_too() -> None:
 def test_the_news_are_of_images_and_not_of_their_parts() -> None:
     bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
-    jobs = prepare(requests, bench.sourcing, bench.destination)
+    jobs = deque(prepare(requests, bench.sourcing, bench.destination))
     news: list[object] = []
     Engine(pipeline=bench.pipeline, jobs=1, stop=Stop(runs=Runs({})), tell=news.append).run(jobs)
     assert {one.job.number for one in news} == {0}  # type: ignore[attr-defined]
