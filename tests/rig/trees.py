@@ -1,0 +1,94 @@
+"""What the tests on indexes share: the parts in a report, what a source was asked for, and the skopeos that ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from .faulty import FaultyRegistry
+    from .images import Image
+    from .program import Program
+    from .registry import Registry
+
+
+def parts_of(image: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parts of an image of a report by their digests, each of which is there once."""
+    parts = {part["digest"]: part for part in image.get("parts", [])}
+    assert len(parts) == len(image.get("parts", []))
+    return parts
+
+
+def part_statuses(image: dict[str, Any]) -> dict[str, str]:
+    """Return the status of each part by its digest."""
+    return {digest: part["status"] for digest, part in parts_of(image).items()}
+
+
+def digests_of(images: Iterable[Image]) -> set[str]:
+    """Return the digests of images."""
+    return {image.digest for image in images}
+
+
+def blobs_of(*images: Image) -> dict[str, bytes]:
+    """Return the blobs of images, each once."""
+    return {digest: blob for image in images for digest, blob in image.blobs.items()}
+
+
+def weight_of(*images: Image) -> int:
+    """Return the bytes of images, of the indexes among them with all that is in them, each content once."""
+    manifests = {part.digest: part.manifest for image in images for part in image.walk()}
+    return sum(map(len, (manifests | blobs_of(*images)).values()))
+
+
+def pulled(registry: Registry | FaultyRegistry) -> list[str]:
+    """Return the digests of the blobs that a registry has given, sorted, each as often as it gave it."""
+    return sorted(
+        request.path.rpartition("/")[2]
+        for request in registry.requests()
+        if request.method == "GET" and "/blobs/" in request.path and request.status == 200
+    )
+
+
+def pulled_layers(registry: Registry | FaultyRegistry, *images: Image) -> list[str]:
+    """Return the same of layers alone: skopeo reads a Docker image's config also to tell what the image consists of."""
+    configs = {part.config_digest for image in images for part in image.walk()}
+    return [digest for digest in pulled(registry) if digest not in configs]
+
+
+def layers_of(*images: Image) -> list[str]:
+    """Return the digests of the layers of images, sorted, each once."""
+    return sorted(blobs_of(*images).keys() - {part.config_digest for image in images for part in image.walk()})
+
+
+def pulled_bytes(registry: Registry | FaultyRegistry) -> int:
+    """Return the bytes of the blobs that a registry has given."""
+    return sum(request.size for request in registry.requests() if request.method == "GET" and "/blobs/" in request.path)
+
+
+def holds_tree(registry: Registry | FaultyRegistry, repository: str, tag: str, image: Image) -> bool:
+    """Tell whether a registry has the image under its tag, and all that is in it by digest."""
+    return (
+        registry.manifest(repository, tag) == image.manifest
+        and all(registry.manifest(repository, part.digest) == part.manifest for part in image.walk())
+        and all(registry.blob(repository, digest) == blob for digest, blob in image.blobs.items())
+    )
+
+
+class Noting:
+    """The real skopeo behind a script that notes the arguments of each run, and that can hold runs back."""
+
+    def __init__(self, program: Program, *, holds: str | None = None, then: str = "sleep 1000") -> None:
+        """A run with `holds` among its arguments does `then` before anything else."""
+        self._noted = program.directory / "noted"
+        self.path: Path = program.directory / "noting"
+        held = f'case " $* " in *{holds}*) {then};; esac\n' if holds else ""
+        script = f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{self._noted}"\n{held}exec skopeo "$@"\n'
+        self.path.write_text(script, encoding="utf-8")
+        self.path.chmod(0o755)
+
+    def copies(self) -> list[str]:
+        """Return the arguments of each copy so far, in order."""
+        noted = self._noted.read_text(encoding="utf-8").splitlines() if self._noted.exists() else []
+        return [arguments for arguments in noted if " copy " in f" {arguments} "]
