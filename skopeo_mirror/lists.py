@@ -66,7 +66,8 @@ def _listed(text: str) -> ImageRequest:
     if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", text):
         # docker/reference would take it for the image docker.io/library/sha256 with a tag.
         raise InvalidReference(f"{shown(text)} is a digest without a name; write HOST/PATH@DIGEST")
-    return ImageRequest(text=text, reference=tagged(Reference.parse(text)))
+    reference = tagged(Reference.parse(text))
+    return ImageRequest(text=None if text == str(reference) else text, reference=reference)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Self
 
 from skopeo_mirror.errors import InvalidReference
@@ -45,7 +46,7 @@ class Digest:
             raise InvalidReference(
                 f"{shown(text)} is no digest: {algorithm} needs {_HEX_DIGITS[algorithm]} lower case hex digits"
             )
-        return cls(algorithm=algorithm, hex=digits)
+        return cls(algorithm=intern(algorithm), hex=digits)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
@@ -100,7 +101,8 @@ class Reference:
                 f"more than {NAME_LIMIT}"
             )
         digest = None if match["digest"] is None else Digest.parse(match["digest"])
-        return cls(domain=match["domain"] or "", path=match["path"], tag=match["tag"], digest=digest)
+        domain = intern(match["domain"] or "")  # of all the images of a list there are few
+        return cls(domain=domain, path=match["path"], tag=match["tag"], digest=digest)
 
     @property
     def name(self) -> str:

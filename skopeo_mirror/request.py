@@ -28,7 +28,7 @@ class ImageRequest:
 
     reference: Reference
     text: str | None = None
-    """As it was written, where that is known."""
+    """As it was written, where that is known and more than its reference says."""
     destination: str | None = None
     """A destination of its own, as mapping.txt has it."""
     named: Reference | None = None

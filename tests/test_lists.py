@@ -63,7 +63,12 @@ def test_arguments_come_before_files_each_image_once(tmp_path: Path) -> None:
 
 def test_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a.test/b:1\n")))
-    assert [one.text for one in read_images([], ["-"])] == ["a.test/b:1"]
+    assert [str(one.reference) for one in read_images([], ["-"])] == ["a.test/b:1"]
+
+
+def test_keeps_how_an_image_was_written_where_that_is_not_its_reference() -> None:
+    found = read_images(["a.test/b:1", "docker://a.test/c:1", "d"], [])
+    assert [one.text for one in found] == [None, "docker://a.test/c:1", "d"]
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,12 @@ def test_a_message_shows_neither_passwords_nor_novels() -> None:
     assert "secret" not in shown("https://user:secret@m.test/x")
     assert shown(f"quay.io/a:t@{D256}") == f"'quay.io/a:t@{D256}'"
     assert len(shown("x" * 70000)) < 300
+
+
+def test_many_images_share_the_words_that_are_few() -> None:
+    """A list can have thousands from one registry, each with its digest."""
+    one, other = (Reference.parse(f"registry.example.com/app-{digit}@sha256:{digit * 64}") for digit in "12")
+    assert one.domain is other.domain
+    assert one.digest is not None
+    assert other.digest is not None
+    assert one.digest.algorithm is other.digest.algorithm
