@@ -37,6 +37,8 @@ class LogWatcher(Watcher):
         self._yields = yields
         self._on_event = on_event
         self._copy = copy
+        self._limit: Waiting | None = None
+        """What the run was ended for."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
@@ -46,7 +48,8 @@ class LogWatcher(Watcher):
         for event in self.reader.feed(chunk, now):
             if isinstance(event, Waiting):
                 self.waits_until = now + event.seconds
-                self.gives_up = self._yields
+                if self._yields:
+                    self.gives_up, self._limit = True, self._limit or event
             if self._on_event is not None:
                 self._on_event(event)
 
@@ -64,8 +67,8 @@ class LogWatcher(Watcher):
         return Ending(at=now, status=status, reason=reason, complaint=f"{complaint}; skopeo was at: {self.last_seen()}")
 
     def last_seen(self) -> str:
-        """What skopeo was at, in words."""
-        for event in reversed(self.reader.events):
+        """What skopeo was at, in words; other layers go on while one is told to wait."""
+        for event in reversed(self.reader.events) if self._limit is None else [self._limit]:
             match event:
                 case Requested(method=method, url=url):
                     return f"{method} {url.partition('?')[0]}"

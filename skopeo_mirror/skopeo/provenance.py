@@ -217,6 +217,8 @@ class _Walk:
     local: str | None = None
     """An error that is this machine's."""
     retry_after: float = 0.0
+    limited_by: str = ""
+    """The host whose rate limit was met last."""
 
     def step(self, event: Event) -> None:
         """Take the next event."""
@@ -225,8 +227,8 @@ class _Walk:
                 self._turn(event)
             case Requested():
                 self.requests.append(event)
-            case Waiting(seconds=seconds):
-                self.retry_after = seconds
+            case Waiting(url=url, seconds=seconds):
+                self.retry_after, self.limited_by = seconds, split_url(url).netloc
             case Died():
                 self.died = event
             case Gap():
@@ -289,7 +291,8 @@ class _Walk:
                 return self._so_far()
             side = Reason.DESTINATION if by_itself and blames_destination(error) else reason
             return replace(self._so_far(), fault=self._fault(side, error))
-        if not limited and (blames_destination(error) if by_itself else self._destination_owes_an_answer()):
+        blamed = blames_destination(error) if by_itself else self._destination_owes_an_answer(reason)
+        if blamed and not limited:
             self._fail(self.current, Stage.WRITE, Reason.DESTINATION, error, ending.at)
             return replace(self._so_far(), fault=self._fault(Reason.DESTINATION, error))
         waits_for_manifest = isinstance(self.last, Requested | Waiting) and "/manifests/" in self.last.url
@@ -338,9 +341,14 @@ class _Walk:
         )
         return Fault(reason=reason, detail=error, unreachable=to_it and connection_lost(error))
 
-    def _destination_owes_an_answer(self) -> bool:
-        """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that."""
+    def _destination_owes_an_answer(self, ended_for: Reason | None) -> bool:
+        """Whether an upload was announced (POST) and never begun (PATCH): nothing of the source is in that.
+
+        But for a run that was ended for a source's rate limit: other layers of the image are on their way meanwhile.
+        """
         if self.destination is None:
+            return False
+        if ended_for is Reason.RATE_LIMITED and self.limited_by != host_of(self.destination):
             return False
         uploads = f"{host_of(self.destination)}/v2/{self.destination.path}/blobs/uploads/"
         asked = [event for event in self.requests if uploads in event.url and "mount=" not in event.url]

@@ -57,3 +57,10 @@ def test_says_in_words_where_skopeo_was(log: bytes, words: str) -> None:
     watcher.feed(log)
     watcher.close()
     assert watcher.last_seen() == words
+
+
+def test_says_what_it_gave_up_for_though_other_layers_went_on() -> None:
+    watcher = LogWatcher(yields=True)
+    watcher.feed(LIMITED + b'time="x" level=debug msg="POST http://d.test/v2/x/blobs/uploads/"\n')
+    watcher.close()
+    assert watcher.last_seen() == "waiting out a rate limit of http://a.test/v2/x/manifests/v1"

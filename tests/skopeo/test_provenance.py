@@ -584,6 +584,15 @@ def test_a_run_that_was_ended_at_a_rate_limit_has_yielded() -> None:
     assert found.retry_after == 2.0
 
 
+@pytest.mark.parametrize("theirs", [pytest.param(False, id="the-sources"), pytest.param(True, id="the-destinations")])
+def test_a_rate_limit_is_of_whoever_said_so_whatever_other_layers_were_at(theirs: bool) -> None:
+    waiting = Waiting(at=0.0, url=ANNOUNCED.url if theirs else BLOB_OF_A.url, seconds=2.0)
+    ending = Ending(at=9.0, status=SIGNALLED, reason=Reason.RATE_LIMITED, complaint="too many requests")
+    found = traced(tried(A.reference), MANIFEST_OF_A, BLOB_OF_A, waiting, ANNOUNCED, ending=ending)
+    assert (found.fault is not None) is theirs
+    assert [one.reason for one in found.attempts] == [Reason.DESTINATION if theirs else Reason.RATE_LIMITED]
+
+
 def test_status_0_of_a_run_that_was_ended_is_no_success() -> None:
     ending = Ending(at=9.0, status=0, reason=Reason.TIMEOUT, complaint="not done after 1 s")
     assert traced(tried(A.reference), MANIFEST_OF_A, ending=ending).server is None
