@@ -199,7 +199,10 @@ class Engine:
         """Have the images of an index brought, before anything else is begun."""
         self._looking.discard(index.journey.job.number)
         units = [self.pipeline.part(index, child, next(self._numbers)) for child in index.children]
-        self._waiting.extendleft(reversed(self._trees.divide(index, units)))
+        if units:
+            self._waiting.extendleft(reversed(self._trees.divide(index, units)))
+        else:
+            self._take(self.pipeline.assemble(index, ()))
 
     def _finish(self, done: Finished) -> None:
         job, result = done.journey.job, done.result

@@ -9,8 +9,10 @@ from skopeo_mirror.errors import words_of
 from skopeo_mirror.skopeo.provenance import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from skopeo_mirror.manifest import Descriptor
+    from skopeo_mirror.platforms import Platform
     from skopeo_mirror.registries_conf.routing import Skipped
     from skopeo_mirror.skopeo.provenance import Attempt
 
@@ -36,6 +38,13 @@ def why_nobody_served(attempts: Sequence[Attempt], mirrors_only: bool, *, left_o
     else:
         told = f"no mirror served it (--mirrors-only): {told}" if mirrors_only else f"no candidate served it: {told}"
     return "; ".join(filter(None, [told, others]))
+
+
+def has_none(asked: Sequence[Platform], children: Iterable[Descriptor]) -> str:
+    """An index none of whose images is for a platform that was asked for."""
+    has = dict.fromkeys(str(child.platform) for child in children if child.about is None and child.platform)
+    told = ", ".join(has) or "none that names a platform"
+    return f"its index has no image for {' or '.join(map(str, asked))}: it has {told}"
 
 
 def rejected_by(policy: str | None, attempt: Attempt) -> str:

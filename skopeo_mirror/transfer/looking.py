@@ -10,7 +10,7 @@ from skopeo_mirror.manifest import chosen, parse_manifest
 from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of, refuses_credentials
 from skopeo_mirror.skopeo.provenance import Fault
 from skopeo_mirror.transfer.elsewhere import why_not
-from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, temporary_trouble
+from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, has_none, temporary_trouble
 from skopeo_mirror.transfer.plan import fetched_of, plan_of
 from skopeo_mirror.transfer.planning import whole_plan
 from skopeo_mirror.transfer.results import Status
@@ -152,10 +152,12 @@ class Looker:
             return self.endings.failure(journey, said, probe.provenance)
         every = parse_manifest(probe.manifest).children
         children = tuple({child.digest: child for child in chosen(every, self.platforms)}.values())
-        if children and self._divides(stage, children):
+        comes_alone = part is not None and bool(self.platforms and every)  # with what is for others in it, too
+        if (children or comes_alone) and self._divides(stage, children):
             return self._divided(stage, probe, children)
         if self.platforms and every:
-            return self.endings.failure(journey, self._why_not_in_part(every, children), probe.provenance)
+            why = self._why_together() if children else has_none(self.platforms, every)
+            return self.endings.failure(journey, why, probe.provenance)
         plan = whole_plan(self.reader, stage, probe)
         if plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
             advice = OF_SOME_PLATFORMS.format("dir: takes an index whole: copy to oci: or docker://") if every else ""
@@ -193,17 +195,13 @@ class Looker:
             children=children,
         )
 
-    def _why_not_in_part(self, every: Sequence[Descriptor], children: Sequence[Descriptor]) -> str:
-        """Why what --platform asks for cannot be had of an index."""
-        if children:
-            who = "--sign-by" if self.signatures.signs else f"the signature policy ({self.asking.policy.file})"
-            return (
-                f"{who} has a say in the images of its index, and so they are copied together or not at all: "
-                "--platform cannot choose among them"
-            )
-        asked = " or ".join(map(str, self.platforms))
-        has = dict.fromkeys(str(child.platform) for child in every if child.about is None and child.platform)
-        return f"its index has no image for {asked}: it has {', '.join(has) or 'none that names a platform'}"
+    def _why_together(self) -> str:
+        """Why --platform cannot choose among the images of an index."""
+        who = "--sign-by" if self.signatures.signs else f"the signature policy ({self.asking.policy.file})"
+        return (
+            f"{who} has a say in the images of its index, and so they are copied together or not at all: --platform "
+            "cannot choose among them"
+        )
 
     def _planned(self, stage: Absent, probe: Probe, plan: Plan | None) -> Planned | Finished:
         """An image that is to be copied as one, or, under a dry run, would be."""

@@ -16,6 +16,7 @@ from skopeo_mirror.skopeo.purposes import content_of, repository_of
 from skopeo_mirror.transfer.asking import Asking
 from skopeo_mirror.transfer.copying import Copier
 from skopeo_mirror.transfer.endings import Endings, name_of
+from skopeo_mirror.transfer.explaining import has_none
 from skopeo_mirror.transfer.failover import Rounds
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.looking import Looker
@@ -108,6 +109,8 @@ class Pipeline:
     def assemble(self, index: Divided, parts: Sequence[Finished]) -> Planned | Finished:
         """What comes after the images of an index, in its order, now that they are all at their end."""
         failed = [part for part in parts if part.result.error is not None]
+        if not failed and self.platforms and index.journey.job.of is None and not any(map(_has_image, parts)):
+            return self._endings.failure(index.journey, has_none(self.platforms, index.children), parts=parts)
         if not failed:
             if self.dry_run:
                 return self._endings.success(index.journey, Status.WOULD_COPY, index.proof, index.plan, parts=parts)
@@ -134,3 +137,9 @@ class Pipeline:
         if asked is None or asked.repository != repository_of(repository):
             return frozenset()
         return plan.layers.get(asked.name, frozenset())
+
+
+def _has_image(part: Finished) -> bool:
+    """Whether there is an image in it, or only an index that has none for the platforms that are asked for."""
+    found, result = part.journey.job.part, part.result
+    return found is None or not found.is_index or bool(result.parts) or result.status is Status.PRESENT

@@ -253,6 +253,7 @@ def rig(
     dry_run: bool = False,
     mirrors_only: bool = False,
     captured: dict[str, str] | None = None,
+    platforms: tuple[Platform, ...] = (),
 ) -> Rig:
     """A pipeline for which skopeo's copies and probes turn out like this."""
     skopeo = Prepared(copies=list(copies), probes=list(probes), there=list(there))
@@ -267,6 +268,7 @@ def rig(
             signatures=SignatureComparison(reader=reader, presence=presence),
             plans=plans,
             dry_run=dry_run,
+            platforms=platforms,
         ),
         skopeo=skopeo,
         destination=destination,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.manifest import OCI_INDEX, digest_of
+from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason, Stage
@@ -17,7 +18,7 @@ from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import Status
 from tests.transfer.pipelines import A, B, O, manifest, no_manifest, rig
-from tests.values import failed, image_index, image_manifest, run_of, served
+from tests.values import failed, image_index, image_manifest, index_by_platform, run_of, served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,11 @@ def bring(bench: Rig, *images: str, fail_fast: bool = False) -> tuple[list[Image
     return engine.run(jobs), engine
 
 
-def bench_of(copies: Sequence[Provenance], probes: Sequence[Probe], *, dry_run: bool = False) -> Rig:
-    return rig(*copies, probes=probes, plans=True, dry_run=dry_run)
+def bench_of(
+    copies: Sequence[Provenance], probes: Sequence[Probe], *, dry_run: bool = False, platforms: Sequence[str] = ()
+) -> Rig:
+    asked = tuple(Platform.parse(one) for one in platforms)
+    return rig(*copies, probes=probes, plans=True, dry_run=dry_run, platforms=asked)
 
 
 def test_the_index_follows_its_images_under_its_name() -> None:
@@ -153,6 +157,43 @@ def test_an_index_in_an_index_comes_in_pieces_too() -> None:
     assert [part.digest for part in result.parts] == [digest_of(one) for one in (ONE, TWO, INDEX, THREE)]
     assert result.bytes == sum(map(len, (outer, INDEX, ONE, TWO, THREE)))
     assert [part.bytes for part in result.parts] == [len(one) for one in (ONE, TWO, INDEX, THREE)]
+
+
+def test_only_the_images_for_a_platform_come() -> None:
+    index = index_by_platform({"linux/amd64": ONE, "linux/arm64": TWO})
+    probes = [manifest(A, index), manifest(A, TWO)]
+    bench = bench_of([run_of(served(A))] * 2, probes, platforms=["linux/arm64"])
+    [result], _ = bring(bench, pinned(index))
+    assert (result.status, [str(part.platform) for part in result.parts]) == (Status.COPIED, ["linux/arm64"])
+
+
+def test_an_index_without_an_image_for_a_platform_fails_and_says_what_it_has() -> None:
+    index = index_by_platform({"linux/amd64": ONE, "linux/arm64": TWO})
+    bench = bench_of([], [manifest(A, index)], platforms=["linux/s390x", "linux/ppc64le"])
+    [result], _ = bring(bench, pinned(index))
+    said = "its index has no image for linux/s390x or linux/ppc64le: it has linux/amd64, linux/arm64"
+    assert (result.status, result.error) == (Status.FAILED, said)
+
+
+def inner(**platforms: bytes) -> bytes:
+    return index_by_platform({f"linux/{architecture}": content for architecture, content in platforms.items()})
+
+
+def test_an_inner_index_that_has_nothing_for_a_platform_comes_alone() -> None:
+    here, there = inner(amd64=ONE), inner(s390x=TWO)
+    outer = image_index(here, there, media_type=OCI_INDEX)
+    probes = [manifest(A, content) for content in (outer, here, ONE, there)]
+    [result], _ = bring(bench_of([run_of(served(A))] * 4, probes, platforms=["linux/amd64"]), pinned(outer))
+    assert result.status is Status.COPIED
+    assert [part.digest for part in result.parts] == [digest_of(one) for one in (ONE, here, there)]
+
+
+def test_inner_indexes_that_all_have_nothing_are_no_image() -> None:
+    there = inner(s390x=TWO)
+    outer = image_index(there, media_type=OCI_INDEX)
+    bench = bench_of([run_of(served(A))], [manifest(A, outer), manifest(A, there)], platforms=["linux/amd64"])
+    [result], _ = bring(bench, pinned(outer))
+    assert "its index has no image for linux/amd64" in (result.error or "")
 
 
 def test_the_news_are_of_images_and_not_of_their_parts() -> None:
