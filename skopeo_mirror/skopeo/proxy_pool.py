@@ -43,6 +43,10 @@ LARGEST_ANSWER: Final = 16 * 1024
 """Bytes of one answer (who gives a longer one is broken); contents do not come in answers, but through pipes."""
 
 
+WORTH_WAITING: Final = 0.02
+"""Seconds that those that are busy are waited for before another is started: that costs 10 ms of CPU, and memory."""
+
+
 class ProxyBroken(Exception):  # noqa: N818 - a state of the proxy rather than an error of the run
     """A proxy that does not start, that ended, or that does not speak the protocol."""
 
@@ -185,10 +189,12 @@ class ProxyPool:
         self._access = access
         self._configuration: Callable[[], Iterable[str]] | None = configuration
         self._idle: deque[ImageProxy] = deque()
+        self._changed = threading.Condition()
+        self._count = 0
+        self._starting = False
         self._refused = False
         self._files = ExitStack()
         self._file: Path | None = None
-        self._writing = threading.Lock()
 
     def read(
         self, image: Reference, candidates: Sequence[PullSource], *, yields: bool = False, with_config: bool = False
@@ -198,22 +204,20 @@ class ProxyPool:
         With `yields` the question is given up at the first rate limit; `with_config`: of a Docker image its config is
         read, too. None where no skopeo stays to be asked.
         """
-        if self._refused:
-            return None
-        try:
-            proxy = self._take()
-        except ProxyBroken:
-            self._refused = True
+        proxy = self._take()
+        if proxy is None:
             return None
         try:
             reading = self._read(proxy, image, candidates, yields=yields, with_config=with_config)
         except ProxyBroken:
-            proxy.close()
+            self._drop(proxy)
             return None
         if reading.ended:
-            proxy.close()
+            self._drop(proxy)
         else:
-            self._idle.append(proxy)
+            with self._changed:
+                self._idle.append(proxy)
+                self._changed.notify()
         return reading
 
     def close(self) -> None:
@@ -222,13 +226,37 @@ class ProxyPool:
             self._idle.pop().close()
         self._files.close()
 
-    def _take(self) -> ImageProxy:
-        """One that is idle, else a new one. Raises ProxyBroken.
+    def _take(self) -> ImageProxy | None:
+        """One that is idle, or becomes so right away, else a new one, once no other is being started.
+
+        None where none stays.
+        """
+        with self._changed:
+            if self._count:
+                self._changed.wait_for(lambda: self._idle, WORTH_WAITING)
+            self._changed.wait_for(lambda: self._idle or not self._starting)
+            if self._idle:
+                return self._idle.pop()
+            if self._refused:
+                return None
+            self._starting = True
+        proxy = None
+        try:
+            proxy = self._start()
+        except ProxyBroken:
+            self._refused = True
+        finally:
+            with self._changed:
+                self._starting = False
+                self._count += proxy is not None
+                self._changed.notify_all()
+        return proxy
+
+    def _start(self) -> ImageProxy:
+        """A new one. Raises ProxyBroken.
 
         A signature policy does not matter to what is only looked at; `skopeo inspect --raw` does not read it either.
         """
-        with suppress(IndexError):
-            return self._idle.pop()
         proxy = ImageProxy(
             self._scoped.skopeo,
             [
@@ -244,18 +272,23 @@ class ProxyPool:
             stack.pop_all()
         return proxy
 
+    def _drop(self, proxy: ImageProxy) -> None:
+        """Let one go that can be asked nothing more."""
+        proxy.close()
+        with self._changed:
+            self._count -= 1
+
     def _configured(self) -> str:
         """The file that all of them read, each when it is asked for its first image, and never again.
 
         Raises OSError where it cannot be written, and ProxyBroken from then on.
         """
-        with self._writing:
-            if self._file is None:
-                configuration, self._configuration = self._configuration, None  # it may hold on to all images
-                if configuration is None:
-                    raise ProxyBroken("its registries.conf could not be written")
-                self._file = self._files.enter_context(self._scoped.registries_conf(configuration()))
-            return str(self._file)
+        if self._file is None:
+            configuration, self._configuration = self._configuration, None  # it may hold on to all images
+            if configuration is None:
+                raise ProxyBroken("its registries.conf could not be written")
+            self._file = self._files.enter_context(self._scoped.registries_conf(configuration()))
+        return str(self._file)
 
     def _read(
         self,
