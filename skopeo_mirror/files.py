@@ -139,25 +139,27 @@ def private_directory(parent: Path) -> Iterator[Path]:
         os.close(held)
 
 
-def write_atomically(path: Path, content: bytes, *, via: Path | None = None) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes], *, via: Path | None = None) -> None:
     """Write a file so that readers see the old one or the new one, whole, also after a crash.
 
-    What is no regular file (/dev/stdout, a FIFO) is written to directly; of a link the target is replaced, but of none
-    that a stranger may have planted. `via` is a directory on the same file system for the unfinished file (default:
-    beside it); one that a killed run has left is cleared by the next. Raises OSError, which names the file.
+    `content` can come in pieces. What is no regular file (/dev/stdout, a FIFO) is written to directly; of a link the
+    target is replaced, but of none that a stranger may have planted. `via` is a directory on the same file system for
+    the unfinished file (default: beside it); one that a killed run has left is cleared by the next. Raises OSError,
+    which names the file.
     """
+    pieces = (content,) if isinstance(content, bytes) else content
     with naming(path):
         check_link(path)
         if path.exists() and not path.is_file():
             with path.open("ab") as stream:
-                stream.write(content)
+                stream.writelines(pieces)
             return
         path = path.resolve()
         handle, name = _unfinished(via or path.parent, path.name)
         try:
             with os.fdopen(handle, "wb") as file:
                 _keep_mode(path, file.fileno())
-                file.write(content)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
                 name.replace(path)

@@ -43,6 +43,11 @@ def test_writes_a_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"report.json": b"new"}
 
 
+def test_writes_a_file_in_pieces(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "report.json", iter([b"n", b"", b"ew"]))
+    assert (tmp_path / "report.json").read_bytes() == b"new"
+
+
 def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "any").write_bytes(b"")
     write_atomically(tmp_path / "report.json", b"new")

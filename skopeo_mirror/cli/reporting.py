@@ -18,7 +18,7 @@ from skopeo_mirror.cli.help import Command
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError, words_of
 from skopeo_mirror.files import check_link, write_atomically
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.report import report_text
+from skopeo_mirror.output.report import report_pieces, report_text
 from skopeo_mirror.output.text import list_line
 from skopeo_mirror.signals import Signalled
 from skopeo_mirror.transfer.news import Settled
@@ -76,7 +76,7 @@ class Account:
         if not self.told:
             self.end(why)
             if self.json and isinstance(error, CatalogUnavailable | Signalled):  # it was no mistake of the caller's
-                Console().result(self._text(why).rstrip("\n"))
+                Console().result(report_text(self._broken_off(why)).rstrip("\n"))
         if isinstance(error, OSError) and self._finished:
             raise RunBroken(why) from error
 
@@ -84,15 +84,15 @@ class Account:
         """Write that the run was stopped, and why."""
         try:
             if self.report is not None:
-                write_atomically(self.report, self._text(why).encode())
+                write_atomically(self.report, map(str.encode, report_pieces(self._broken_off(why))))
             if self.failed_images is not None:
                 self._write_failed(self.failed_images)
         except OSError as error:
             if error.filename is not None and error.filename not in why and os.path.lexists(error.filename):
                 Console().warning(f"{error.filename}: cannot be written: {error.strerror}; it is of an earlier run")
 
-    def _text(self, why: str) -> str:
-        return report_text(replace(self.result, images=tuple(self._finished), stopped=why))
+    def _broken_off(self, why: str) -> RunResult:
+        return replace(self.result, images=tuple(self._finished), stopped=why)
 
     def _write_failed(self, failed_images: Path) -> None:
         """Write what was asked for and is not done; no file where nobody knows: an empty one says that all is well."""

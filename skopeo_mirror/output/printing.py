@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import RunBroken
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.progress import Display, on_terminal
-from skopeo_mirror.output.report import report_text
+from skopeo_mirror.output.report import report_pieces, report_text
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, list_line, whole_note
 from skopeo_mirror.transfer.news import Noted, Retrying, Settled, Warned
@@ -69,17 +69,16 @@ class Printer:
 
     def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
-        text = report_text(run) if self.json or report is not None else ""
-        failed = "".join(list_line(image.request) for image in run.images if image.status is Status.FAILED)
+        failed = (list_line(image.request) for image in run.images if image.status is Status.FAILED)
         broken = []
-        for file, content in ((report, text), (failed_images, failed)):
+        for file, pieces in ((report, report_pieces(run)), (failed_images, failed)):
             if file is not None:
                 try:
-                    write_atomically(file, content.encode())
+                    write_atomically(file, map(str.encode, pieces))
                 except OSError as error:
                     broken.append(f"{error.filename}: cannot be written: {error.strerror}")
         if self.json:
-            self.console.result(text.rstrip("\n"))
+            self.console.result(report_text(run).rstrip("\n"))
         names = None if failed_images is None else str(failed_images)
         for line in summary_lines(run, bars=self._display is not None, failed_images=names):
             self.console.note(line)

@@ -12,6 +12,8 @@ from skopeo_mirror.output.tally import Location, Tally
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.transfer.results import ImageResult, PartResult, RunResult
@@ -21,6 +23,25 @@ SCHEMA: Final = "skopeo-mirror/report/v1"
 
 def report_document(run: RunResult) -> dict[str, Any]:
     """The document, in the order in which people read it."""
+    return _head(run) | {"images": [_image(image) for image in run.images]}
+
+
+def report_text(run: RunResult) -> str:
+    """The document as text, ASCII only, with a newline at the end."""
+    return "".join(report_pieces(run))
+
+
+def report_pieces(run: RunResult) -> Iterator[str]:
+    """Yield the same text in pieces: a document of many images takes several times the memory of their results."""
+    yield json.dumps(_head(run), indent=2).removesuffix("\n}") + ',\n  "images": ['
+    for number, image in enumerate(run.images):
+        text = f"\n{json.dumps(_image(image), indent=2)}".replace("\n", "\n    ")
+        yield f",{text}" if number else text
+    yield "\n  ]\n}\n" if run.images else "]\n}\n"
+
+
+def _head(run: RunResult) -> dict[str, Any]:
+    """All that comes before the images."""
     return {
         "schema": SCHEMA,
         "changed": run.changed,
@@ -35,13 +56,7 @@ def report_document(run: RunResult) -> dict[str, Any]:
         **({"platforms": [str(platform) for platform in run.platforms]} if run.platforms else {}),
         "stopped": run.stopped,
         "summary": _summary(run),
-        "images": [_image(image) for image in run.images],
     }
-
-
-def report_text(run: RunResult) -> str:
-    """The document as text, ASCII only, with a newline at the end."""
-    return json.dumps(report_document(run), indent=2) + "\n"
 
 
 def _summary(run: RunResult) -> dict[str, Any]:

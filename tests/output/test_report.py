@@ -265,3 +265,9 @@ def test_the_document_is_not_shared() -> None:
     run = run_of(COPIED)
     assert report_document(run) == report_document(run)
     assert report_document(run) is not report_document(run)
+
+
+@pytest.mark.parametrize("images", [0, 1, 3])
+def test_the_text_is_the_document(images: int) -> None:
+    run = run_of(*(COPIED, FAILED, IN_PARTS)[:images])
+    assert report_text(run) == json.dumps(report_document(run), indent=2) + "\n"
