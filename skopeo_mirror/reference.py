@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from sys import intern
 from typing import Self
 
 from skopeo_mirror.errors import InvalidReference
 
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
+_SHARED = {algorithm: algorithm for algorithm in _HEX_DIGITS}  # one string for all the digests of a list
 NAME_LIMIT = 255
 _TEXT_LIMIT = 1024  # no valid reference is longer: 255 of name, 128 of tag, 128 of digest and their marks
 _SHOWN_LIMIT = 200  # characters of a text in a message
@@ -46,7 +46,7 @@ class Digest:
             raise InvalidReference(
                 f"{shown(text)} is no digest: {algorithm} needs {_HEX_DIGITS[algorithm]} lower case hex digits"
             )
-        return cls(algorithm=intern(algorithm), hex=digits)
+        return cls(algorithm=_SHARED[algorithm], hex=digits)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
@@ -101,8 +101,7 @@ class Reference:
                 f"more than {NAME_LIMIT}"
             )
         digest = None if match["digest"] is None else Digest.parse(match["digest"])
-        domain = intern(match["domain"] or "")  # of all the images of a list there are few
-        return cls(domain=domain, path=match["path"], tag=match["tag"], digest=digest)
+        return cls(domain=match["domain"] or "", path=match["path"], tag=match["tag"], digest=digest)
 
     @property
     def name(self) -> str:
