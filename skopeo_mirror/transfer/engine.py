@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.pipeline import Pipeline
     from skopeo_mirror.transfer.stages import Journey, Look, Step
 
+LOOKS: Final = 2
+"""Looks at once for each copy: they wait for round trips, and load no source (of which `jobs` at once are asked)."""
 AHEAD: Final = 64
 """Units that are looked at ahead of the copies: enough to find one whose layers nobody brings, flat in memory."""
 
@@ -105,7 +107,7 @@ class Engine:
         self._waiting = jobs
         self._numbers = itertools.count(images)
         self.stop.wake = lambda: self._inbox.put(None)
-        with ThreadPoolExecutor(self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
+        with ThreadPoolExecutor(LOOKS * self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
             while self._has_work():
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)
@@ -127,7 +129,7 @@ class Engine:
                 self._schedule.add(number, ())
             else:
                 self._look(lookers, number, again.stage)
-        while self._waiting and len(self._looking) < self.jobs and len(self._schedule) < AHEAD:
+        while self._waiting and len(self._looking) < LOOKS * self.jobs and len(self._schedule) < AHEAD:
             job = self._waiting.popleft()
             begun = self.pipeline.begin(job)
             self._journeys[job.number] = begun.journey

@@ -18,6 +18,7 @@ from skopeo_mirror.transfer.stages import Abandoned, Absent, Begun, Divided, Fin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.platforms import Platform
@@ -47,6 +48,8 @@ class Looker:
     """Whether manifests are read ahead also where nothing depends on it."""
     dry_run: bool
     platforms: Sequence[Platform]
+    asking_sources: AbstractContextManager[bool]
+    """Lets in as many as may ask sources at once: one that hangs costs no more images than there are jobs."""
 
     def look(self, stage: Look) -> Step:
         """Go on from `stage` until the image can be copied, or is at its end."""
@@ -59,7 +62,8 @@ class Looker:
                     case Pinned():
                         step = self._compare(step)
                     case Absent():
-                        step = self._read_ahead(step)
+                        with self.asking_sources:
+                            step = self._read_ahead(step)
         except Unroutable as error:
             step = self.endings.failure(stage.journey, str(error))
         except OSError as error:
@@ -77,7 +81,8 @@ class Looker:
         tries = stage.tries or self.reader.tries(journey.job.image, sources)
         if tries not in journey.tries:
             journey.tries.append(tries)
-        probe = self.reader.read(sources.reference, tries)
+        with self.asking_sources:
+            probe = self.reader.read(sources.reference, tries)
         stage = replace(stage, tries=tries)
         if probe is None:
             return self.endings.again_or_fail(journey, tries, stage)

@@ -5,6 +5,7 @@ Steps run on worker threads; what is shared between images (circuits, destinatio
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class Pipeline:
     dry_run: bool = False
     platforms: tuple[Platform, ...] = ()
     """Of an index only the images for these are asked for (none: all)."""
+    jobs: int = 1
+    """How many sources are asked at once before the copies."""
     _endings: Endings = field(init=False)
     _looker: Looker = field(init=False)
     _copier: Copier = field(init=False)
@@ -68,6 +71,7 @@ class Pipeline:
             plans=self.plans,
             dry_run=self.dry_run,
             platforms=self.platforms,
+            asking_sources=threading.BoundedSemaphore(self.jobs),
         )
         self._copier = Copier(
             reader=self.reader,

@@ -172,4 +172,5 @@ def _pipeline(
         plans=settings.plans,
         dry_run=settings.dry_run,
         platforms=settings.platforms,
+        jobs=settings.jobs,
     )
