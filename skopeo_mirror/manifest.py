@@ -28,6 +28,9 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
+KNOWN_TYPES: Final = frozenset({DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST})
+"""The media types of manifests that skopeo copies as they are."""
+
 ABOUT: Final = "vnd.docker.reference.digest"
 """The annotation with which an index ties an image of it to another."""
 
@@ -124,6 +127,16 @@ def parse_manifest(content: bytes) -> Manifest:
         blobs=(config, *(layer for layer in layers if not layer.urls)),
         elsewhere=tuple(layer for layer in layers if layer.urls),
     )
+
+
+def unknown_type(content: bytes) -> str | None:
+    """The media type that a manifest gives itself, if it is one that nobody knows."""
+    try:
+        document = parse_json(content)
+    except InvalidJson:
+        return None
+    media_type = document.get("mediaType") if isinstance(document, dict) else None
+    return media_type if isinstance(media_type, str) and media_type not in KNOWN_TYPES else None
 
 
 def chosen(children: Iterable[Descriptor], platforms: Sequence[Platform]) -> tuple[Descriptor, ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest, unknown_type
 from tests.values import D1, described, image_index, image_manifest
 
 
@@ -207,3 +207,20 @@ JSON = st.recursive(
 def test_no_document_is_another_exception(document: object) -> None:
     with suppress(InvalidManifest):
         parse_manifest(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "unknown"),
+    [
+        pytest.param(
+            b'{"mediaType": "application/vnd.example.odd+json"}', "application/vnd.example.odd+json", id="odd"
+        ),
+        pytest.param(b'{"mediaType": "application/vnd.oci.image.index.v1+json"}', None, id="known"),
+        pytest.param(b'{"schemaVersion": 2}', None, id="none"),
+        pytest.param(b'{"mediaType": 2}', None, id="no-text"),
+        pytest.param(b'["mediaType"]', None, id="no-object"),
+        pytest.param(b"<html>", None, id="no-json"),
+    ],
+)
+def test_the_type_that_nobody_knows(content: bytes, unknown: str | None) -> None:
+    assert unknown_type(content) == unknown

@@ -189,6 +189,8 @@ cannot_nest: Final = partial(_is_said, r"Unexpectedly received a manifest list i
 """Whether skopeo has met an index within an index."""
 cannot_read_content: Final = partial(_is_said, r"unsupported docker v2s2 media type")
 """Whether skopeo has met a config or a layer that it knows in no Docker image."""
+cannot_read_manifest: Final = partial(_is_said, r"unsupported schema version \d")
+"""Whether skopeo has met a manifest of a type that it does not know: it takes it for Docker's schema 1 then."""
 cannot_keep_schema1: Final = partial(_is_said, r"Copying a schema1 image")
 """Whether skopeo would have to change a schema 1 manifest."""
 refuses_name: Final = partial(

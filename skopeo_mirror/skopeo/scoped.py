@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.files import naming
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest, unknown_type
+from skopeo_mirror.reference import shown
 from skopeo_mirror.registries_conf.scoping import credentials_from, scope
 from skopeo_mirror.skopeo.debuglog import Died
 from skopeo_mirror.skopeo.faults import Reason, Stage, refused_at_ping
@@ -281,15 +282,20 @@ class ScopedSkopeo:
 def checked(manifest: bytes, image: Reference, provenance: Provenance) -> Probe:
     """The probe that gave these bytes, or that failed because they are not to be used."""
     wrong = None
+    digest = image.digest
+    found = None if digest is None else digest_of(manifest, digest.algorithm)
     try:
         parse_manifest(manifest)
     except InvalidManifest as error:
-        if is_schema1(manifest, image.digest):  # what it gave is right, and of no use
-            fault = Fault(reason=Reason.OTHER, detail=NOT_COPIED)
+        useless = NOT_COPIED if is_schema1(manifest, digest) else None
+        if found is not None and found == digest and (unknown := unknown_type(manifest)) is not None:
+            useless = f"its manifest is of the type {shown(unknown)}, which no skopeo copies"
+        if useless is not None:  # what it gave is right
+            fault = Fault(reason=Reason.OTHER, detail=useless)
             cleared = replace(provenance, attempts=provenance.attempts[:-1], server=None, fault=fault)
             return Probe(manifest=b"", provenance=cleared)
         wrong = f"what was given for a manifest {error}"
-    if image.digest is not None and (found := digest_of(manifest, image.digest.algorithm)) != image.digest:
+    if found != digest:
         wrong = f"the manifest's bytes do not match the digest: they have {found}"  # older skopeos do not compare them
     if wrong is not None:
         return Probe(manifest=b"", provenance=provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from skopeo_mirror.manifest import KNOWN_TYPES
 from skopeo_mirror.reference import shown
 from skopeo_mirror.skopeo.faults import (
     Reason,
@@ -12,6 +13,7 @@ from skopeo_mirror.skopeo.faults import (
     cannot_keep_index,
     cannot_nest,
     cannot_read_content,
+    cannot_read_manifest,
     reason_of,
     refuses_index,
 )
@@ -40,7 +42,7 @@ def says_that_it_cannot(provenance: Provenance) -> bool:
     if provenance.server is not None or provenance.fault is not None or not provenance.attempts:
         return False
     error = provenance.attempts[-1].detail
-    return cannot_keep_index(error) or cannot_nest(error) or cannot_read_content(error)
+    return any(said(error) for said in (cannot_keep_index, cannot_nest, cannot_read_content, cannot_read_manifest))
 
 
 def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
@@ -69,6 +71,9 @@ def at_limits(provenance: Provenance, plan: Plan, version: str) -> Provenance:
             f"it is, or holds, a Docker image with content of the type {', '.join(map(shown, unknown))}, which this "
             f"skopeo ({version}) copies to no destination{zstd}: {error}"
         )
+    elif cannot_read_manifest(error) and (unknown := sorted(plan.types - KNOWN_TYPES)):
+        types = ", ".join(map(shown, unknown))
+        why = f"its manifest, or one in it, is of the type {types}, which no skopeo copies: {error}"
     else:
         return provenance
     return replace(provenance, attempts=tuple(before), fault=Fault(reason=Reason.OTHER, detail=why))

@@ -40,6 +40,8 @@ class Plan:
     """Bytes of manifests."""
     media_type: str
     """That of the image's own manifest."""
+    types: frozenset[str]
+    """The media types of all manifests, but for those that give themselves none."""
     docker_contents: frozenset[str]
     """The media types of the configs and layers of Docker's images."""
     layers: dict[str, frozenset[str]]
@@ -68,6 +70,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
     """
     blobs: dict[str, int] = {}
     media_type: str | None = None
+    types: set[str] = set()
     docker_contents: set[str] = set()
     elsewhere: dict[Elsewhere, None] = {}
     before: dict[str, frozenset[str]] = {}
@@ -84,6 +87,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
         except InvalidManifest:
             return None
         media_type = manifest.media_type if media_type is None else media_type
+        types.update({manifest.media_type} - {""})
         if manifest.media_type.startswith(DOCKER):
             docker_contents.update(blob.media_type for blob in manifest.blobs)
         elsewhere.update(dict.fromkeys(_elsewhere(manifest)))
@@ -110,6 +114,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
         blobs=blobs,
         manifests=total,
         media_type=media_type or "",
+        types=frozenset(types),
         docker_contents=frozenset(docker_contents),
         layers=before,
         elsewhere=tuple(elsewhere),

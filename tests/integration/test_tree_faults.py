@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 TARGETS = ["docker", "oci"]
 OPERATOR = make_operator("app", make_bases("base"))
+ODD_TYPE = "application/vnd.example.odd.v1+json"
 DOCKER_OPERATOR = make_operator("docker app", make_bases("base"), docker=True)
 
 
@@ -280,6 +282,33 @@ class TestBadInput:
         mirror.forget()
         assert only(copy(skopeo_mirror, *arguments))["status"] == "present"
         assert mirror.requests() == []
+
+    @pytest.mark.parametrize(
+        ("like", "options"),
+        [
+            pytest.param("an image", [], id="like-an-image"),
+            pytest.param("an image", ["--no-plan"], id="like-an-image-no-plan"),
+            pytest.param("nothing else", [], id="like-nothing-else"),
+        ],
+    )
+    def test_an_image_of_a_type_that_nobody_knows(
+        self, skopeo_mirror: Program, faulty: FaultyRegistry, like: str, options: list[str]
+    ) -> None:
+        """No skopeo copies it; every mirror has the same, and none is at fault."""
+        odd = make_image("odd")
+        strange = {"mediaType": ODD_TYPE, "schemaVersion": 2}
+        content = json.dumps(json.loads(odd.manifest) | strange if like == "an image" else strange).encode()
+        made = make_index([make_image("one"), replace(odd, manifest=content, media_type=ODD_TYPE)])
+        with FaultyRegistry() as second:
+            for registry in (faulty, second):
+                registry.serve("ns/app", made)
+            configure(skopeo_mirror, entry("prod.invalid", faulty.host, second.host))
+            image = only(copy(skopeo_mirror, *options, "--mirrors-only", wanted(made), "oci:images", status=1))
+            assert second.requests() == []
+        assert image["status"] == "failed"
+        assert f"{ODD_TYPE!r}, which no skopeo copies" in image["error"]
+        assert "failed" not in [attempt["outcome"] for attempt in image["attempts"]]
+        assert not (skopeo_mirror.directory / "images/index.json").exists()
 
     @pytest.mark.parametrize("docker", [False, True], ids=["oci-index", "docker-list"])
     @pytest.mark.parametrize("target", TARGETS)
