@@ -84,7 +84,7 @@ class Endings:
 
     def of_parts(self, journey: Journey, parts: Sequence[Finished]) -> Finished:
         """An index that is not brought, because some of its images are not there."""
-        failed = [part for part in parts if part.result.error is not None]
+        failed = [part for part in parts if part.result.error is not None and not part.left]
         told = [f"{name_of(part)}: {part.result.error}" for part in failed[:_TOLD_PARTS]]
         if len(failed) > _TOLD_PARTS:
             told.append(f"and {len(failed) - _TOLD_PARTS} more")

@@ -234,8 +234,13 @@ class Engine:
         begun = [journey.job for journey in self._journeys.values()]
         left = [job for job in (*begun, *self._waiting) if job.of is None]
         for job in sorted(left, key=lambda job: job.number):
-            parts = self._trees.so_far(job.number)
-            self._end(job, self.pipeline.abandon(job, self._journeys.get(job.number), why, parts))
+            self._end(job, self._abandon(job, why).result)
+
+    def _abandon(self, job: Job, why: str) -> Finished:
+        """Give an image its end, where it is, and the images of an index theirs."""
+        images = self._trees.leave(job.number)
+        parts = [image if isinstance(image, Finished) else self._abandon(image, why) for image in images]
+        return self.pipeline.abandon(job, self._journeys.get(job.number), why, parts)
 
     def _end(self, job: Job, result: ImageResult) -> None:
         self._results[job.number] = result

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.presence import Presence
-    from skopeo_mirror.transfer.results import ImageResult
     from skopeo_mirror.transfer.stages import Divided, Finished, Look, Planned, Step
 
 
@@ -125,12 +124,12 @@ class Pipeline:
             return index.whole(parts, f"no candidate gives {names} of its index by digest")
         return self._endings.of_parts(index.journey, parts)
 
-    def abandon(self, job: Job, journey: Journey | None, why: str, parts: Sequence[Finished] = ()) -> ImageResult:
-        """The result of an image that the end of the run has left where it was; `parts` are as far as they came."""
+    def abandon(self, job: Job, journey: Journey | None, why: str, parts: Sequence[Finished] = ()) -> Finished:
+        """The end of an image that the end of the run has left where it was, as it has some of its `parts`."""
         journey = journey or self.begin(job).journey
-        if any(part.result.error is not None for part in parts):
-            return self._endings.of_parts(journey, parts).result
-        return self._endings.failure(journey, f"not copied: {why}", parts=parts).result
+        if any(part.result.error is not None and not part.left for part in parts):
+            return self._endings.of_parts(journey, parts)
+        return replace(self._endings.failure(journey, f"not copied: {why}", parts=parts), left=True)
 
     def landed(self, stage: Planned, event: Event) -> frozenset[str]:
         """The layers that are at the registry for sure: skopeo turns to an image's config when it is done with them."""

@@ -172,6 +172,8 @@ class Finished:
     """Nothing answers at the destination, whatever the image."""
     unread: bool = False
     """Nobody has given its manifest."""
+    left: bool = False
+    """The end of the run has left it where it was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
+from skopeo_mirror.transfer.stages import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skopeo_mirror.transfer.jobs import Job
-    from skopeo_mirror.transfer.stages import Divided, Finished
+    from skopeo_mirror.transfer.stages import Divided
 
 _Result = TypeVar("_Result", ImageResult, PartResult)
 
@@ -19,11 +20,12 @@ _Result = TypeVar("_Result", ImageResult, PartResult)
 @dataclass(kw_only=True, slots=True)
 class _Tree:
     index: Divided
-    parts: list[Finished | None]
+    parts: list[Finished | Job]
+    """Its images, each a unit until it is at its end."""
 
     @property
     def ended(self) -> tuple[Finished, ...]:
-        return tuple(part for part in self.parts if part is not None)
+        return tuple(part for part in self.parts if isinstance(part, Finished))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,7 +39,7 @@ class Trees:
     def divide(self, index: Divided, units: Sequence[Job]) -> list[Job]:
         """Have an index wait for its images, all of `units`; those that nobody is bringing yet."""
         number = index.journey.job.number
-        self._trees[number] = _Tree(index=index, parts=[None] * len(units))
+        self._trees[number] = _Tree(index=index, parts=[*units])
         new = []
         for position, unit in enumerate(units):
             waiting = self._waiting.setdefault(unit.place.name, [])
@@ -53,15 +55,15 @@ class Trees:
             tree = self._trees[number]
             tree.parts[position] = part
             part = _brought_by_another(part)
-            if None not in tree.parts:
-                whole.append((tree.index, tree.ended))
+            if len(parts := tree.ended) == len(tree.parts):
+                whole.append((tree.index, parts))
                 del self._trees[number]
         return whole
 
-    def so_far(self, number: int) -> tuple[Finished, ...]:
-        """The images of an index that are at their end; it will have no others."""
+    def leave(self, number: int) -> tuple[Finished | Job, ...]:
+        """The images of an index as far as they have come; it waits for none of them any more."""
         tree = self._trees.pop(number, None)
-        return () if tree is None else tree.ended
+        return () if tree is None else tuple(tree.parts)
 
 
 def _brought_by_another(part: Finished) -> Finished:

@@ -470,7 +470,9 @@ class TestStop:
         assert (image["status"], image["confirmed"]) == ("failed", False)
         assert image["error"] == f"not copied: {report['stopped']}"
         found = parts_of(image)
-        assert found.get(held.digest, {"status": "failed"})["status"] == "failed"
+        assert {digest: part["error"] for digest, part in found.items() if part["status"] == "failed"} == {
+            held.digest: image["error"]
+        }
         for digest, part in found.items():
             assert part["status"] != "copied" or destination.manifest("ns/app", digest) is not None
             assert (part["status"] == "failed") is (part["error"] is not None)

@@ -123,9 +123,10 @@ class Script:
     def landed(self, stage: Planned, event: Event) -> frozenset[str]:
         return self.lands.get(stage.journey.job.number, frozenset()) if isinstance(event, Requested) else frozenset()
 
-    def abandon(self, job: Job, _journey: Journey | None, why: str, _parts: Sequence[Finished]) -> ImageResult:
+    def abandon(self, job: Job, _journey: Journey | None, why: str, _parts: Sequence[Finished]) -> Finished:
         self.done.append(("abandon", job.number))
-        return result_of(Journey(job=job, started=0.0), Status.FAILED, f"not copied: {why}")
+        journey = Journey(job=job, started=0.0)
+        return Finished(journey=journey, result=result_of(journey, Status.FAILED, f"not copied: {why}"))
 
     def _next(
         self,

@@ -383,7 +383,7 @@ def test_an_image_that_was_captured_has_nowhere_to_come_from() -> None:
 def test_what_is_left_at_the_end_says_why() -> None:
     bench = rig()
     journey = bench.begin().journey
-    result = bench.pipeline.abandon(journey.job, journey, "interrupted")
+    result = bench.pipeline.abandon(journey.job, journey, "interrupted").result
     assert (result.status, result.confirmed, result.error) == (Status.FAILED, False, "not copied: interrupted")
 
 

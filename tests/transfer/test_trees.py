@@ -126,7 +126,9 @@ def test_a_dry_run_says_of_each_image_what_would_be() -> None:
 def test_to_fail_fast_starts_no_other_image_of_the_index() -> None:
     bench = bench_of([DAMAGED], [manifest(A, content) for content in (INDEX, ONE, TWO)])
     [result], _ = bring(bench, pinned(INDEX), fail_fast=True)
-    assert result.status is Status.FAILED
+    assert "1 of the 2 images of its index could not be copied" in (result.error or "")
+    assert [part.status for part in result.parts] == [Status.FAILED] * 2
+    assert (result.parts[1].error or "").startswith("not copied: --fail-fast: ")
     assert len(bench.skopeo.copied_from) == 1
 
 
@@ -138,7 +140,10 @@ def test_what_has_come_is_told_of_an_index_that_the_stop_has_left() -> None:
     engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None)
     [result] = engine.run(deque(prepare(requests, bench.sourcing, bench.destination)))
     assert (result.status, result.error) == (Status.FAILED, "not copied: enough was seen")
-    assert [part.status for part in result.parts] == [Status.COPIED]
+    assert [(part.status, part.error) for part in result.parts] == [
+        (Status.COPIED, None),
+        (Status.FAILED, "not copied: enough was seen"),
+    ]
 
 
 @pytest.mark.parametrize("content", [pytest.param(image_index(), id="empty")])
