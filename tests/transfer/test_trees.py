@@ -13,6 +13,7 @@ from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.transfer import engine
 from skopeo_mirror.transfer.engine import Engine, Stop
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.news import Settled
@@ -37,17 +38,23 @@ NOT_FOUND = no_manifest(run_of(*(failed(who, Reason.NOT_FOUND) for who in ITS)))
 DAMAGED = run_of(*(failed(who, Reason.CORRUPT, Stage.BLOB) for who in ITS))
 
 
+@pytest.fixture(autouse=True)
+def one_look_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is prepared is asked for in order."""
+    monkeypatch.setattr(engine, "LOOKS", 1)
+
+
 def pinned(content: bytes, name: str = "prod.test/app") -> str:
     return f"{name}@{digest_of(content)}"
 
 
-def bring(bench: Rig, *images: str, fail_fast: bool = False) -> tuple[list[ImageResult], Engine]:
-    """The results of a run, and the engine."""
+def bring(bench: Rig, *images: str, fail_fast: bool = False) -> list[ImageResult]:
+    """The results of a run."""
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(image)) for image in images]
     jobs = deque(prepare(requests, bench.sourcing, bench.destination))
     stop = Stop(runs=Runs({}))
-    engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None, fail_fast=fail_fast)
-    return engine.run(jobs), engine
+    bringing = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None, fail_fast=fail_fast)
+    return bringing.run(jobs)
 
 
 def bench_of(
@@ -59,7 +66,7 @@ def bench_of(
 
 def test_the_index_follows_its_images_under_its_name() -> None:
     bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
-    [result], _ = bring(bench, pinned(INDEX))
+    [result] = bring(bench, pinned(INDEX))
     assert [place.name for place in bench.destination.published] == [
         f"docker://d.test/m/app@{digest_of(ONE)}",
         f"docker://d.test/m/app@{digest_of(TWO)}",
@@ -75,7 +82,7 @@ def test_the_index_follows_its_images_under_its_name() -> None:
 def test_an_image_that_two_indexes_share_is_brought_once() -> None:
     bench = bench_of([run_of(served(A))] * 5, [manifest(A, one) for one in (INDEX, ONE, TWO, OTHER, THREE)])
     bench.skopeo.there += [no_manifest(run_of(failed(O, Reason.NOT_FOUND)))] * 4 + [manifest(O, ONE)]
-    results, _ = bring(bench, pinned(INDEX), pinned(OTHER))
+    results = bring(bench, pinned(INDEX), pinned(OTHER))
     assert [result.status for result in results] == [Status.COPIED] * 2
     names = [place.name for place in bench.destination.published]
     assert names.count(f"docker://d.test/m/app@{digest_of(ONE)}") == 1
@@ -91,7 +98,7 @@ def test_a_fault_costs_one_image_of_the_index() -> None:
         run_of(served(A)),
     ]
     bench = bench_of(copies, [manifest(A, content) for content in (INDEX, ONE, TWO)])
-    [result], _ = bring(bench, pinned(INDEX))
+    [result] = bring(bench, pinned(INDEX))
     assert (result.status, result.served_by) == (Status.COPIED, A)
     assert [part.served_by for part in result.parts] == [B, A]
     assert [attempt.reason for attempt in result.parts[0].attempts] == [Reason.CORRUPT, None]
@@ -100,7 +107,7 @@ def test_a_fault_costs_one_image_of_the_index() -> None:
 
 def test_without_one_of_its_images_the_index_does_not_come_and_the_others_do() -> None:
     bench = bench_of([DAMAGED, run_of(served(A))], [manifest(A, content) for content in (INDEX, ONE, TWO)])
-    [result], _ = bring(bench, pinned(INDEX))
+    [result] = bring(bench, pinned(INDEX))
     assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
     assert f"1 of the 2 images of its index could not be copied: {digest_of(ONE)}: " in (result.error or "")
     assert [part.status for part in result.parts] == [Status.FAILED, Status.COPIED]
@@ -109,14 +116,14 @@ def test_without_one_of_its_images_the_index_does_not_come_and_the_others_do() -
 
 def test_an_index_one_of_whose_images_nobody_gives_by_digest_is_copied_whole() -> None:
     bench = bench_of([run_of(served(A))] * 2, [manifest(A, INDEX), NOT_FOUND, manifest(A, TWO)])
-    [result], _ = bring(bench, pinned(INDEX))
+    [result] = bring(bench, pinned(INDEX))
     assert (result.status, result.served_by, result.parts) == (Status.COPIED, A, ())
     assert result.whole == f"no candidate gives {digest_of(ONE)} of its index by digest"
 
 
 def test_a_dry_run_says_of_each_image_what_would_be() -> None:
     bench = bench_of([], [manifest(A, content) for content in (INDEX, ONE, TWO)], dry_run=True)
-    [result], _ = bring(bench, pinned(INDEX))
+    [result] = bring(bench, pinned(INDEX))
     assert [part.status for part in result.parts] == [Status.WOULD_COPY] * 2
     assert (result.status, result.served_by) == (Status.WOULD_COPY, A)
     assert result.bytes == len(INDEX + ONE + TWO) + len(b"config 0" + b"config 1" + b"layer")
@@ -125,7 +132,7 @@ def test_a_dry_run_says_of_each_image_what_would_be() -> None:
 
 def test_to_fail_fast_starts_no_other_image_of_the_index() -> None:
     bench = bench_of([DAMAGED], [manifest(A, content) for content in (INDEX, ONE, TWO)])
-    [result], _ = bring(bench, pinned(INDEX), fail_fast=True)
+    [result] = bring(bench, pinned(INDEX), fail_fast=True)
     assert "1 of the 2 images of its index could not be copied" in (result.error or "")
     assert [part.status for part in result.parts] == [Status.FAILED] * 2
     assert (result.parts[1].error or "").startswith("not copied: --fail-fast: ")
@@ -137,8 +144,8 @@ def test_what_has_come_is_told_of_an_index_that_the_stop_has_left() -> None:
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
     stop = Stop(runs=Runs({}))
     bench.skopeo.on_copy = lambda: stop.finish("enough was seen")
-    engine = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None)
-    [result] = engine.run(deque(prepare(requests, bench.sourcing, bench.destination)))
+    bringing = Engine(pipeline=bench.pipeline, jobs=1, stop=stop, tell=lambda _: None)
+    [result] = bringing.run(deque(prepare(requests, bench.sourcing, bench.destination)))
     assert (result.status, result.error) == (Status.FAILED, "not copied: enough was seen")
     assert [(part.status, part.error) for part in result.parts] == [
         (Status.COPIED, None),
@@ -149,7 +156,7 @@ def test_what_has_come_is_told_of_an_index_that_the_stop_has_left() -> None:
 @pytest.mark.parametrize("content", [pytest.param(image_index(), id="empty")])
 def test_an_index_without_images_is_copied_as_it_is(content: bytes) -> None:
     bench = bench_of([run_of(served(A))], [manifest(A, content)])
-    [result], _ = bring(bench, pinned(content))
+    [result] = bring(bench, pinned(content))
     assert (result.status, result.parts, result.whole) == (Status.COPIED, (), None)
 
 
@@ -157,7 +164,7 @@ def test_an_index_in_an_index_comes_in_pieces_too() -> None:
     """Skopeo itself copies no such image whole (1.9.3, 1.18)."""
     outer = image_index(INDEX, THREE)
     bench = bench_of([run_of(served(A))] * 5, [manifest(A, content) for content in (outer, INDEX, ONE, TWO, THREE)])
-    [result], _ = bring(bench, pinned(outer))
+    [result] = bring(bench, pinned(outer))
     assert result.status is Status.COPIED
     assert [part.digest for part in result.parts] == [digest_of(one) for one in (ONE, TWO, INDEX, THREE)]
     assert result.bytes == sum(map(len, (outer, INDEX, ONE, TWO, THREE)))
@@ -168,14 +175,14 @@ def test_only_the_images_for_a_platform_come() -> None:
     index = index_by_platform({"linux/amd64": ONE, "linux/arm64": TWO})
     probes = [manifest(A, index), manifest(A, TWO)]
     bench = bench_of([run_of(served(A))] * 2, probes, platforms=["linux/arm64"])
-    [result], _ = bring(bench, pinned(index))
+    [result] = bring(bench, pinned(index))
     assert (result.status, [str(part.platform) for part in result.parts]) == (Status.COPIED, ["linux/arm64"])
 
 
 def test_an_index_without_an_image_for_a_platform_fails_and_says_what_it_has() -> None:
     index = index_by_platform({"linux/amd64": ONE, "linux/arm64": TWO})
     bench = bench_of([], [manifest(A, index)], platforms=["linux/s390x", "linux/ppc64le"])
-    [result], _ = bring(bench, pinned(index))
+    [result] = bring(bench, pinned(index))
     said = "its index has no image for linux/s390x or linux/ppc64le: it has linux/amd64, linux/arm64"
     assert (result.status, result.error) == (Status.FAILED, said)
 
@@ -188,7 +195,7 @@ def test_an_inner_index_that_has_nothing_for_a_platform_comes_alone() -> None:
     here, there = inner(amd64=ONE), inner(s390x=TWO)
     outer = image_index(here, there, media_type=OCI_INDEX)
     probes = [manifest(A, content) for content in (outer, here, ONE, there)]
-    [result], _ = bring(bench_of([run_of(served(A))] * 4, probes, platforms=["linux/amd64"]), pinned(outer))
+    [result] = bring(bench_of([run_of(served(A))] * 4, probes, platforms=["linux/amd64"]), pinned(outer))
     assert result.status is Status.COPIED
     assert [part.digest for part in result.parts] == [digest_of(one) for one in (ONE, here, there)]
 
@@ -197,7 +204,7 @@ def test_inner_indexes_that_all_have_nothing_are_no_image() -> None:
     there = inner(s390x=TWO)
     outer = image_index(there, media_type=OCI_INDEX)
     bench = bench_of([run_of(served(A))], [manifest(A, outer), manifest(A, there)], platforms=["linux/amd64"])
-    [result], _ = bring(bench, pinned(outer))
+    [result] = bring(bench, pinned(outer))
     assert "its index has no image for linux/amd64" in (result.error or "")
 
 
