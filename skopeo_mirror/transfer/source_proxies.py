@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.transfer.sourcing import Sources
 
-LONGEST_WAIT: Final = 2.0
-"""Seconds that the others wait for the first manifest; a healthy source gives it in a few round trips."""
+LONGEST_WAIT: Final = 0.5
+"""Seconds that the others wait for the first manifest: a few round trips, and no stall on top of the first one's."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +21,7 @@ from skopeo_mirror.skopeo.supervision import Ended
 from tests.values import D1, D2, candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from skopeo_mirror.skopeo.proxy_pool import ManifestReading
@@ -40,11 +42,13 @@ class Scripted:
 
     answers: dict[str, Answer | None]
     log: bytes
+    meanwhile: Callable[[str, Scripted], None] = lambda *_: None
     asked: list[str] = field(default_factory=list)
     closed: bool = False
 
     def ask(self, method: str, *_: object, watcher: Watcher, timeouts: Timeouts) -> Answer:  # noqa: ARG002 - its own
         self.asked.append(method)
+        self.meanwhile(method, self)
         if method == "OpenImage":
             watcher.feed(self.log)
         answer = self.answers.get(method, Answer(value=1))
@@ -69,6 +73,8 @@ class Bench:
     answers: dict[str, Answer | None] = field(default_factory=lambda: {"OpenImage": OPENED, "GetManifest": GIVEN})
     log: bytes = TURNED + ASKED
     started: list[Scripted] = field(default_factory=list)
+    meanwhile: Callable[[str, Scripted], None] = lambda *_: None
+    """What happens while one is asked."""
     arguments: list[str] = field(default_factory=list)
     configured: int = 0
     disk_is_full: bool = False
@@ -90,7 +96,7 @@ class Bench:
 
     def start(self, _skopeo: Skopeo, arguments: Sequence[str]) -> Scripted:
         self.arguments = list(arguments)
-        self.started.append(Scripted(answers=self.answers, log=self.log))
+        self.started.append(Scripted(answers=self.answers, log=self.log, meanwhile=self.meanwhile))
         return self.started[-1]
 
     def read(self) -> ManifestReading | None:
@@ -182,6 +188,55 @@ def test_where_none_begins_none_is_started_again(bench: Bench, begun: Answer | N
     bench.answers["Initialize"] = begun
     assert [bench.read() for _ in range(3)] == [None] * 3
     assert [one.closed for one in bench.started] == [True]
+
+
+class TestMany:
+    """Threads that ask at once."""
+
+    def test_begin_with_one_that_is_started_after_the_other(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And a few answer for all, where answers are quick."""
+        monkeypatch.setattr(proxy_pool, "WORTH_WAITING", 60.0)
+        started = threading.Event()
+        start = bench.start
+
+        def start_slowly(skopeo: Skopeo, arguments: Sequence[str]) -> Scripted:
+            started.wait(timeout=60)
+            return start(skopeo, arguments)
+
+        monkeypatch.setattr(proxy_pool, "ImageProxy", start_slowly)
+        with ThreadPoolExecutor(8) as pool:
+            readings = [pool.submit(bench.read) for _ in range(8)]
+            started.set()
+            assert all(reading.result() is not None for reading in readings)
+        assert len(bench.started) == 1
+        assert len(bench.started[0].asked) == 1 + 3 * 8
+
+    def test_do_not_wait_for_one_that_hangs(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(proxy_pool, "WORTH_WAITING", 0.01)
+        hangs, healed = threading.Event(), threading.Event()
+
+        def hang(method: str, scripted: Scripted) -> None:
+            if method == "OpenImage" and scripted is bench.started[0]:
+                hangs.set()
+                assert healed.wait(timeout=60)
+
+        bench.meanwhile = hang
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(bench.read)
+            assert hangs.wait(timeout=60)
+            assert bench.read() is not None
+            assert bench.read() is not None
+            healed.set()
+            assert first.result() is not None
+        assert len(bench.started) == 2
+
+    def test_start_none_where_none_begins(self, bench: Bench) -> None:
+        bench.answers["Initialize"] = None
+        with ThreadPoolExecutor(4) as pool:
+            assert [reading.result() for reading in [pool.submit(bench.read) for _ in range(4)]] == [None] * 4
+        assert len(bench.started) == 1
 
 
 def test_they_read_one_private_file_and_debug(bench: Bench) -> None:
