@@ -7,7 +7,6 @@ repository of each candidate and of the destination, which ambient `blocked` and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.registries_conf.model import AUTH_FILES, Mirror, Registry
@@ -30,30 +29,29 @@ def scope(image: Reference, candidates: Sequence[PullSource], *, writes_to: Refe
     return document(map(registry_text, _registries(image, candidates, writes_to).values()))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Together:
-    """One registries.conf for many images, and which they are."""
+    """One registries.conf for many images: what is kept of it is which they are."""
 
-    pieces: Iterator[str]
-    """Its text, which is gone once it is written."""
-    routes: frozenset[int]
-    """The hashes of the images' routes: there is one for every image, and who asks has the route at hand."""
+    def __init__(self) -> None:
+        self._routes: set[int] = set()
+        """Their hashes: there is one for every image, and who asks has the route at hand."""
 
     def has(self, image: Reference, candidates: Sequence[PullSource]) -> bool:
         """Whether it makes skopeo pull `image` from exactly `candidates`."""
-        return _hash(image, candidates) in self.routes
+        return _hash(image, candidates) in self._routes
 
+    def rendered(self, routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Iterator[str]:
+        """Render the TOML, in pieces, leaving out images that would need another entry than one before them."""
+        return pieces(map(registry_text, self._tables(routes)))
 
-def scope_together(routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Together:
-    """Render one TOML for many images, leaving out those that would need another entry than one before them."""
-    tables: dict[str, Registry] = {}
-    covered: set[int] = set()
-    for image, candidates in routes:
-        own = _registries(image, candidates, None)
-        if own and all(tables.get(prefix, table) == table for prefix, table in own.items()):
-            tables |= own
-            covered.add(_hash(image, candidates))
-    return Together(pieces=pieces(map(registry_text, tables.values())), routes=frozenset(covered))
+    def _tables(self, routes: Iterable[tuple[Reference, Sequence[PullSource]]]) -> Iterator[Registry]:
+        before: dict[str, int] = {}
+        for image, candidates in routes:
+            own = {prefix: (table, hash(table)) for prefix, table in _registries(image, candidates, None).items()}
+            if own and all(before.get(prefix, hashed) == hashed for prefix, (_, hashed) in own.items()):
+                yield from (table for prefix, (table, _) in own.items() if prefix not in before)
+                before |= {prefix: hashed for prefix, (_, hashed) in own.items()}
+                self._routes.add(_hash(image, candidates))
 
 
 def scope_destinations(insecure: Mapping[str, bool]) -> Iterator[str]:

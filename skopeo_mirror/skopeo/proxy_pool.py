@@ -260,7 +260,7 @@ class ProxyPool:
         proxy = ImageProxy(
             self._scoped.skopeo,
             [
-                *("--debug", "--insecure-policy", "--registries-conf", self._configured()),
+                *("--debug", "--insecure-policy", "--registries-conf", self.configure()),
                 *("experimental-image-proxy", *self._access.options()),
             ],
         )
@@ -278,8 +278,8 @@ class ProxyPool:
         with self._changed:
             self._count -= 1
 
-    def _configured(self) -> str:
-        """The file that all of them read, each when it is asked for its first image, and never again.
+    def configure(self) -> str:
+        """The file that all of them read, each when it is asked for its first image, and never again: written once.
 
         Raises OSError where it cannot be written, and ProxyBroken from then on.
         """

@@ -31,6 +31,8 @@ def audit(
     `dropins` are this host's, `helpers` the credential helpers of the configuration in force. Raises
     InvalidConfiguration.
     """
+    if not dropins:
+        return {}
     prefixes: set[str] = set()
     places: dict[str, set[str]] = {}
     for sources, repository in pulls:

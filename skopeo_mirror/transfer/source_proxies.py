@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import DOCKER, DOCKER_MANIFEST, OCI_MANIFEST, InvalidManifest, digest_of, parse_manifest
-from skopeo_mirror.registries_conf.scoping import Together, scope_together
+from skopeo_mirror.registries_conf.scoping import Together
 from skopeo_mirror.skopeo.converted import as_docker
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.proxy_pool import ProxyPool
@@ -33,13 +33,14 @@ class SourceProxies:
     sources: Iterator[Sources]
     """Those of all images of the run; they are gone once they are routed."""
     mirrors_only: bool = False
-    _together: Together | None = None
+    _together: Together = field(default_factory=Together)
+    _written: bool = False
     _proxies: ProxyPool = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Have skopeos that read all routes from one file."""
-        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, lambda: self._scoped_together().pieces)
+        self._proxies = ProxyPool(self.scoped, self.scoped.settings.source, self._rendered)
 
     def take(self, media_type: str) -> bool:
         """Whether an image of an index that gives it this type is read by them.
@@ -51,7 +52,11 @@ class SourceProxies:
 
     def know(self, image: Reference, candidates: Sequence[PullSource]) -> bool:
         """Whether they can be asked for `image`, from exactly `candidates`."""
-        return self._scoped_together().has(image, candidates)
+        with self._lock:
+            if not self._written:
+                self._written = True
+                self._proxies.configure()
+        return self._together.has(image, candidates)
 
     def read(
         self, image: PinnedReference, candidates: Sequence[PullSource], *, yields: bool, docker: bool = False
@@ -79,11 +84,8 @@ class SourceProxies:
         """Let the skopeos go."""
         self._proxies.close()
 
-    def _scoped_together(self) -> Together:
-        with self._lock:
-            if self._together is None:
-                self._together = scope_together((one.reference, one.registries) for one in self.sources)
-            return self._together
+    def _rendered(self) -> Iterator[str]:
+        return self._together.rendered((one.reference, one.registries) for one in self.sources)
 
 
 @dataclass(kw_only=True, slots=True)

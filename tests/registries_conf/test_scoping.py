@@ -13,10 +13,10 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import read
 from skopeo_mirror.registries_conf.routing import Kind, PullSource, Router
 from skopeo_mirror.registries_conf.scoping import (
+    Together,
     physical_repositories,
     scope,
     scope_destinations,
-    scope_together,
     scoped_prefixes,
 )
 from tests.values import D1, candidate, origin
@@ -151,42 +151,47 @@ class TestTogether:
         assert configuration is not None
         return [str(found.reference) for found in Router(configuration).route(image).candidates]
 
+    def written(self, routes: list[tuple[Reference, list[PullSource]]]) -> Together:
+        together = Together()
+        assert "".join(together.rendered(routes))
+        return together
+
     def test_routes_each_image_as_a_file_of_its_own_would(self, tmp_path: Path) -> None:
         elsewhere = candidate(f"c.test/z/other@{D1}")
-        together = scope_together([(IMAGE, [A, B, O]), (self.OTHER, [elsewhere]), (IMAGE, [A, B, O])])
-        text = "".join(together.pieces)
+        together = Together()
+        text = "".join(together.rendered([(IMAGE, [A, B, O]), (self.OTHER, [elsewhere]), (IMAGE, [A, B, O])]))
         assert self.routed(text, IMAGE, tmp_path) == [str(one.reference) for one in (A, B, O)]
         assert self.routed(text, self.OTHER, tmp_path) == [str(elsewhere.reference)]
         assert together.has(IMAGE, [A, B, O])
         assert together.has(self.OTHER, [elsewhere])
 
     def test_has_a_route_only_as_a_whole(self) -> None:
-        together = scope_together([(IMAGE, [A, B, O])])
+        together = self.written([(IMAGE, [A, B, O])])
         assert not together.has(IMAGE, [A, O])
         assert not together.has(IMAGE, [B, A, O])
         assert not together.has(self.OTHER, [A, B, O])
 
     def test_leaves_out_what_would_need_another_entry(self) -> None:
-        together = scope_together([(IMAGE, [A, O]), (IMAGE, [B, O])])
+        together = self.written([(IMAGE, [A, O]), (IMAGE, [B, O])])
         assert together.has(IMAGE, [A, O])
         assert not together.has(IMAGE, [B, O])
 
     def test_leaves_out_an_image_that_is_the_mirror_of_another(self) -> None:
         """Its own mirrors would be those of the other's mirror."""
         mirror = A.reference
-        together = scope_together([(IMAGE, [A, O]), (mirror, [B, A])])
+        together = self.written([(IMAGE, [A, O]), (mirror, [B, A])])
         assert together.has(IMAGE, [A, O])
         assert not together.has(mirror, [B, A])
 
     def test_leaves_out_what_would_make_one_location_both_secure_and_insecure(self) -> None:
         """containers/image refuses such a file as a whole."""
         secure, insecure = candidate(f"a.test/x/app@{D1}"), candidate(f"a.test/x/app@{D1}", insecure=True)
-        together = scope_together([(IMAGE, [secure]), (self.OTHER, [insecure])])
+        together = self.written([(IMAGE, [secure]), (self.OTHER, [insecure])])
         assert together.has(IMAGE, [secure])
         assert not together.has(self.OTHER, [insecure])
 
     def test_of_nothing_is_nothing(self) -> None:
-        assert [*scope_together([]).pieces, *scope_destinations({})] == []
+        assert [*Together().rendered([]), *scope_destinations({})] == []
 
     def test_reads_destinations_where_they_are(self, tmp_path: Path) -> None:
         text = "".join(scope_destinations({"d.test/m/app": False, "d.test/m/other": True}))
