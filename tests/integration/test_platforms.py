@@ -252,14 +252,13 @@ class TestRefused:
         assert not (skopeo_mirror.directory / "images").exists()
 
     @pytest.mark.parametrize("platform", ["amd64", "linux/", "linux/amd64/v1/x", "", "linux amd64"])
-    def test_what_is_no_platform(self, skopeo_mirror: Program, mirror: Registry, platform: str) -> None:
-        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    def test_what_is_no_platform(self, skopeo_mirror: Program, platform: str) -> None:
+        configure(skopeo_mirror, entry("prod.invalid", "mirror.invalid"))
         run = skopeo_mirror(
             "copy", "-r", "registries.conf", f"--platform={platform}", "prod.invalid/ns/app:v1", "oci:images"
         )
         assert (run.status, run.stdout) == (2, "")
         assert "--platform" in run.stderr
-        assert mirror.requests() == []
 
 
 def test_platforms_that_are_all_there_are(skopeo_mirror: Program, mirror: Registry, destination: Registry) -> None:

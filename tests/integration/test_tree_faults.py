@@ -87,6 +87,7 @@ def told(part: dict[str, Any]) -> list[tuple[str, str, str | None]]:
         pytest.param(Place.LAYER, "404", "not-found", id="layer-missing"),
         pytest.param(Place.LAYER, "corrupt", "corrupt", id="layer-corrupt"),
         pytest.param(Place.LAYER, "429", "rate-limited", id="layer-429"),
+        pytest.param(Place.LAYER, "stall", "stalled", id="layer-stalled"),
         pytest.param(Place.CONFIG, "truncated", "connection", id="config-truncated"),
     ],
 )
@@ -114,7 +115,8 @@ def test_one_bad_image_at_the_first_mirror_alone_comes_from_the_second(
     faulty.fault = Fault(place=place, kind=kind, of=of)
     second_mirror.push("ns/app", made)
     configure(skopeo_mirror, entry("prod.invalid", faulty.host, second_mirror.host))
-    report = copy(skopeo_mirror, wanted(made), named(target, destination))
+    stall = ["--stall-timeout=2s"] if kind == "stall" else []
+    report = copy(skopeo_mirror, *stall, wanted(made), named(target, destination))
     image = only(report)
     assert (image["status"], image["confirmed"]) == ("copied", True)
     assert image["served_by"]["location"] == faulty.host
@@ -136,6 +138,51 @@ def test_one_bad_image_at_the_first_mirror_alone_comes_from_the_second(
     else:
         contents = {part.digest: part.manifest for part in made.walk()}
         assert blobs_below(skopeo_mirror.directory / "images") == {**made.blobs, **contents}
+
+
+@pytest.mark.parametrize("kind", ["404", "wrong-bytes"])
+def test_where_the_index_is_bad_all_of_it_comes_from_the_second(
+    skopeo_mirror: Program, faulty: FaultyRegistry, second_mirror: Registry, destination: Registry, kind: str
+) -> None:
+    faulty.serve("ns/app", OPERATOR)
+    faulty.fault = Fault(place=Place.MANIFEST, kind=kind, of=OPERATOR.digest)
+    second_mirror.push("ns/app", OPERATOR)
+    configure(skopeo_mirror, entry("prod.invalid", faulty.host, second_mirror.host))
+    image = only(copy(skopeo_mirror, wanted(OPERATOR), named("docker", destination)))
+    reason = {"404": "not-found", "wrong-bytes": "corrupt"}[kind]
+    assert told(image) == [(faulty.host, "failed", reason), (second_mirror.host, "served", None)]
+    for part in parts_of(image).values():
+        assert told(part) == [(second_mirror.host, "served", None)]
+    assert holds_tree(destination, "ns/app", "v1", OPERATOR)
+
+
+def test_a_mirror_that_is_down_costs_a_few_images(
+    skopeo_mirror: Program, second_mirror: Registry, destination: Registry
+) -> None:
+    """As with single images: then it is not asked for the others."""
+    second_mirror.push("ns/app", OPERATOR)
+    with FaultyRegistry(Fault(place=Place.CONNECT, kind="refuse")) as down:
+        configure(skopeo_mirror, entry("prod.invalid", down.host, second_mirror.host))
+        image = only(copy(skopeo_mirror, wanted(OPERATOR), named("docker", destination)))
+    assert (image["status"], image["confirmed"]) == ("copied", True)
+    assert {part["served_by"]["location"] for part in parts_of(image).values()} == {second_mirror.host}
+    assert holds_tree(destination, "ns/app", "v1", OPERATOR)
+
+
+def test_a_destination_that_goes_in_the_middle_stops_the_run(skopeo_mirror: Program, mirror: Registry) -> None:
+    other = make_operator("other", make_bases("other"))
+    mirror.push("ns/app", OPERATOR)
+    mirror.push("ns/other", other)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    names = [wanted(OPERATOR), f"prod.invalid/ns/other:v1@{other.digest}"]
+    with FaultyRegistry(Fault(place=Place.UPLOAD, kind="refuse")) as gone:
+        report = copy(skopeo_mirror, "-j1", "--retries=0", *names, f"docker://{gone.host}", status=1)
+    assert "the destination cannot be reached" in report["stopped"]
+    assert statuses(report) == dict.fromkeys(names, "failed")
+    first = parts_of(report["images"][0])
+    assert first.keys() == digests_of(OPERATOR.children)
+    assert {part["status"] for part in first.values()} == {"failed"}
+    assert {attempt["reason"] for part in first.values() for attempt in part["attempts"]} <= {"destination"}
 
 
 @pytest.mark.parametrize("target", TARGETS)

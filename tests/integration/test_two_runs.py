@@ -17,7 +17,7 @@ from tests.rig.background import started, until
 from tests.rig.copying import PLAIN, configure, copy, entry, statuses
 from tests.rig.faults import Fault, Place
 from tests.rig.faulty import FaultyRegistry
-from tests.rig.images import make_image
+from tests.rig.images import make_bases, make_image, make_operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,30 @@ def test_runs_that_start_together_lose_nothing(
     assert [run.status for run in ended] == [0, 0, 0], [run.stderr for run in ended]
     assert all(where.has(image) for image in images)
     assert where.strangers() == []
+
+
+@pytest.mark.parametrize("kind", ["docker", "oci"])
+def test_indexes_that_two_runs_bring_at_once_are_whole(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, kind: str
+) -> None:
+    """Image by image, the same ones, in another order."""
+    bases = make_bases("base")
+    images = [make_operator(f"{number}", bases) for number in range(3)]
+    for image in images:
+        mirror.push("app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    names = [f"prod.invalid/app@{image.digest}" for image in images]
+    where = Where(kind, skopeo_mirror, destination)
+    command = ("copy", "-r", "registries.conf", PLAIN, "-j3")
+    with (
+        started(skopeo_mirror, *command, *names, where.name) as one,
+        started(skopeo_mirror, *command, *reversed(names), where.name) as two,
+    ):
+        ended = [run.wait() for run in (one, two)]
+    assert [run.status for run in ended] == [0, 0], [run.stderr for run in ended]
+    assert all(where.has(image) for image in images)
+    assert where.strangers() == []
+    assert set(statuses(copy(skopeo_mirror, *names, where.name)).values()) == {"present"}
 
 
 @contextmanager
