@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,14 @@ from tests.rig.trees import (
     parts_of,
     pulled,
     pulled_layers,
+    weight_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.rig.background import Background
     from tests.rig.images import Image
     from tests.rig.program import Program
     from tests.rig.registry import Registry
@@ -453,6 +456,57 @@ def test_killed_between_images_and_index_leaves_no_name(
     assert has_name(skopeo_mirror, target, destination)
 
 
+@contextmanager
+def before_the_index(program: Program, target: str, destination: Registry, made: Image) -> Iterator[Background]:
+    """A run whose images are all there, and whose skopeo is about to bring the index, once there is a file `go`."""
+    noting = Noting(program, holds="index-only", then="while ! [ -e go ]; do sleep 0.02; done")
+    command = ("copy", "-r", "registries.conf", "--json", PLAIN, f"--skopeo={noting.path}")
+    with started(program, *command, wanted(made), named(target, destination)) as run:
+        until(lambda: any("index-only" in copying for copying in noting.copies()) or run.process.poll() is not None)
+        yield run
+
+
+def test_an_index_that_its_images_mirror_has_lost_comes_from_the_second(
+    skopeo_mirror: Program, faulty: FaultyRegistry, second_mirror: Registry, destination: Registry
+) -> None:
+    faulty.serve("ns/app", OPERATOR)
+    second_mirror.push("ns/app", OPERATOR)
+    configure(skopeo_mirror, entry("prod.invalid", faulty.host, second_mirror.host))
+    with before_the_index(skopeo_mirror, "docker", destination, OPERATOR) as run:
+        faulty.fault = Fault(place=Place.MANIFEST, kind="404", of=OPERATOR.digest)
+        (skopeo_mirror.directory / "go").touch()
+        report = report_of(run.wait())
+    image = only(report)
+    assert told(image) == [(faulty.host, "failed", "not-found"), (second_mirror.host, "served", None)]
+    assert {part["served_by"]["location"] for part in parts_of(image).values()} == {faulty.host}
+    assert {where: served["bytes"] for where, served in report["summary"]["served_by"].items()} == {
+        faulty.host: weight_of(*OPERATOR.children),
+        second_mirror.host: len(OPERATOR.manifest),
+    }
+    assert holds_tree(destination, "ns/app", "v1", OPERATOR)
+
+
+@pytest.mark.parametrize("lost", ["manifest", "layer"])
+def test_an_image_that_was_removed_before_its_index_came_is_brought_again(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, lost: str
+) -> None:
+    """Images of an index that is under way have no name in a layout: who cleans it up would take them for rubbish."""
+    mirror.push("ns/app", OPERATOR)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    bad = OPERATOR.children[1]
+    digest = bad.digest if lost == "manifest" else own_layer(bad)
+    with before_the_index(skopeo_mirror, "oci", destination, OPERATOR) as run:
+        (skopeo_mirror.directory / "images/blobs" / digest.replace(":", "/")).unlink()
+        (skopeo_mirror.directory / "go").touch()
+        image = only(report_of(run.wait()))
+    assert (image["status"], image["confirmed"]) == ("copied", True)
+    assert part_statuses(image) == {
+        child.digest: "copied" if child is bad else "present" for child in OPERATOR.children
+    }
+    contents = {part.digest: part.manifest for part in OPERATOR.walk()}
+    assert blobs_below(skopeo_mirror.directory / "images") == {**OPERATOR.blobs, **contents}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_killed_in_the_middle_leaves_no_name_and_the_next_run_brings_what_is_missing(
     skopeo_mirror: Program, faulty: FaultyRegistry, destination: Registry, target: str
@@ -482,7 +536,9 @@ def test_killed_in_the_middle_leaves_no_name_and_the_next_run_brings_what_is_mis
         assert holds_tree(destination, "ns/app", "v1", OPERATOR)
     else:
         contents = {part.digest: part.manifest for part in OPERATOR.walk()}
-        assert blobs_below(skopeo_mirror.directory / "images") == {**OPERATOR.blobs, **contents}
+        layout = skopeo_mirror.directory / "images"
+        assert blobs_below(layout) == {**OPERATOR.blobs, **contents}
+        assert {path.name for path in layout.iterdir()} == {"blobs", "index.json", "oci-layout"}
 
 
 def arrived(layout: Path, target: str, destination: Registry, children: list[Image]) -> bool:

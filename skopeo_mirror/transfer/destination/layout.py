@@ -191,6 +191,9 @@ class LayoutDestination(StagedDestination):
             try:
                 content = read_manifest(self.directory, one.digest)
                 manifest = parse_manifest(content)
+            except FileNotFoundError:  # it was there when it was compared
+                damaged.append(one.digest)
+                return None
             except (TooLarge, InvalidManifest) as error:
                 contradictions.append(f"its manifest calls {one.digest} an image, but that {error}")
                 return None
