@@ -213,7 +213,9 @@ class Engine:
             self._end(job, result)
         else:
             self._journeys.pop(job.number, None)
-            for index, parts in self._trees.ended(done):
+            complete, again = self._trees.ended(done)
+            self._waiting.extendleft(again)
+            for index, parts in complete:
                 self._take(self.pipeline.assemble(index, parts))
         if done.destination_lost:
             self.stop.now(f"the destination cannot be reached: {result.error}")

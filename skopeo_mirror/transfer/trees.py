@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.stages import Divided
 
 _Result = TypeVar("_Result", ImageResult, PartResult)
@@ -48,22 +48,41 @@ class Trees:
             waiting.append((number, position))
         return new
 
-    def ended(self, part: Finished) -> list[tuple[Divided, tuple[Finished, ...]]]:
-        """Take the end of an image of an index; the indexes that have all of theirs now, no longer known here."""
-        whole = []
-        for number, position in self._waiting.pop(part.journey.job.place.name):
+    def ended(self, part: Finished) -> tuple[list[tuple[Divided, tuple[Finished, ...]]], list[Job]]:
+        """Take the end of an image of an index.
+
+        The indexes that have all of theirs now, no longer known here; and the same image once more, where it failed and
+        somebody waits for it who has other candidates.
+        """
+        unit = part.journey.job
+        whole: list[tuple[Divided, tuple[Finished, ...]]] = []
+        others: list[tuple[int, int]] = []
+        again: list[Job] = []
+        for number, position in self._waiting.pop(unit.place.name):
             tree = self._trees[number]
+            waited_for = tree.parts[position]
+            if part.result.error is not None and isinstance(waited_for, Job) and _elsewhere(waited_for, unit):
+                others.append((number, position))
+                again.append(waited_for)
+                continue
             tree.parts[position] = part
             part = _brought_by_another(part)
             if len(parts := tree.ended) == len(tree.parts):
                 whole.append((tree.index, parts))
                 del self._trees[number]
-        return whole
+        if others:
+            self._waiting[unit.place.name] = others
+        return whole, again[:1]
 
     def leave(self, number: int) -> tuple[Finished | Job, ...]:
         """The images of an index as far as they have come; it waits for none of them any more."""
         tree = self._trees.pop(number, None)
         return () if tree is None else tuple(tree.parts)
+
+
+def _elsewhere(one: Job, other: Job) -> bool:
+    """Whether an image may come from other places for one index than for the other."""
+    return one.sources.candidates != other.sources.candidates
 
 
 def _brought_by_another(part: Finished) -> Finished:

@@ -14,20 +14,49 @@ from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.transfer import engine
+from skopeo_mirror.transfer.circuits import Circuits
+from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Engine, Stop
+from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.news import Settled
-from skopeo_mirror.transfer.results import Status
+from skopeo_mirror.transfer.results import ImageResult, Status
+from skopeo_mirror.transfer.sourcing import Sources
+from skopeo_mirror.transfer.stages import Divided, Finished, Journey
+from skopeo_mirror.transfer.trees import Trees
 from tests.transfer.pipelines import A, B, O, manifest, no_manifest, rig
-from tests.values import failed, image_index, image_manifest, index_by_platform, run_of, served
+from tests.values import D1, failed, image_index, image_manifest, index_by_platform, job, run_of, served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skopeo_mirror.skopeo.provenance import Provenance
     from skopeo_mirror.skopeo.scoped import Probe
-    from skopeo_mirror.transfer.results import ImageResult
+    from skopeo_mirror.transfer.jobs import Job
     from tests.transfer.pipelines import Rig
+
+
+def divided(index: Job) -> Divided:
+    """An index on its way, of which nothing else is looked at."""
+    image = index.image.pin(D1)
+    return Divided(
+        journey=Journey(job=index, started=0.0),
+        image=image,
+        asked=image,
+        tries=Tries("", (), Circuits(), 0),
+        plan=None,
+        proof=run_of(served(A)),
+        children=(),
+    )
+
+
+def ended(unit: Job, error: str | None = None) -> Finished:
+    status = Status.COPIED if error is None else Status.FAILED
+    result = ImageResult(
+        request=unit.request, digest=D1, destination="d", status=status, confirmed=error is None, error=error
+    )
+    return Finished(journey=Journey(job=unit, started=0.0), result=result)
+
 
 ONE, TWO, THREE = (image_manifest(f"config {n}".encode(), b"layer") for n in range(3))
 INDEX = image_index(ONE, TWO)
@@ -87,6 +116,23 @@ def test_an_image_that_two_indexes_share_is_brought_once() -> None:
     names = [place.name for place in bench.destination.published]
     assert names.count(f"docker://d.test/m/app@{digest_of(ONE)}") == 1
     assert [part.status for part in results[1].parts] == [Status.PRESENT, Status.COPIED]
+
+
+def test_an_image_that_failed_for_one_index_may_come_for_another_from_elsewhere() -> None:
+    place = Place(name="oci:d@1")
+    there = Sources(reference=ITS[0].reference, candidates=(ITS[0],))
+    first, same, other = (
+        replace(job("prod.test/app", number, "oci:d@1"), sources=replace(there, candidates=(who,)), place=place)
+        for number, who in enumerate((ITS[0], ITS[0], ITS[1]))
+    )
+    trees = Trees()
+    indexes = [divided(job("prod.test/app:v1", number)) for number in range(3, 6)]
+    begun = [trees.divide(index, [unit]) for index, unit in zip(indexes, (first, same, other), strict=True)]
+    assert begun == [[first], [], []]
+    complete, again = trees.ended(ended(first, error="not there"))
+    assert ([index for index, _ in complete], again) == (indexes[:2], [other])
+    complete, again = trees.ended(ended(other))
+    assert ([index for index, _ in complete], again) == (indexes[2:], [])
 
 
 def test_a_fault_costs_one_image_of_the_index() -> None:
