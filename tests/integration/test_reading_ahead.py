@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -321,3 +322,38 @@ class TestAList:
         copy(skopeo_mirror, f"--skopeo={skopeo.path}", "-j8", *names, f"docker://{destination.host}")
         assert skopeo.started().count("inspect") == 1
         assert len([path for path in asked(mirror, "manifests") if "sha256" in path]) == 2 * len(images)
+
+    @pytest.mark.parametrize("docker", [OCI, DOCKER])
+    def test_of_indexes_is_read_once_and_never_again(
+        self, skopeo_mirror: Program, mirror: RealRegistry, destination: RealRegistry, *, docker: bool
+    ) -> None:
+        """An index by a skopeo of its own; its images by those that stay, a Docker image's config with it."""
+        indexes = [
+            make_index(
+                [
+                    make_image(f"{number} {architecture}", architecture=architecture, docker=docker)
+                    for architecture in ("amd64", "arm64", "ppc64le", "s390x")
+                ],
+                docker=docker,
+            )
+            for number in range(3)
+        ]
+        for index in indexes:
+            mirror.push("app", index)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        skopeo = Counting(skopeo_mirror.directory)
+        names = [f"prod.invalid/app@{index.digest}" for index in indexes]
+        what = (f"--skopeo={skopeo.path}", "-j4", *names, f"docker://{destination.host}")
+        copy(skopeo_mirror, *what)
+        started = Counter(skopeo.started())
+        assert (started["inspect"], started["copy"]) == (3, 3 * 5)
+        ahead, copied = 1, 1
+        requests = Counter(asked(mirror))
+        for index in indexes:
+            assert requests[f"/v2/app/manifests/{index.digest}"] == ahead + copied
+            for part in index.children:
+                assert requests[f"/v2/app/manifests/{part.digest}"] == ahead + copied
+                assert requests[f"/v2/app/blobs/{part.config_digest}"] == (2 * ahead if docker else 0) + copied
+        mirror.forget()
+        copy(skopeo_mirror, *what)
+        assert asked(mirror) == []
