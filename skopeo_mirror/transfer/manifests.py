@@ -82,10 +82,11 @@ class ManifestReader:
         return None
 
     def _probe(self, image: Reference, candidates: tuple[PullSource, ...], yields: bool) -> Probe:
-        proxies, digest = self.proxies, image.digest
-        if proxies is None or digest is None or not proxies.know(image, candidates):
+        proxies, digest, probe = self.proxies, image.digest, None
+        if proxies is None:
             return self._ask(image, candidates, yields=yields)
-        probe = proxies.read(image.pin(digest), candidates, yields=yields) if self.majority.is_plain() else None
+        if digest is not None and proxies.know(image, candidates) and self.majority.is_plain():
+            probe = proxies.read(image.pin(digest), candidates, yields=yields)
         try:
             probe = probe or self._ask(image, candidates, yields=yields)
         finally:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.transfer.engine import LOOKS
 from tests.rig.copying import configure, copy, entry, pin_tag, statuses
 from tests.rig.counting import Counting
 from tests.rig.images import make_image, make_multi_architecture
@@ -51,7 +52,9 @@ def test_one_skopeo_tells_of_many_images(skopeo_mirror: Program, mirror: Registr
     skopeo.started()
     mirror.forget()
     assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"present"}
-    assert skopeo.started() == ["experimental-image-proxy"]
+    started = skopeo.started()
+    assert set(started) == {"experimental-image-proxy"}
+    assert len(started) <= LOOKS
     assert mirror.requests() == []
 
 
@@ -115,7 +118,8 @@ class TestPlans:
         skopeo = Counting(skopeo_mirror.directory)
         assert set(bring(skopeo_mirror, destination, images, skopeo).values()) == {"copied"}
         started = skopeo.started()
-        assert (started.count("inspect"), started.count("experimental-image-proxy")) == (1, 2)
+        assert started.count("inspect") == 1
+        assert started.count("experimental-image-proxy") <= 1 + LOOKS
         assert all(destination.manifest(image.digest[7:15], pin_tag(image)) == image.manifest for image in images)
 
     @pytest.mark.parametrize(

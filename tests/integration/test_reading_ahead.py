@@ -310,6 +310,17 @@ class TestAList:
             ahead.read(image)
         assert ahead.skopeo.started() == []
 
+    def test_of_tags_is_known_by_the_time_that_these_have_digests(
+        self, skopeo_mirror: Program, mirror: RealRegistry, destination: RealRegistry
+    ) -> None:
+        for number in range(3):
+            mirror.push("app", make_image(f"{number}"), f"v{number}")
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        skopeo = Counting(skopeo_mirror.directory)
+        names = [f"prod.invalid/app:v{number}" for number in range(3)]
+        copy(skopeo_mirror, f"--skopeo={skopeo.path}", "-j1", *names, f"docker://{destination.host}")
+        assert skopeo.started().count("inspect") == len(names)
+
     def test_that_begins_together_waits_for_one_answer(
         self, skopeo_mirror: Program, mirror: RealRegistry, destination: RealRegistry
     ) -> None:
