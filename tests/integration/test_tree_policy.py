@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,26 @@ def test_an_unsigned_image_of_a_signed_index_is_no_way_around(
     image = only(copy(skopeo_mirror, *arguments, status=1))
     assert (image["status"], parts_of(image)) == ("failed", {})
     assert not (skopeo_mirror.directory / "images/index.json").exists()
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_of_a_layout_it_is_the_transports_own_that_counts(
+    skopeo_mirror: Program, source: Registry, destination: Registry, accepted: bool
+) -> None:
+    configure(skopeo_mirror, entry("prod.invalid", source.host))
+    copy(skopeo_mirror, TAG, "oci:images")
+    policy = skopeo_mirror.directory / "policy.json"
+    of_layouts = [ANYTHING if accepted else REJECT]
+    policy.write_text(json.dumps({"default": [REJECT], "transports": {"oci": {"": of_layouts}}}))
+    noting = Noting(skopeo_mirror)
+    arguments = ["--policy", policy, f"--skopeo={noting.path}", "--retries=0", "--from", "oci:images"]
+    image = only(copy(skopeo_mirror, *arguments, f"docker://{destination.host}", status=0 if accepted else 1))
+    if accepted:
+        assert part_statuses(image) == dict.fromkeys(digests_of(INDEX.children), "copied")
+    else:
+        assert (image["status"], parts_of(image)) == ("failed", {})
+        assert not any("--multi-arch" in run for run in noting.copies())
+        assert destination.repositories() == []
 
 
 def test_platforms_do_not_go_with_it(skopeo_mirror: Program, source: Registry, signer: Signer) -> None:
