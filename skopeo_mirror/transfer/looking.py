@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.manifest import chosen, parse_manifest
-from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of, refuses_credentials
+from skopeo_mirror.skopeo.faults import PASSING, Reason, Stage, connection_lost, reason_of, refuses_credentials
 from skopeo_mirror.skopeo.provenance import Fault
 from skopeo_mirror.transfer.elsewhere import why_not
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, has_none, temporary_trouble
@@ -152,9 +153,6 @@ class Looker:
         if probe.provenance.fault is not None:
             return self.endings.fault(journey, probe.provenance, probe.provenance.fault, stage)
         part = job.part
-        if part is not None and not probe.rendered and len(probe.manifest) != part.size:
-            said = f"its index gives {part.digest} {part.size} bytes; it has {len(probe.manifest)}"
-            return self.endings.failure(journey, said, probe.provenance)
         every = parse_manifest(probe.manifest).children
         children = tuple({child.digest: child for child in chosen(every, self.platforms)}.values())
         comes_alone = part is not None and bool(self.platforms and every)  # with what is for others in it, too
@@ -174,7 +172,13 @@ class Looker:
         part = stage.journey.job.part
         if part is None:
             return self.reader.read(stage.asked, stage.tries)
-        return self.reader.read_part(stage.image, part, stage.tries)
+        while True:
+            probe = self.reader.read_part(stage.image, part, stage.tries)
+            if probe is None or not probe.manifest or probe.rendered or len(probe.manifest) == part.size:
+                return probe
+            said = f"its index gives {part.digest} {part.size} bytes; it has {len(probe.manifest)}"
+            blamed = probe.provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, said)
+            stage.tries.record(blamed, time.monotonic())
 
     def _divides(self, stage: Absent, children: Sequence[Descriptor]) -> bool:
         """Whether an index is to be copied image by image; `--sign-by` would sign an image under its digest's name."""
