@@ -56,6 +56,7 @@ ASK_FOR_MORE = {
     "its repository, which is rejected": Rule(scopes={NAME: REJECT}, accepted=False),
     "its tag, which is rejected": Rule(scopes={TAG: REJECT}, accepted=False),
 }
+SAMPLE = {"its tag", "its repository, by digest", "everything", "an image of it", "its tag, which is rejected"}
 ASK_FOR_NOTHING = {
     "others": Rule(default=ANYTHING, scopes={"prod.invalid/other": REJECT, "elsewhere.invalid": SIGNED}),
     "everything but its repository": Rule(default=REJECT, scopes={NAME: ANYTHING}),
@@ -85,7 +86,13 @@ def policy_of(program: Program, signer: Signer, rule: Rule) -> str:
     return write_policy(program, meant(rule.default), scopes)
 
 
-@pytest.mark.parametrize("rule", [pytest.param(rule, id=name) for name, rule in ASK_FOR_MORE.items()])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, id=name, marks=() if name in SAMPLE else pytest.mark.slow)
+        for name, rule in ASK_FOR_MORE.items()
+    ],
+)
 def test_no_image_comes_in_parts(
     skopeo_mirror: Program, source: Registry, destination: Registry, signer: Signer, rule: Rule
 ) -> None:
