@@ -202,7 +202,7 @@ refuses_name: Final = partial(
 refuses_index: Final = partial(
     _is_said,
     r"(uploading|writing) manifest [^\n]*:(?: errors:\n| )"
-    r"((manifest blob|blob|manifest) unknown: |manifest invalid: |StatusCode: 40[04]\b)",
+    r"((manifest blob|blob|manifest) unknown: |blob unknown to registry|manifest invalid: |StatusCode: 40[04]\b)",
 )
 """Whether a destination refuses a manifest for what it leads to, as registries do an index without its images."""
 refused_at_ping: Final = partial(_is_said, r"pinging container registry .*(StatusCode: |registry )403\b")

@@ -107,13 +107,18 @@ class Engine:
         self._waiting = jobs
         self._numbers = itertools.count(images)
         self.stop.wake = lambda: self._inbox.put(None)
-        with ThreadPoolExecutor(LOOKS * self.jobs) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
+        with ThreadPoolExecutor(self._looks) as lookers, ThreadPoolExecutor(self.jobs) as copiers:
             while self._has_work():
                 if self.stop.why is None:
                     self._start_what_can(lookers, copiers)
                 self._take(self._next_message())
         self._abandon_the_rest()
         return [self._results[number] for number in range(images)]
+
+    @property
+    def _looks(self) -> int:
+        """How many at once: one for a single job, which takes the images in their order."""
+        return LOOKS * self.jobs if self.jobs > 1 else 1
 
     def _has_work(self) -> bool:
         if self._looking or self._copying:
@@ -129,7 +134,7 @@ class Engine:
                 self._schedule.add(number, ())
             else:
                 self._look(lookers, number, again.stage)
-        while self._waiting and len(self._looking) < LOOKS * self.jobs and len(self._schedule) < AHEAD:
+        while self._waiting and len(self._looking) < self._looks and len(self._schedule) < AHEAD:
             job = self._waiting.popleft()
             begun = self.pipeline.begin(job)
             self._journeys[job.number] = begun.journey

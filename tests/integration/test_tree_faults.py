@@ -417,7 +417,7 @@ class TestRateLimits:
         assert (image["status"], image["confirmed"]) == ("copied", True)
         assert told(parts_of(image)[limited.digest])[-1] == (faulty.host, "served", None)
         assert sum(request.status == 429 for request in faulty.requests()) == 6
-        assert pulled(faulty) == sorted(OPERATOR.blobs)
+        assert set(pulled(faulty)) == set(OPERATOR.blobs)  # what else the run that was ended had begun, is begun anew
 
     def test_of_an_images_manifest_are_waited_out_too(
         self, skopeo_mirror: Program, faulty: FaultyRegistry, destination: Registry

@@ -56,9 +56,11 @@ class TestOfAnImageOfAnIndex:
         configure(skopeo_mirror, entry("prod.invalid", talkative.host, mirror.host))
         target = f"docker://{destination.host}" if to == "docker" else "oci:copied"
         copied = only(copy(skopeo_mirror, "--mirrors-only", "--retries=0", f"prod.invalid/app@{INDEX.digest}", target))
-        assert copied["served_by"]["location"] == mirror.host
-        [failed] = [attempt for attempt in copied["attempts"] if attempt["outcome"] == "failed"]
-        assert (failed["location"], failed["stage"], failed["reason"]) == (talkative.host, "manifest", "not-found")
+        assert copied["served_by"]["location"] == talkative.host
+        assert {part["served_by"]["location"] for part in copied["parts"]} == {mirror.host}
+        for part in copied["parts"]:
+            [failed] = [attempt for attempt in part["attempts"] if attempt["outcome"] == "failed"]
+            assert (failed["location"], failed["stage"], failed["reason"]) == (talkative.host, "manifest", "not-found")
         assert to == "oci" or holds(destination, "app", pin_tag(INDEX), INDEX)
 
     @pytest.mark.parametrize("words", WORDS)

@@ -13,7 +13,6 @@ from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.skopeo.command import Runs
 from skopeo_mirror.skopeo.faults import Reason, Stage
-from skopeo_mirror.transfer import engine
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Engine, Stop
@@ -65,12 +64,6 @@ ITS = tuple(who.at(digest_of(ONE)) for who in (A, B, O))
 """The candidates of the first image."""
 NOT_FOUND = no_manifest(run_of(*(failed(who, Reason.NOT_FOUND) for who in ITS)))
 DAMAGED = run_of(*(failed(who, Reason.CORRUPT, Stage.BLOB) for who in ITS))
-
-
-@pytest.fixture(autouse=True)
-def one_look_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that what is prepared is asked for in order."""
-    monkeypatch.setattr(engine, "LOOKS", 1)
 
 
 def pinned(content: bytes, name: str = "prod.test/app") -> str:
