@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from skopeo_mirror.attached import AttachedKind
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -51,6 +52,24 @@ class PartResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AttachedResult:
+    """The end of what is attached to an image, to one of its index, or to something else that is attached to these."""
+
+    tag: str
+    digest: Digest
+    kind: AttachedKind
+    subject: Digest
+    """The manifest that it is attached to."""
+    status: Status
+    served_by: PullSource | None = None
+    attempts: tuple[Attempt, ...] = ()
+    bytes: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    """Set exactly where `status` is failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageResult:
     """One image's end."""
 
@@ -73,6 +92,8 @@ class ImageResult:
     elsewhere: tuple[LivesElsewhere, ...] = ()
     parts: tuple[PartResult, ...] = ()
     """The images of an index that was copied image by image, as far as they were asked for."""
+    attached: tuple[AttachedResult, ...] = ()
+    """What is attached to it and to the images of its index, as far as that was asked for."""
     whole: str | None = None
     """Why an index was copied whole instead, where a fault made it so."""
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
+    from skopeo_mirror.attached import AttachedKind
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.registries_conf.model import Configuration
     from skopeo_mirror.request import ImageRequest
@@ -61,6 +62,8 @@ class RunSettings:
     jobs: int = 1
     platforms: tuple[Platform, ...] = ()
     """Of an index only the images for these are brought (none: all)."""
+    attached: frozenset[AttachedKind] = frozenset()
+    """What is brought of what is attached to an image."""
     plans: bool = True
     dry_run: bool = False
     fail_fast: bool = False
