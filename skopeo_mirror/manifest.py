@@ -177,6 +177,21 @@ def descend(
             seen.update(new)
 
 
+def digests_below(
+    top: Digest, read: Callable[[Descriptor], Manifest | None], platforms: Sequence[Platform] = ()
+) -> tuple[Digest, ...]:
+    """The digests of the manifests of which `descend` gives the manifests."""
+    digests: list[Digest] = []
+
+    def noted(one: Descriptor) -> Manifest | None:
+        digests.append(one.digest)
+        return read(one)
+
+    for _ in descend(Descriptor(digest=top, size=0), noted, platforms):
+        pass
+    return tuple(digests)
+
+
 def _descriptors(document: dict[str, Any], key: str) -> Iterator[Descriptor]:
     found = document.get(key) or []
     if not isinstance(found, list):

@@ -49,6 +49,11 @@ class PullSource:
         there = self.reference
         return replace(self, reference=Reference(domain=there.domain, path=there.path, digest=digest))
 
+    def under(self, tag: str) -> Self:
+        """The same place, asked for a tag."""
+        there = self.reference
+        return replace(self, reference=Reference(domain=there.domain, path=there.path, tag=tag))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:

@@ -28,13 +28,14 @@ from skopeo_mirror.skopeo.secrets import redacted
 from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Supervision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.provenance import Provenance
+    from skopeo_mirror.skopeo.purposes import Content
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.skopeo.settings import Access
     from skopeo_mirror.skopeo.supervision import Timeouts, Watcher
@@ -175,6 +176,8 @@ class ManifestReading:
     digest: str | None = None
     content: bytes = b""
     """The manifest that was given, as `digest` is its digest in skopeo's words."""
+    chosen: bool = False
+    """Whether it is one of the images of an index that was asked for."""
     config: bytes | None = None
     """The config of a Docker image, whose manifest is given in OCI's form; where it was asked for."""
 
@@ -328,11 +331,18 @@ class ProxyPool:
             ended=answer.ended is not None,
             digest=manifest.value,
             content=content,
+            chosen=len({one.name for one in _asked(watcher) if one.kind == "manifests"}) > 1,
             config=config,
         )
 
 
 def _last_blob(watcher: LogWatcher) -> str:
     """The digest of the blob that was asked for last: to convert a Docker manifest, its config is read."""
-    asked = (content_of(event.url) for event in reversed(watcher.reader.events) if isinstance(event, Requested))
-    return next((content.name for content in asked if content is not None and content.kind == "blobs"), "")
+    return next((content.name for content in reversed([*_asked(watcher)]) if content.kind == "blobs"), "")
+
+
+def _asked(watcher: LogWatcher) -> Iterator[Content]:
+    """What registries were asked for, in order."""
+    for event in watcher.reader.events:
+        if isinstance(event, Requested) and (content := content_of(event.url)) is not None:
+            yield content

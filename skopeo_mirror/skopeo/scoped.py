@@ -83,6 +83,10 @@ class ScopedSkopeo:
     settings: Settings
     logs: LogDirectory | None = None
 
+    def accepting_anything(self) -> ScopedSkopeo:
+        """The same, without regard to the signature policy."""
+        return replace(self, settings=replace(self.settings, policy=None, insecure_policy=True))
+
     def probe(
         self,
         image: Reference,

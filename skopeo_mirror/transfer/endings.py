@@ -13,7 +13,7 @@ from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.elsewhere import as_told
 from skopeo_mirror.transfer.explaining import OF_SOME_PLATFORMS, ours
-from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
+from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished, Planned, Retry
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Endings:
         parts: Sequence[Finished] = (),
         why_whole: str | None = None,
     ) -> Finished:
-        """An image that is where it is to be, or would be. `parts` are the images of an index that came before it."""
+        """An image that is where it is to be, or would be. `parts` are the units that came before it."""
         would = status is Status.WOULD_COPY
         told = as_told(plan, provenance, brings_layers=self.destination.brings_layers, would=would)
         result = self._result(journey, status, provenance, parts, why_whole)
@@ -82,16 +82,42 @@ class Endings:
         result = self._result(journey, Status.FAILED, provenance, parts, why_whole)
         return Finished(journey=journey, result=replace(result, error=error, confirmed=False))
 
+    def after(self, done: Finished, parts: Sequence[Finished]) -> Finished:
+        """An image that needs no copy of its own, after `parts`: if one of these was copied, it has changed, too."""
+        result, statuses = done.result, {part.result.status for part in parts}
+        changed = next((status for status in (Status.COPIED, Status.WOULD_COPY) if status in statuses), result.status)
+        from_part = next((part.result.served_by for part in parts if part.result.status is changed), None)
+        result = replace(
+            result,
+            status=changed,
+            served_by=result.served_by or from_part,
+            bytes=result.bytes + sum(part.result.bytes for part in parts),
+            seconds=time.monotonic() - done.journey.started,
+            elsewhere=_each_once((*(one for part in parts for one in part.result.elsewhere), *result.elsewhere)),
+            parts=tuple(_parts(parts)),
+            attached=tuple(_attached(parts)),
+        )
+        return replace(done, result=result)
+
     def of_parts(self, journey: Journey, parts: Sequence[Finished]) -> Finished:
-        """An index that is not brought, because some of its images are not there."""
-        failed = [part for part in parts if part.result.error is not None and not part.left]
+        """An image that is not brought, because some of its index, or of what is attached to it, is not there."""
+        images = [part for part in parts if part.journey.job.attached is None]
+        told = list(filter(None, (self._of_images(journey, images), _of_attached(parts))))
+        return self.failure(journey, "; ".join(told), parts=parts)
+
+    def _of_images(self, journey: Journey, images: Sequence[Finished]) -> str:
+        """Which images of an index are not there, and why; empty where all are."""
+        failed = [part for part in images if part.result.error is not None and not part.left]
+        if not failed:
+            return ""
         told = [f"{name_of(part)}: {part.result.error}" for part in failed[:_TOLD_PARTS]]
         if len(failed) > _TOLD_PARTS:
             told.append(f"and {len(failed) - _TOLD_PARTS} more")
-        head = f"{len(failed)} of the {len(parts)} images of its index" if len(parts) > 1 else "the image of its index"
+        head = f"{len(failed)} of the {len(images)} images of its index"
+        head = head if len(images) > 1 else "the image of its index"
         if journey.job.sources.from_layout and any(part.unread for part in failed):
             told.append(OF_SOME_PLATFORMS.format("ask for the same here"))
-        return self.failure(journey, f"{head} could not be copied: {'; '.join(told)}", parts=parts)
+        return f"{head} could not be copied: {'; '.join(told)}"
 
     def again_or_fail(
         self, journey: Journey, tries: Tries, stage: Look | Planned, *, advice: str = ""
@@ -157,7 +183,8 @@ class Endings:
             resolved_from=request.reference
             if request.reference.digest is None and journey.digest is not None
             else None,
-            parts=() if why_whole is not None else tuple(one for part in parts for one in _parts(part)),
+            parts=() if why_whole is not None else tuple(_parts(parts)),
+            attached=tuple(_attached(parts)),
             whole=why_whole,
         )
 
@@ -187,26 +214,62 @@ def name_of(part: Finished) -> str:
     return str(part.result.digest if platform is None else platform)
 
 
+def _of_attached(parts: Sequence[Finished]) -> str:
+    """What of that which is attached to an image is not there, and why; empty where all is."""
+    return "; ".join(
+        f"{found.tag}, which is attached to {found.subject}, could not be copied: {part.result.error}"
+        for part in parts
+        if (found := part.journey.job.attached) is not None and part.result.error is not None and not part.left
+    )
+
+
 def _so_far(stage: Look | Planned) -> Sequence[Finished]:
-    """The images of an index that have come to their end before it."""
+    """The units that have come to their end before it."""
     return stage.parts if isinstance(stage, Planned) else ()
 
 
-def _parts(part: Finished) -> Iterator[PartResult]:
-    """What became of an image of an index; of an index within, of its images first."""
-    result, found = part.result, part.journey.job.part
-    assert result.digest is not None  # noqa: S101 - an index has named it by its digest
-    yield from result.parts
-    yield PartResult(
-        digest=result.digest,
-        platform=None if found is None else found.platform,
-        status=result.status,
-        served_by=result.served_by,
-        attempts=result.attempts,
-        bytes=result.bytes - sum(one.bytes for one in result.parts),
-        seconds=result.seconds,
-        error=result.error,
-    )
+def _parts(parts: Iterable[Finished]) -> Iterator[PartResult]:
+    """What became of the images of an index; of an index within, of its images first."""
+    for part in parts:
+        job, result = part.journey.job, part.result
+        if job.attached is not None:
+            continue
+        assert result.digest is not None  # noqa: S101 - an index has named it by its digest
+        yield from result.parts
+        yield PartResult(
+            digest=result.digest,
+            platform=None if job.part is None else job.part.platform,
+            status=result.status,
+            served_by=result.served_by,
+            attempts=result.attempts,
+            bytes=result.bytes - _bytes_of(result.parts) - _bytes_of(result.attached),
+            seconds=result.seconds,
+            error=result.error,
+        )
+
+
+def _attached(parts: Iterable[Finished]) -> Iterator[AttachedResult]:
+    """What became of what is attached to an image, to those of its index and, before that, to what is attached."""
+    for part in parts:
+        found, result = part.journey.job.attached, part.result
+        yield from result.attached
+        if found is not None:
+            yield AttachedResult(
+                tag=found.tag,
+                digest=found.digest,
+                kind=found.kind,
+                subject=found.subject,
+                status=result.status,
+                served_by=result.served_by,
+                attempts=result.attempts,
+                bytes=result.bytes - _bytes_of(result.attached),
+                seconds=result.seconds,
+                error=result.error,
+            )
+
+
+def _bytes_of(several: Iterable[PartResult | AttachedResult]) -> int:
+    return sum(one.bytes for one in several)
 
 
 def _each_once(contents: Iterable[LivesElsewhere]) -> tuple[LivesElsewhere, ...]:

@@ -2,7 +2,7 @@
 
 The main thread decides, two pools of threads work: one looks ahead (presence, plans), one copies. Looking overlaps
 with copying, so that it costs no time where a network is slower than this machine. What is looked at and copied is a
-unit: an image, or one image of an index, which follows when all of these are there.
+unit: an image, one image of an index, or something that is attached; what awaits such follows when all are there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skopeo_mirror.skopeo.debuglog import Event, Tried
 from skopeo_mirror.transfer.news import Copying, Retrying, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
-from skopeo_mirror.transfer.stages import Abandoned, Divided, Finished, Planned, Retry
+from skopeo_mirror.transfer.stages import Abandoned, Awaiting, Finished, Planned, Retry
 from skopeo_mirror.transfer.trees import Trees
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Engine:
     _journeys: dict[int, Journey] = field(default_factory=dict)
     """Those that have begun and are not at their end, by the numbers of their units."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    """Those of the units that are images of an index; they follow the images' own."""
+    """Those of the units that others await; they follow the images' own."""
     _results: dict[int, ImageResult] = field(default_factory=dict)
 
     def run(self, jobs: deque[Job]) -> list[ImageResult]:
@@ -191,8 +191,8 @@ class Engine:
                 self.tell(Weighed(job=journey.job.whole, bytes=0 if plan is None else plan.bytes))
                 self._ready[journey.job.number] = message
                 self._schedule.add(journey.job.number, layers)
-            case Divided():
-                self._divide(message)
+            case Awaiting():
+                self._await(message)
             case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
@@ -202,14 +202,14 @@ class Engine:
             case Finished():
                 self._finish(message)
 
-    def _divide(self, index: Divided) -> None:
-        """Have the images of an index brought, before anything else is begun."""
-        self._looking.discard(index.journey.job.number)
-        units = [self.pipeline.part(index, child, next(self._numbers)) for child in index.children]
+    def _await(self, stage: Awaiting) -> None:
+        """Have what a manifest follows brought, before anything else is begun."""
+        self._looking.discard(stage.journey.job.number)
+        units = self.pipeline.units(stage, self._numbers)
         if units:
-            self._waiting.extendleft(reversed(self._trees.divide(index, units)))
+            self._waiting.extendleft(reversed(self._trees.divide(stage, units)))
         else:
-            self._take(self.pipeline.assemble(index, ()))
+            self._take(self.pipeline.assemble(stage, ()))
 
     def _finish(self, done: Finished) -> None:
         job, result = done.journey.job, done.result

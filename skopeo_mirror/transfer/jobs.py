@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Reference
     from skopeo_mirror.request import ImageRequest
+    from skopeo_mirror.transfer.attachments import Attachment
     from skopeo_mirror.transfer.destination.place import Destination, Place
     from skopeo_mirror.transfer.sourcing import SourceFinder, Sources
 
@@ -31,13 +32,20 @@ class Job:
     place: Place
     part: Descriptor | None = None
     """What the index that it belongs to says of it, where it is one unit of an image."""
+    attached: Attachment | None = None
+    """What it is to the image that it is attached to, where it is that."""
     of: Job | None = None
-    """That index."""
+    """That index, or that image."""
 
     @property
     def whole(self) -> Job:
         """The image as it was asked for: itself, but for one of an index."""
         return self if self.of is None else self.of.whole
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is attached to an image, or belongs to what is."""
+        return self.attached is not None or (self.of is not None and self.of.is_attached)
 
     @property
     def image(self) -> Reference:

@@ -10,12 +10,13 @@ from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.manifest import chosen, parse_manifest
 from skopeo_mirror.skopeo.faults import PASSING, Reason, Stage, connection_lost, reason_of, refuses_credentials
 from skopeo_mirror.skopeo.provenance import Fault
+from skopeo_mirror.transfer.attachments import NotTold
 from skopeo_mirror.transfer.elsewhere import why_not
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, has_none, temporary_trouble
 from skopeo_mirror.transfer.plan import fetched_of, plan_of
 from skopeo_mirror.transfer.planning import whole_plan
 from skopeo_mirror.transfer.results import Status
-from skopeo_mirror.transfer.stages import Abandoned, Absent, Begun, Divided, Finished, Pinned, Planned, Retry
+from skopeo_mirror.transfer.stages import Abandoned, Absent, Awaiting, Begun, Finished, Pinned, Planned, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import Probe
     from skopeo_mirror.transfer.asking import Asking
+    from skopeo_mirror.transfer.attachments import AttachmentFinder
     from skopeo_mirror.transfer.comparing import SignatureComparison
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.endings import Endings
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.plan import Plan
-    from skopeo_mirror.transfer.presence import Presence
-    from skopeo_mirror.transfer.stages import Look, Step
+    from skopeo_mirror.transfer.presence import Presence, Sighting
+    from skopeo_mirror.transfer.stages import Journey, Look, Step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +47,8 @@ class Looker:
     presence: Presence
     signatures: SignatureComparison
     asking: Asking
+    attachments: AttachmentFinder | None
+    """Finds what is attached to images, where that is asked for."""
     endings: Endings
     plans: bool
     """Whether manifests are read ahead also where nothing depends on it."""
@@ -103,7 +108,7 @@ class Looker:
             return self.endings.failure(journey, why)
         return Pinned(journey=journey, image=image, asked=asked, tries=stage.tries if journey.moved else None)
 
-    def _compare(self, stage: Pinned) -> Absent | Planned | Retry | Finished:
+    def _compare(self, stage: Pinned) -> Absent | Planned | Awaiting | Retry | Finished:
         """Look whether the destination has the image, at its digest; an image that it has may be at its end."""
         journey, place = stage.journey, stage.journey.job.place
         if journey.moved and place.repository is not None:  # what is there now, this run has written
@@ -118,14 +123,18 @@ class Looker:
         requirements = self.asking.requirements(journey.job, stage.asked)
         if not requirements.accept_anything and journey.job.sources.unroutable is None:
             # Nobody but skopeo can say that it is accepted, and it only while it copies all of it.
-            if self.dry_run:
-                return self.endings.success(journey, Status.PRESENT)
-            return self._absent(stage).planned(there=True)
+            done: Planned | Finished
+            done = (
+                self.endings.success(journey, Status.PRESENT)
+                if self.dry_run
+                else self._absent(stage).planned(there=True)
+            )
+            return self._with_all_attached(stage, done, found)
         if self.signatures.matters and journey.job.sources.unroutable is None:
             absent = self._absent(stage)
             if self.signatures.lacking(absent.image, place, absent.tries):
                 return absent
-        return self.endings.success(journey, Status.PRESENT)
+        return self._with_all_attached(stage, self.endings.success(journey, Status.PRESENT), found)
 
     def _absent(self, stage: Pinned) -> Absent:
         """The image with the candidates of its copy. Raises Unroutable."""
@@ -143,7 +152,7 @@ class Looker:
         journey, job = stage.journey, stage.journey.job
         from_layout = job.sources.from_layout
         # Where something could be fetched from another place unasked, it must be known beforehand.
-        needed = self.dry_run or self.platforms or self.destination.brings_layers or from_layout
+        needed = self.dry_run or self.platforms or self.destination.brings_layers or from_layout or self.attachments
         if not (self.plans or needed):
             return stage.planned()
         probe = self._read(stage)
@@ -157,7 +166,7 @@ class Looker:
         children = tuple({child.digest: child for child in chosen(every, self.platforms)}.values())
         comes_alone = part is not None and bool(self.platforms and every)  # with what is for others in it, too
         if (children or comes_alone) and self._divides(stage, children):
-            return self._divided(stage, probe, children)
+            return self._with_attached(stage, probe, self._divided(stage, probe, children), [stage.image.digest])
         if self.platforms and every:
             why = self._why_together() if children else has_none(self.platforms, every)
             return self.endings.failure(journey, why, probe.provenance)
@@ -165,11 +174,57 @@ class Looker:
         if plan is None and from_layout:  # what skopeo fetches of it from a URL, its log would not tell
             advice = OF_SOME_PLATFORMS.format("dir: takes an index whole: copy to oci: or docker://") if every else ""
             return self.endings.again_or_fail(journey, stage.tries, stage, advice=advice)
-        return self._planned(stage, probe, plan)
+        below = [child.digest for child in children] if plan is None else plan.images
+        return self._with_attached(stage, probe, self._planned(stage, probe, plan), [stage.image.digest, *below])
+
+    def _with_attached(
+        self, stage: Absent, probe: Probe, then: Planned | Awaiting | Finished, images: Sequence[Digest]
+    ) -> Planned | Awaiting | Finished:
+        """The same, which is to follow what is attached to `images`, as whoever gave the manifest has it."""
+        server = probe.provenance.server
+        known = () if server is None else (server,)
+        candidates = (*known, *(candidate for candidate in stage.tries.left if candidate != server))
+        return self._awaiting(stage.journey, then, images, candidates, known=server is not None)
+
+    def _with_all_attached(
+        self, stage: Pinned, then: Planned | Finished, found: Sighting
+    ) -> Planned | Awaiting | Finished:
+        """An image that is present, which is to follow what is attached to it, wherever it would come from now."""
+        job = stage.journey.job
+        if self.attachments is None:
+            return then
+        if job.sources.unroutable is not None:
+            raise Unroutable(job.sources.unroutable)
+        images, candidates = self.presence.images(found, job.place, stage.image.digest), job.sources.candidates
+        with self.asking_sources:
+            return self._awaiting(stage.journey, then, images, candidates, known=job.attached is not None)
+
+    def _awaiting(
+        self,
+        journey: Journey,
+        then: Planned | Awaiting | Finished,
+        images: Sequence[Digest],
+        candidates: Sequence[PullSource],
+        *,
+        known: bool,
+    ) -> Planned | Awaiting | Finished:
+        if self.attachments is None or not candidates or (isinstance(then, Finished) and then.result.error is not None):
+            return then
+        try:
+            attached = self.attachments.attached_to(journey, images, candidates, known=known)
+        except NotTold as error:
+            return self.endings.failure(journey, str(error))
+        if not attached:
+            return then
+        if isinstance(then, Awaiting):
+            return replace(then, attached=tuple(attached))
+        return Awaiting(journey=journey, then=then, attached=tuple(attached))
 
     def _read(self, stage: Absent) -> Probe | None:
         """The manifest of an image, exact for an index; None where no candidate gives it."""
-        part = stage.journey.job.part
+        part, attached = stage.journey.job.part, stage.journey.job.attached
+        if attached is not None and stage.tries.left == attached.candidates:
+            return attached.probe
         if part is None:
             return self.reader.read(stage.asked, stage.tries)
         while True:
@@ -190,19 +245,17 @@ class Looker:
             and self.asking.is_indifferent(job, stage.image, [child.digest for child in children])
         )
 
-    def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Divided | Finished:
+    def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Awaiting | Finished:
         journey = stage.journey
         if self.dry_run and self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
             return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
-        return Divided(
-            journey=journey,
-            image=stage.image,
-            asked=stage.asked,
-            tries=stage.tries,
-            plan=plan_of(probe.manifest, None),
-            proof=probe.provenance,
-            children=children,
-        )
+        plan = plan_of(probe.manifest, None)
+        then: Planned | Finished
+        if self.dry_run:
+            then = self.endings.success(journey, Status.WOULD_COPY, probe.provenance, plan)
+        else:
+            then = replace(stage.planned(plan=plan), alone=True)
+        return Awaiting(journey=journey, then=then, children=children, candidates=stage.tries.left)
 
     def _why_together(self) -> str:
         """Why --platform cannot choose among the images of an index."""

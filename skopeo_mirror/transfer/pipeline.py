@@ -1,4 +1,4 @@
-"""The way of an image, step by step: look, copy and, of an index that is copied image by image, assemble.
+"""The way of an image, step by step: look, copy and, of what follows other manifests, assemble.
 
 Steps run on worker threads; what is shared between images (circuits, destination, skopeo) is safe for that.
 """
@@ -22,19 +22,29 @@ from skopeo_mirror.transfer.failover import Rounds
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.looking import Looker
 from skopeo_mirror.transfer.results import Status
-from skopeo_mirror.transfer.stages import Begun, Journey
+from skopeo_mirror.transfer.stages import Begun, Journey, Planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.platforms import Platform
+    from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.debuglog import Event
+    from skopeo_mirror.transfer.attachments import Attachment, AttachmentFinder
     from skopeo_mirror.transfer.comparing import SignatureComparison
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.manifests import ManifestReader
     from skopeo_mirror.transfer.presence import Presence
-    from skopeo_mirror.transfer.stages import Divided, Finished, Look, Planned, Step
+    from skopeo_mirror.transfer.stages import Awaiting, Finished, Look, Step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Steps:
+    looker: Looker
+    copier: Copier
+    endings: Endings
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,33 +63,59 @@ class Pipeline:
     """Of an index only the images for these are asked for (none: all)."""
     jobs: int = 1
     """How many sources are asked at once before the copies."""
-    _endings: Endings = field(init=False)
-    _looker: Looker = field(init=False)
-    _copier: Copier = field(init=False)
+    attachments: AttachmentFinder | None = None
+    """Finds what is attached to images, where that is asked for."""
+    _promised: dict[tuple[str, int], int] = field(default_factory=dict)
+    _of_images: _Steps = field(init=False)
+    _of_attached: _Steps = field(init=False)
+    """Those of what is attached: none of it is left out, and a signature policy, which no signature meets, is not
+    asked about it."""
 
     def __post_init__(self) -> None:
         """Make the steps."""
-        self._endings = Endings(scoped=self.reader.scoped, destination=self.destination, platforms=self.platforms)
-        self._looker = Looker(
-            reader=self.reader,
+        asking_sources = threading.BoundedSemaphore(self.jobs)
+        self._of_images = self._of_attached = self._steps(
+            self.reader, self.presence, self.policy, self.platforms, asking_sources
+        )
+        if self.attachments is None:
+            return
+        reader = replace(self.reader, scoped=self.reader.scoped.accepting_anything())
+        presence = replace(self.presence, platforms=())
+        self._of_attached = self._steps(reader, presence, Policy(), (), asking_sources)
+
+    def _steps(
+        self,
+        reader: ManifestReader,
+        presence: Presence,
+        policy: Policy,
+        platforms: tuple[Platform, ...],
+        asking_sources: AbstractContextManager[bool],
+    ) -> _Steps:
+        endings = Endings(
+            scoped=reader.scoped, destination=self.destination, platforms=platforms, promised=self._promised
+        )
+        looker = Looker(
+            reader=reader,
             destination=self.destination,
-            presence=self.presence,
+            presence=presence,
             signatures=self.signatures,
-            asking=Asking(policy=self.policy, directory=self.reader.scoped.directory),
-            endings=self._endings,
+            asking=Asking(policy=policy, directory=reader.scoped.directory),
+            attachments=self.attachments,
+            endings=endings,
             plans=self.plans,
             dry_run=self.dry_run,
-            platforms=self.platforms,
-            asking_sources=threading.BoundedSemaphore(self.jobs),
+            platforms=platforms,
+            asking_sources=asking_sources,
         )
-        self._copier = Copier(
-            reader=self.reader,
+        copier = Copier(
+            reader=reader,
             destination=self.destination,
-            presence=self.presence,
-            endings=self._endings,
-            policy_file=self.policy.file,
-            platforms=self.platforms,
+            presence=presence,
+            endings=endings,
+            policy_file=policy.file,
+            platforms=platforms,
         )
+        return _Steps(endings=endings, looker=looker, copier=copier)
 
     def begin(self, job: Job) -> Begun:
         """Set out."""
@@ -89,47 +125,71 @@ class Pipeline:
 
     def look(self, stage: Look) -> Step:
         """Everything before the copy: resolve a tag, compare what is there, read the manifests ahead."""
-        return self._looker.look(stage)
+        return self._steps_of(stage.journey.job).looker.look(stage)
 
     def copy(self, stage: Planned, on_event: Callable[[Event], None] | None = None) -> Step:
         """Copy, dropping one candidate after the other that skopeo cannot get past, and confirm who served."""
-        return self._copier.copy(stage, on_event)
+        return self._steps_of(stage.journey.job).copier.copy(stage, on_event)
 
-    def part(self, index: Divided, child: Descriptor, number: int) -> Job:
-        """One image of an index as a unit of its own: its candidates are those that have not failed for the index."""
-        job = index.journey.job
-        image = index.image.without_tag().pin(child.digest)
-        candidates = tuple(candidate.at(child.digest) for candidate in index.tries.left)
+    def units(self, stage: Awaiting, numbers: Iterator[int]) -> list[Job]:
+        """What a manifest follows, as units of their own."""
+        job = stage.journey.job
+        children = [self._part(job, stage.candidates, child, next(numbers)) for child in stage.children]
+        return [*children, *(self._attached(job, one, next(numbers)) for one in stage.attached)]
+
+    def _part(self, job: Job, candidates: Iterable[PullSource], child: Descriptor, number: int) -> Job:
+        """One image of an index: its candidates are those that have not failed for the index."""
+        image = job.image.without_tag().pin(child.digest)
+        there = tuple(candidate.at(child.digest) for candidate in candidates)
         return Job(
             number=number,
             request=ImageRequest(reference=image),
-            sources=replace(job.sources, reference=image, candidates=candidates, skipped=()),
+            sources=replace(job.sources, reference=image, candidates=there, skipped=()),
             place=self.destination.part(job.place, child.digest),
             part=child,
             of=job,
         )
 
-    def assemble(self, index: Divided, parts: Sequence[Finished]) -> Planned | Finished:
-        """What comes after the images of an index, in its order, now that they are all at their end."""
+    def _attached(self, job: Job, one: Attachment, number: int) -> Job:
+        """What is attached to an image, or to one of its index."""
+        name = replace(job.whole.image.without_digest(), tag=one.tag)
+        image = name.pin(one.digest)
+        return Job(
+            number=number,
+            request=ImageRequest(reference=image),
+            sources=replace(
+                job.sources, reference=image.without_tag(), candidates=one.candidates, skipped=(), route=None
+            ),
+            place=self.destination.attached(job.place, name),
+            attached=one,
+            of=job,
+        )
+
+    def assemble(self, stage: Awaiting, parts: Sequence[Finished]) -> Planned | Finished:
+        """What comes after the units that a manifest has followed, in its order, now that they are all at their end."""
+        journey, then = stage.journey, stage.then
+        endings = self._steps_of(journey.job).endings
         failed = [part for part in parts if part.result.error is not None]
-        if not failed and self.platforms and index.journey.job.of is None and not any(map(_has_image, parts)):
-            return self._endings.failure(index.journey, has_none(self.platforms, index.children), parts=parts)
         if not failed:
-            if self.dry_run:
-                return self._endings.success(index.journey, Status.WOULD_COPY, index.proof, index.plan, parts=parts)
-            return index.alone(parts)
-        may_be_whole = not (self.dry_run or self.platforms or index.journey.job.sources.from_layout)
+            platforms = endings.platforms if stage.children and journey.job.of is None else ()
+            if platforms and not any(map(_has_image, parts)):
+                return endings.failure(journey, has_none(platforms, stage.children), parts=parts)
+            return replace(then, parts=parts) if isinstance(then, Planned) else endings.after(then, parts)
+        may_be_whole = not (self.dry_run or self.platforms or self.attachments or journey.job.sources.from_layout)
         if may_be_whole and all(part.unread for part in failed):
             names = ", ".join(map(name_of, failed))
-            return index.whole(parts, f"no candidate gives {names} of its index by digest")
-        return self._endings.of_parts(index.journey, parts)
+            return stage.whole(parts, f"no candidate gives {names} of its index by digest")
+        return endings.of_parts(journey, parts)
 
     def abandon(self, job: Job, journey: Journey | None, why: str, parts: Sequence[Finished] = ()) -> Finished:
         """The end of an image that the end of the run has left where it was, as it has some of its `parts`."""
-        journey = journey or self.begin(job).journey
+        journey, endings = journey or self.begin(job).journey, self._steps_of(job).endings
         if any(part.result.error is not None and not part.left for part in parts):
-            return self._endings.of_parts(journey, parts)
-        return replace(self._endings.failure(journey, f"not copied: {why}", parts=parts), left=True)
+            return endings.of_parts(journey, parts)
+        return replace(endings.failure(journey, f"not copied: {why}", parts=parts), left=True)
+
+    def _steps_of(self, job: Job) -> _Steps:
+        return self._of_attached if job.is_attached else self._of_images
 
     def landed(self, stage: Planned, event: Event) -> frozenset[str]:
         """The layers that are at the registry for sure: skopeo turns to an image's config when it is done with them."""
@@ -144,5 +204,7 @@ class Pipeline:
 
 def _has_image(part: Finished) -> bool:
     """Whether there is an image in it, or only an index that has none for the platforms that are asked for."""
-    found, result = part.journey.job.part, part.result
+    job, found, result = part.journey.job, part.journey.job.part, part.result
+    if job.attached is not None:
+        return False
     return found is None or not found.is_index or bool(result.parts) or result.status is Status.PRESENT

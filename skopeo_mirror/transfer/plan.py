@@ -46,6 +46,8 @@ class Plan:
     """The media types of the configs and layers of Docker's images."""
     layers: dict[str, frozenset[str]]
     """The layers that go before each config."""
+    images: tuple[Digest, ...] = ()
+    """The images of an index."""
     elsewhere: tuple[Elsewhere, ...] = ()
     nested: bool = False
     """An index is within an index."""
@@ -76,7 +78,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
     before: dict[str, frozenset[str]] = {}
     total = 0
     contents: list[bytes] = [content]
-    named: set[Digest] = set()
+    named: dict[Digest, None] = {}
     nested = extended = False
     contradicted: str | None = None
     while contents:
@@ -100,7 +102,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
         if read is None:
             break
         for digest in {child.digest: None for child in manifest.children if child.digest not in named}:
-            named.add(digest)
+            named[digest] = None
             if len(named) > most:
                 return None
             found = read(digest)
@@ -117,6 +119,7 @@ def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, mo
         types=frozenset(types),
         docker_contents=frozenset(docker_contents),
         layers=before,
+        images=tuple(named),
         elsewhere=tuple(elsewhere),
         nested=nested,
         extended=extended,

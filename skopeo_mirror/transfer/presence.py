@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import chosen, digest_of, parse_manifest
@@ -36,6 +36,8 @@ class Sighting:
     trouble: str | None = None
     children: tuple[Descriptor, ...] = ()
     """The images of an index of which only the manifest was looked for."""
+    images: tuple[Digest, ...] = ()
+    """What was found in a registry: the image, and the images of its index."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,13 +66,14 @@ class _Search:
     images: int = 0
     """Those that were found."""
     missing: Sighting | None = None
-    _seen: set[Digest] = field(default_factory=set)
+    seen: dict[Digest, None] = field(default_factory=dict)
+    """All that were looked for."""
 
     def take_on(self, children: Iterable[Descriptor]) -> None:
         """Look for these, too."""
         for child in chosen(children, self.platforms):
-            if child.digest not in self._seen:
-                self._seen.add(child.digest)
+            if child.digest not in self.seen:
+                self.seen[child.digest] = None
                 self.todo.append(child)
 
     def go_on(self) -> None:
@@ -123,10 +126,10 @@ class Presence:
         if named and found.there:
             self.kinds.learn(index=bool(found.children))
         if not found.children:
-            return found
+            return replace(found, images=(digest,))
         search = _Search(find=self._find, repository=repository.without_tag(), platforms=self.platforms)
         search.take_on(found.children)
-        return self._look_at_children(search)
+        return replace(self._look_at_children(search), images=(digest, *search.seen))
 
     def _look_at_children(self, search: _Search) -> Sighting:
         """Whether the images of an index are there; who looks has helpers where there are many, and some are idle."""
@@ -154,6 +157,10 @@ class Presence:
         if probe is None or digest_of(probe.manifest, digest.algorithm) != digest:
             return Sighting(there=False, trouble=trouble)
         return Sighting(there=True, children=parse_manifest(probe.manifest).children)
+
+    def images(self, found: Sighting, place: Place, digest: Digest) -> tuple[Digest, ...]:
+        """The image that was found at its place, and the images of its index that are asked for."""
+        return found.images or self.destination.images(place, digest, self.platforms)
 
     def read(self, repository: Reference) -> tuple[Probe | None, str | None]:
         """The manifest that a name has at the destination, or skopeo's words on why that cannot be told.

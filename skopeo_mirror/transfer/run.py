@@ -18,6 +18,7 @@ from skopeo_mirror.skopeo.policy import policy_in_force
 from skopeo_mirror.skopeo.proxy_pool import ProxyPool
 from skopeo_mirror.skopeo.registries_d import RegistriesD
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
+from skopeo_mirror.transfer.attachments import AttachmentFinder
 from skopeo_mirror.transfer.auditing import audit, check_credentials, without_captured
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.comparing import SignatureComparison
@@ -32,6 +33,7 @@ from skopeo_mirror.transfer.source_proxies import SourceProxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from skopeo_mirror.attached import AttachedKind
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.engine import Stop
     from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.news import News
-    from skopeo_mirror.transfer.sourcing import SourceFinder
+    from skopeo_mirror.transfer.sourcing import SourceFinder, Sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,12 +160,13 @@ def _pipeline(
         retries=settings.retries,
         proxies=source_proxies if scoped.logs is None else None,  # its log is of many images at once
     )
+    helpers = stack.enter_context(ThreadPoolExecutor(HELPERS))
     presence = Presence(
         scoped=scoped,
         proxies=proxies,
         destination=destination,
         platforms=settings.platforms,
-        helpers=stack.enter_context(ThreadPoolExecutor(HELPERS)),
+        helpers=helpers,
     )
     registries_d = RegistriesD.read(settings.skopeo.environment)
     return Pipeline(
@@ -176,4 +179,21 @@ def _pipeline(
         dry_run=settings.dry_run,
         platforms=settings.platforms,
         jobs=settings.jobs,
+        attachments=_attachments(reader, sources, settings, helpers, stack) if settings.attached else None,
+    )
+
+
+def _attachments(
+    reader: ManifestReader, sources: Iterable[Sources], settings: RunSettings, helpers: Executor, stack: ExitStack
+) -> AttachmentFinder:
+    """What finds what is attached to images, at each of their candidates for itself."""
+    insecure = {one.reference.name: one.insecure for source in sources for one in source.registries}
+    proxies = ProxyPool(reader.scoped, settings.skopeo_settings.source, partial(scope_destinations, insecure))
+    stack.callback(proxies.close)
+    return AttachmentFinder(
+        kinds=settings.attached,
+        reader=reader,
+        proxies=proxies if reader.scoped.logs is None else None,
+        sourcing=settings.sourcing,
+        helpers=helpers,
     )

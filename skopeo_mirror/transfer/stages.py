@@ -1,13 +1,14 @@
 """The stages of an image on its way; each step takes one and returns the next (values, but for what is on record).
 
 `Begun` → `Pinned` → `Absent` → `Planned` → `Finished` is the way of an image, and of each image of an index, which is
-a unit of its own: the index becomes `Divided`, and `Planned` once these are all at their end.
+a unit of its own: the index is `Awaiting` them, and `Planned` once these are all at their end. What is attached to an
+image is awaited in the same way, whatever the image itself has come to.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from skopeo_mirror.transfer.failover import Rounds
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
-    from skopeo_mirror.skopeo.provenance import Attempt, Provenance
+    from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.skopeo.provenance import Attempt
+    from skopeo_mirror.transfer.attachments import Attachment
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.plan import Plan
@@ -112,7 +115,7 @@ class Planned:
     """The destination has it, and what is left is to hear what the signature policy says of it."""
     alone: bool = False
     parts: Sequence[Finished] = ()
-    """What became of those of its images that came before it."""
+    """What became of the units that came before it."""
     why_whole: str | None = None
     """Why an index that was to come image by image is copied whole."""
 
@@ -122,30 +125,22 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Divided:
-    """An index whose images are brought one by one, each a unit of its own."""
+class Awaiting:
+    """A manifest that follows others, each a unit of its own: images of an index, and what is attached."""
 
     journey: Journey
-    image: PinnedReference
-    asked: Reference
-    tries: Tries
-    plan: Plan | None
-    """Of the index alone."""
-    proof: Provenance
-    """Who gave it."""
-    children: tuple[Descriptor, ...]
-    """Those of its images that are asked for, each once."""
-
-    def alone(self, parts: Sequence[Finished]) -> Planned:
-        """The index, which follows its images."""
-        return self._planned(plan=self.plan, alone=True, parts=parts)
+    then: Planned | Finished
+    """What it is once they are there."""
+    children: tuple[Descriptor, ...] = ()
+    """Those images of an index that are asked for, each once."""
+    candidates: tuple[PullSource, ...] = ()
+    """Where these are looked for."""
+    attached: tuple[Attachment, ...] = ()
 
     def whole(self, parts: Sequence[Finished], why: str) -> Planned:
-        """The index with all its images at once, though some may have come already."""
-        return self._planned(parts=parts, why_whole=why)
-
-    def _planned(self, **more: Any) -> Planned:
-        return Planned(journey=self.journey, image=self.image, asked=self.asked, tries=self.tries, **more)
+        """An index with all its images at once, though some may have come already."""
+        assert isinstance(self.then, Planned)  # noqa: S101 - who would not copy it does not ask
+        return replace(self.then, plan=None, alone=False, parts=parts, why_whole=why)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,5 +180,5 @@ class Abandoned:
 
 Look = Begun | Pinned | Absent
 """Where `look` goes on."""
-Step = Planned | Divided | Retry | Finished | Abandoned
+Step = Planned | Awaiting | Retry | Finished | Abandoned
 """What looking or copying leads to."""

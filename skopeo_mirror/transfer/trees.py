@@ -1,4 +1,4 @@
-"""Indexes whose images are under way, each a unit of its own: who waits for which, and what they came to."""
+"""Manifests that follow others, each a unit of its own: who waits for which, and what they came to."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.transfer.jobs import Job
-from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
+from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skopeo_mirror.transfer.stages import Divided
+    from skopeo_mirror.transfer.stages import Awaiting
 
-_Result = TypeVar("_Result", ImageResult, PartResult)
+_Result = TypeVar("_Result", ImageResult, PartResult, AttachedResult)
 
 
 @dataclass(kw_only=True, slots=True)
 class _Tree:
-    index: Divided
+    index: Awaiting
     parts: list[Finished | Job]
     """Its images, each a unit until it is at its end."""
 
@@ -36,7 +36,7 @@ class Trees:
     _waiting: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """By the place of a unit: the indexes that wait for it, each with its position there, whoever asked first first."""
 
-    def divide(self, index: Divided, units: Sequence[Job]) -> list[Job]:
+    def divide(self, index: Awaiting, units: Sequence[Job]) -> list[Job]:
         """Have an index wait for its images, all of `units`; those that nobody is bringing yet."""
         number = index.journey.job.number
         self._trees[number] = _Tree(index=index, parts=[*units])
@@ -48,14 +48,14 @@ class Trees:
             waiting.append((number, position))
         return new
 
-    def ended(self, part: Finished) -> tuple[list[tuple[Divided, tuple[Finished, ...]]], list[Job]]:
+    def ended(self, part: Finished) -> tuple[list[tuple[Awaiting, tuple[Finished, ...]]], list[Job]]:
         """Take the end of an image of an index.
 
         The indexes that have all of theirs now, no longer known here; and the same image once more, where it failed and
         somebody waits for it who has other candidates.
         """
         unit = part.journey.job
-        whole: list[tuple[Divided, tuple[Finished, ...]]] = []
+        whole: list[tuple[Awaiting, tuple[Finished, ...]]] = []
         others: list[tuple[int, int]] = []
         again: list[Job] = []
         for number, position in self._waiting.pop(unit.place.name):
@@ -88,8 +88,8 @@ def _elsewhere(one: Job, other: Job) -> bool:
 def _brought_by_another(part: Finished) -> Finished:
     """What an image is for the second index that waits for it: it was brought once."""
     result = part.result
-    parts = tuple(map(_there, result.parts))
-    return replace(part, result=replace(_there(result), parts=parts))
+    parts, attached = tuple(map(_there, result.parts)), tuple(map(_there, result.attached))
+    return replace(part, result=replace(_there(result), parts=parts, attached=attached))
 
 
 def _there(result: _Result) -> _Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from skopeo_mirror.skopeo.faults import Reason, Stage
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.destination.place import Contradicted, Damaged
 from skopeo_mirror.transfer.results import Status
-from skopeo_mirror.transfer.stages import Abandoned, Absent, Divided, Finished, Pinned, Planned, Retry
+from skopeo_mirror.transfer.stages import Abandoned, Absent, Awaiting, Finished, Pinned, Planned, Retry
 from tests.transfer.pipelines import (
     DIGEST,
     DOUBT,
@@ -428,9 +429,9 @@ def test_an_index_is_divided_into_its_images() -> None:
     pinned = Reference.parse("prod.test/app").pin(digest_of(index))
     bench = rig(probes=[manifest(A, index)], plans=True)
     step = bench.look(pinned)
-    assert isinstance(step, Divided)
+    assert isinstance(step, Awaiting)
     assert [child.digest for child in step.children] == [DIGEST]
-    unit = bench.pipeline.part(step, step.children[0], 7)
+    (unit,) = bench.pipeline.units(step, itertools.count(7))
     assert (unit.number, unit.image, unit.whole) == (7, PINNED, step.journey.job)
     assert unit.place.name == f"docker://d.test/m/app@{DIGEST}"
 

@@ -21,7 +21,7 @@ from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.sourcing import Sources
-from skopeo_mirror.transfer.stages import Divided, Finished, Journey
+from skopeo_mirror.transfer.stages import Awaiting, Finished, Journey, Planned
 from skopeo_mirror.transfer.trees import Trees
 from tests.transfer.pipelines import A, B, O, manifest, no_manifest, rig
 from tests.values import D1, failed, image_index, image_manifest, index_by_platform, job, run_of, served
@@ -35,17 +35,12 @@ if TYPE_CHECKING:
     from tests.transfer.pipelines import Rig
 
 
-def divided(index: Job) -> Divided:
+def divided(index: Job) -> Awaiting:
     """An index on its way, of which nothing else is looked at."""
-    image = index.image.pin(D1)
-    return Divided(
-        journey=Journey(job=index, started=0.0),
-        image=image,
-        asked=image,
-        tries=Tries("", (), Circuits(), 0),
-        plan=None,
-        proof=run_of(served(A)),
-        children=(),
+    image, journey = index.image.pin(D1), Journey(job=index, started=0.0)
+    return Awaiting(
+        journey=journey,
+        then=Planned(journey=journey, image=image, asked=image, tries=Tries("", (), Circuits(), 0)),
     )
 
 

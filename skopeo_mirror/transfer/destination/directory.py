@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import DestinationRefused
 from skopeo_mirror.files import read_regular, size_of_regular
-from skopeo_mirror.manifest import LARGEST_MANIFEST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
+from skopeo_mirror.manifest import (
+    LARGEST_MANIFEST,
+    Descriptor,
+    InvalidManifest,
+    descend,
+    digest_of,
+    digests_below,
+    parse_manifest,
+)
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
 from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules, Place, Writing, repository_path, tag_of
@@ -109,6 +117,11 @@ class DirectoryDestination(StagedDestination):
         except (OSError, InvalidManifest):
             return False
 
+    def images(self, place: Place, digest: Digest, platforms: Sequence[Platform] = ()) -> tuple[Digest, ...]:
+        """By their manifests beside the image's own."""
+        assert place.path is not None  # noqa: S101 - `place` made it
+        return digests_below(digest, _reader(place.path, digest), platforms)
+
     @contextmanager
     def writing(
         self,
@@ -166,6 +179,12 @@ def _first_line(file: Path) -> str | None:
 
 def _blobs_below(directory: Path, digest: Digest, platforms: Sequence[Platform] = ()) -> Iterator[Descriptor]:
     """All blobs of an image. Raises OSError where a manifest of it is not there, InvalidManifest where one is none."""
+    for manifest in descend(Descriptor(digest=digest, size=0), _reader(directory, digest), platforms):
+        yield from (*manifest.blobs, *manifest.elsewhere)  # skopeo brings what lives elsewhere here, too
+
+
+def _reader(directory: Path, digest: Digest) -> Callable[[Descriptor], Manifest]:
+    """What reads the manifests of the image in a directory, the image's own with its digest."""
 
     def read(one: Descriptor) -> Manifest:
         file = directory / ("manifest.json" if one.digest == digest else f"{one.digest.hex}.manifest.json")
@@ -174,8 +193,7 @@ def _blobs_below(directory: Path, digest: Digest, platforms: Sequence[Platform] 
             raise OSError(errno.EIO, f"Is not {one.digest}", str(file))
         return parse_manifest(content)
 
-    for manifest in descend(Descriptor(digest=digest, size=0), read, platforms):
-        yield from (*manifest.blobs, *manifest.elsewhere)  # skopeo brings what lives elsewhere here, too
+    return read
 
 
 def _size(directory: Path, digest: Digest) -> int | None:

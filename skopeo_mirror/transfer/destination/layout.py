@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput
 from skopeo_mirror.files import IrregularFile, TooLarge, hash_regular, size_of_regular
-from skopeo_mirror.manifest import DOCKER, DOCKER_LIST, Descriptor, InvalidManifest, descend, digest_of, parse_manifest
+from skopeo_mirror.manifest import (
+    DOCKER,
+    DOCKER_LIST,
+    Descriptor,
+    InvalidManifest,
+    descend,
+    digest_of,
+    digests_below,
+    parse_manifest,
+)
 from skopeo_mirror.oci_layout import REF_NAME, blob_file, merge, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.skopeo.scoped import Target
@@ -101,6 +110,10 @@ class LayoutDestination(StagedDestination):
             return all(size_of_regular(self._blob(blob.digest)) == blob.size for blob in blobs)
         except (OSError, InvalidManifest):
             return False
+
+    def images(self, place: Place, digest: Digest, platforms: Sequence[Platform] = ()) -> tuple[Digest, ...]:  # noqa: ARG002
+        """By their manifests among the blobs."""
+        return digests_below(digest, lambda one: parse_manifest(read_manifest(self.directory, one.digest)), platforms)
 
     def has_blob(self, digest: str, size: int) -> bool:
         """Whether an image brought it before."""

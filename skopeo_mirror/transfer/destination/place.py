@@ -96,6 +96,10 @@ class Destination(ABC):
         """Where one image of the index at `place` goes, which has no name there (only where it `takes_parts`)."""
         raise NotImplementedError
 
+    def attached(self, place: Place, image: Reference) -> Place:
+        """Where something goes that is attached to the image at `place`; `image` is the name that it is asked for."""
+        return self.place(image)
+
     @abstractmethod
     def check(self, place: Place) -> None:
         """Refuse a place where something would be lost, looking only."""
@@ -118,6 +122,10 @@ class Destination(ABC):
         Of an index its images for `platforms` (none: all). Raises InterruptedError once `stopped` says so.
         """
         return None
+
+    def images(self, place: Place, digest: Digest, platforms: Sequence[Platform] = ()) -> tuple[Digest, ...]:
+        """The image that is there, and the images of its index (only where `holds` can tell)."""
+        raise NotImplementedError
 
     def has_blob(self, digest: str, size: int) -> bool:
         """Whether a blob that other images may share is known to be there."""

@@ -90,6 +90,12 @@ class RegistryDestination(Destination):
         one = place.repository.without_tag().pin(digest)
         return Place(name=f"docker://{one}", repository=one)
 
+    def attached(self, place: Place, image: Reference) -> Place:
+        """In the same repository, whoever has named that."""
+        assert place.repository is not None  # noqa: S101 - `place` made it
+        one = replace(place.repository.without_digest(), tag=image.tag)
+        return Place(name=f"docker://{one}", repository=one)
+
     def check(self, place: Place) -> None:
         """Refuse what registries.conf blocks: skopeo would refuse it, after pulling."""
         assert place.repository is not None  # noqa: S101 - `place` made it
