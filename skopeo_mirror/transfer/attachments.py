@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.manifests import ManifestReader
+    from skopeo_mirror.transfer.presence import Presence
     from skopeo_mirror.transfer.sourcing import SourceFinder
     from skopeo_mirror.transfer.stages import Journey
 
@@ -84,6 +85,7 @@ class AttachmentFinder:
 
     kinds: frozenset[AttachedKind]
     reader: ManifestReader
+    presence: Presence
     proxies: ProxyPool | None
     """Skopeos that stay and read from every candidate where it is; None where there are none."""
     sourcing: SourceFinder
@@ -160,7 +162,7 @@ class AttachmentFinder:
                     break
                 if probe.manifest:
                     others = (other for other in candidates if other != originals[asked])
-                    return self._taken(name, probe, (originals[asked], *others))
+                    return self._taken(journey.job, name, probe, (originals[asked], *others))
                 if asked == there[0] and _says_absent(probe):
                     return None
                 tries.record(probe.provenance, time.monotonic())
@@ -171,15 +173,19 @@ class AttachmentFinder:
                 raise NotTold(f"whether {name.tag} is attached to {name.subject} could not be told: {told}")
 
     def _ask(self, candidate: PullSource, *, exactly: bool, yields: bool = False) -> Probe:
-        """The manifest that a candidate has, by tag or digest. What may be an index is to be asked for `exactly`."""
+        """The manifest that a candidate has, by tag or digest.
+
+        What may be an index is to be asked for `exactly`: a skopeo that stays would go on to one of its images.
+        """
         reference = candidate.reference
         if (layout := layout_of([candidate])) is not None:
             return layout.probe(reference)
-        reading = None if self.proxies is None else self.proxies.read(reference, [candidate], yields=yields)
+        proxies = None if exactly else self.proxies
+        reading = None if proxies is None else proxies.read(reference, [candidate], yields=yields)
         if reading is not None:
             found = reading.provenance
             whole = found.proven and reading.digest == str(digest_of(reading.content))
-            if whole and not (exactly or reading.chosen):
+            if whole and not reading.chosen:
                 return checked(reading.content, reference, found)
             last = found.attempts[-1].reason if found.attempts else None
             if (not reading.opened and last not in {None, Reason.OTHER}) or reading.ended:
@@ -187,9 +193,9 @@ class AttachmentFinder:
         scoped = self.reader.scoped
         return scoped.probe(reference, [candidate], access=scoped.settings.source, yields=yields, keeps_log=False)
 
-    def _taken(self, name: _Name, probe: Probe, candidates: Sequence[PullSource]) -> Attachment | None:
+    def _taken(self, job: Job, name: _Name, probe: Probe, candidates: Sequence[PullSource]) -> Attachment | None:
         """What was found at the first of `candidates`; None where the name is taken by something else."""
-        if name.kind is AttachedKind.REFERRERS and not self._are_referrers(probe, name.subject, candidates[0]):
+        if name.kind is AttachedKind.REFERRERS and not self._are_referrers(job, name, probe, candidates[0]):
             return None
         return Attachment(
             kind=name.kind,
@@ -199,18 +205,21 @@ class AttachmentFinder:
             candidates=tuple(candidate.at(probe.digest) for candidate in candidates),
         )
 
-    def _are_referrers(self, probe: Probe, subject: Digest, candidate: PullSource) -> bool:
+    def _are_referrers(self, job: Job, name: _Name, probe: Probe, candidate: PullSource) -> bool:
         """Whether a manifest is an index whose entries, as far as they can be read, have that subject.
 
-        `cosign copy` gives the same kind of name to images.
+        `cosign copy` gives the same kind of name to images. What the destination has under it was looked at before.
         """
         try:
             children = parse_manifest(probe.manifest).children
         except InvalidManifest:
             return False
+        place = self.presence.destination.attached(job.place, replace(job.whole.image.without_digest(), tag=name.tag))
+        if children and self.presence.look(place, probe.digest).there:
+            return True
         entries = [self._ask(candidate.at(child.digest), exactly=False) for child in children[:MOST_IMAGES]]
         subjects = {_subject(entry.manifest) for entry in entries if entry.manifest}
-        return bool(entries) and subjects <= {str(subject)} and not all(map(_says_absent, entries))
+        return bool(entries) and subjects <= {str(name.subject)} and not all(map(_says_absent, entries))
 
     def _in_layout(self, job: Job, every: Iterable[_Name]) -> Iterator[Attachment]:
         """What a layout that an earlier run filled has under these names. Raises NotTold."""
@@ -226,7 +235,7 @@ class AttachmentFinder:
             if not probe.manifest:
                 told = why_nobody_served(probe.provenance.attempts, mirrors_only=False)
                 raise NotTold(f"{name.tag}, which is attached to {name.subject}, could not be read: {told}")
-            if (found := self._taken(name, probe, candidates)) is not None:
+            if (found := self._taken(job, name, probe, candidates)) is not None:
                 yield found
 
 

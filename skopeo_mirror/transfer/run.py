@@ -33,7 +33,6 @@ from skopeo_mirror.transfer.source_proxies import SourceProxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from concurrent.futures import Executor
     from pathlib import Path
 
     from skopeo_mirror.attached import AttachedKind
@@ -160,13 +159,12 @@ def _pipeline(
         retries=settings.retries,
         proxies=source_proxies if scoped.logs is None else None,  # its log is of many images at once
     )
-    helpers = stack.enter_context(ThreadPoolExecutor(HELPERS))
     presence = Presence(
         scoped=scoped,
         proxies=proxies,
         destination=destination,
         platforms=settings.platforms,
-        helpers=helpers,
+        helpers=stack.enter_context(ThreadPoolExecutor(HELPERS)),
     )
     registries_d = RegistriesD.read(settings.skopeo.environment)
     return Pipeline(
@@ -179,12 +177,12 @@ def _pipeline(
         dry_run=settings.dry_run,
         platforms=settings.platforms,
         jobs=settings.jobs,
-        attachments=_attachments(reader, sources, settings, helpers, stack) if settings.attached else None,
+        attachments=_attachments(reader, presence, sources, settings, stack) if settings.attached else None,
     )
 
 
 def _attachments(
-    reader: ManifestReader, sources: Iterable[Sources], settings: RunSettings, helpers: Executor, stack: ExitStack
+    reader: ManifestReader, presence: Presence, sources: Iterable[Sources], settings: RunSettings, stack: ExitStack
 ) -> AttachmentFinder:
     """What finds what is attached to images, at each of their candidates for itself."""
     insecure = {one.reference.name: one.insecure for source in sources for one in source.registries}
@@ -193,7 +191,8 @@ def _attachments(
     return AttachmentFinder(
         kinds=settings.attached,
         reader=reader,
+        presence=replace(presence, platforms=()),
         proxies=proxies if reader.scoped.logs is None else None,
         sourcing=settings.sourcing,
-        helpers=helpers,
+        helpers=presence.helpers,
     )
