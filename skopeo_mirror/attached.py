@@ -26,6 +26,9 @@ class AttachedKind(StrEnum):
     REFERRERS = "referrers"
 
 
+ALL_KINDS: Final = frozenset[AttachedKind](AttachedKind)
+
+
 def names(subject: Digest, kinds: Collection[AttachedKind]) -> Iterator[tuple[AttachedKind, str]]:
     """The tags under which what is attached to `subject` is looked for, for each of `kinds` that there can be."""
     stem = str(subject).replace(":", "-")

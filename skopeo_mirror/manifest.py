@@ -139,6 +139,17 @@ def unknown_type(content: bytes) -> str | None:
     return media_type if isinstance(media_type, str) and media_type not in KNOWN_TYPES else None
 
 
+def subject_of(content: bytes) -> str | None:
+    """The digest of what a manifest says that it refers to."""
+    try:
+        document = parse_json(content)
+    except InvalidJson:
+        return None
+    subject = document.get("subject") if isinstance(document, dict) else None
+    digest = subject.get("digest") if isinstance(subject, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
 def chosen(children: Iterable[Descriptor], platforms: Sequence[Platform]) -> tuple[Descriptor, ...]:
     """The images of an index that are for one of `platforms` (all, where there are none), and what belongs to them.
 

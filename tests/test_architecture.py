@@ -15,12 +15,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # `cli -> output -> transfer -> skopeo -> registries_conf -> request, oci_layout, manifest -> reference -> errors`;
 # `olm` and `lists` know neither skopeo nor registries_conf. `files`, `json_text` and `yaml_text` (YAML, loaded where
 # a file of it is read alone) stand beside `reference`, `signals` and `streams` beside the program.
-GROUND = {"errors", "reference", "platforms", "manifest", "files", "json_text"}
+GROUND = {"errors", "reference", "platforms", "manifest", "files", "json_text", "attached"}
 ARROWS = {
     "errors": set[str](),
     "files": {"errors"},
     "json_text": set[str](),
     "reference": {"errors"},
+    "attached": {"reference"},
     "platforms": {"errors"},
     "manifest": {"errors", "reference", "json_text", "platforms"},
     "oci_layout": GROUND,
@@ -52,6 +53,7 @@ ARROWS = {
 }
 # Values in, values out: no file, process or clock.
 PURE = (
+    "attached",
     "reference",
     "platforms",
     "json_text",

@@ -55,15 +55,17 @@ def wishes(
     console: Console,
     *,
     layout: LayoutSourcing | None = None,
+    with_attached: bool = True,
     otherwise: str = NOBODY,
 ) -> Wishes:
     """What the command line, lists and an image set ask for; where these name nothing, all of `layout`.
 
+    Of that, what is attached to an image only `with_attached`.
     Raises InvalidInput, UsageError (`otherwise`, where nobody asked for anything).
     """
     found = _image_set(asked, console)
     if layout is not None and found is None and not named and not asked.images_from:
-        listed = tuple(ImageRequest(reference=image) for image in layout.images())
+        listed = tuple(ImageRequest(reference=image) for image in layout.images(with_attached=with_attached))
     else:
         listed = read_images(named or [], asked.images_from or [])
     shard = None if asked.shard is None else Shard.parse(asked.shard)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skopeo_mirror.attached import ALL_KINDS, AttachedKind, names
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.oci_layout import read_index, ref_name
+from skopeo_mirror.manifest import Descriptor, InvalidManifest, Manifest, descend, parse_manifest, subject_of
+from skopeo_mirror.oci_layout import read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
 from skopeo_mirror.transfer.sourcing import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
@@ -47,8 +50,11 @@ class LayoutSourcing:
             raise DestinationRefused(f"{destination.name}: is the very layout that the images come from")
         return layout
 
-    def images(self) -> tuple[Reference, ...]:
-        """All of it. Raises InvalidInput where something in it has no name that says what it is to be called."""
+    def images(self, *, with_attached: bool = True) -> tuple[Reference, ...]:
+        """All of it; without what is attached to something in it where that comes with its subject.
+
+        Raises InvalidInput where something in it has no name that says what it is to be called.
+        """
         images: list[Reference] = []
         problems: list[str] = []
         for entry in self._entries:
@@ -60,7 +66,8 @@ class LayoutSourcing:
                 problems.append(f"{self._location}: {what}, which is no full image reference; name the images to copy")
         if problems:
             raise InvalidInput(problems)
-        return tuple(images)
+        attached = set[Reference]() if with_attached else self._attached(images)
+        return tuple(image for image in images if image not in attached)
 
     def sources(self, request: ImageRequest, place: Place | None = None) -> Sources:  # noqa: ARG002 - as Sourcing's
         """The one candidate, at the digest that the index gives it; without digest where it is not in the index."""
@@ -69,6 +76,46 @@ class LayoutSourcing:
         reference = image.without_digest() if digest is None else image.pin(digest).without_tag()
         candidate = LayoutSource(reference=reference, location=self._location, directory=self.directory)
         return Sources(reference=image, candidates=(candidate,))
+
+    def _attached(self, images: Sequence[Reference]) -> set[Reference]:
+        """Those of `images`, by name and tag, that are attached to what is in the same repository."""
+        named = {image for image in images if image.digest is None and (image.tag or "").startswith("sha")}
+        repositories = {image.name for image in named}
+        attached: set[Reference] = set()
+        todo = [image for image in images if image.name in repositories and image not in named]
+        while todo:
+            image = todo.pop()
+            top = self._digests[str(image)]
+            below = (child.digest for index in self._below(top) for child in index.children)
+            for subject in (top, *below):
+                for kind, tag in names(subject, ALL_KINDS):
+                    one = replace(image.without_digest(), tag=tag)
+                    if one in named and (kind is not AttachedKind.REFERRERS or self._refer_to(subject, one)):
+                        attached.add(one)
+                        todo += [one] if kind in {AttachedKind.ATT, AttachedKind.SBOM} else []  # these may be signed
+        return attached
+
+    def _below(self, top: Digest) -> Iterator[Manifest]:
+        return descend(Descriptor(digest=top, size=0), lambda one: self._manifest(one.digest))
+
+    def _refer_to(self, subject: Digest, index: Reference) -> bool:
+        """Whether something called as an index of referrers is one; `cosign copy` calls images so, too."""
+        found = self._manifest(self._digests[str(index)])
+        entries = () if found is None else found.children
+        return any(subject_of(self._content(entry.digest)) == str(subject) for entry in entries)
+
+    def _manifest(self, digest: Digest) -> Manifest | None:
+        try:
+            return parse_manifest(self._content(digest))
+        except InvalidManifest:
+            return None
+
+    def _content(self, digest: Digest) -> bytes:
+        """The bytes of a manifest; none where it is not there."""
+        try:
+            return read_manifest(self.directory, digest)
+        except OSError:
+            return b""
 
     def _digest(self, image: Reference) -> Digest | None:
         """The digest of an entry; what is called `name:tag` there is found as `name:tag@digest` too, at that digest."""

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skopeo_mirror.attached import AttachedKind
 from skopeo_mirror.cli.options import Pull
-from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_duration, parse_platforms
+from skopeo_mirror.cli.values import check_skopeo_options, parse_attached, parse_bool, parse_duration, parse_platforms
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.skopeo.supervision import Timeouts
 
@@ -97,6 +98,34 @@ def test_refuses_what_is_no_platform(text: str) -> None:
 )
 def test_hands_on_an_option_of_skopeos(option: str) -> None:
     assert check_skopeo_options([option]) == (option,)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        pytest.param("sig", {"sig"}, id="one"),
+        pytest.param("att,sbom,att", {"att", "sbom"}, id="several"),
+        pytest.param("all", set(AttachedKind), id="all"),
+        pytest.param("all,sig", set(AttachedKind), id="all-and-one"),
+    ],
+)
+def test_reads_what_comes_along(text: str, kinds: set[str]) -> None:
+    assert parse_attached(text) == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("", "''", id="nothing"),
+        pytest.param("sig,,att", "''", id="empty-part"),
+        pytest.param("sig, att", "' att'", id="blank"),
+        pytest.param("SIG,sig,.sig", "'SIG', '.sig'", id="unknown"),
+    ],
+)
+def test_refuses_what_is_no_kind_and_says_which_there_are(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_attached(text)
+    assert str(caught.value) == f"--attached: {told} is no kind; write some of sig,att,sbom,referrers, or all"
 
 
 def test_hands_on_options_in_their_order() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, UsageError
-from skopeo_mirror.oci_layout import REF_NAME
-from skopeo_mirror.reference import Reference
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.oci_layout import REF_NAME, blob_file
+from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
@@ -127,3 +128,68 @@ def test_a_file_that_cannot_be_read_is_no_matter_of_credentials(tmp_path: Path) 
         attempts = [failed(candidate, reason, detail="its own words")]
         told = nobody_served(image, sources, attempts, scoped=scoped)
         assert told == f"no candidate served it: layout oci:{tmp_path}: {reason} (its own words)"
+
+
+def keep(directory: Path, **document: Any) -> Digest:
+    """Put a manifest into a layout."""
+    content = json.dumps({"schemaVersion": 2, **document}).encode()
+    digest = digest_of(content)
+    file = blob_file(directory, digest)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return digest
+
+
+def index_of(directory: Path, *children: Digest) -> Digest:
+    return keep(directory, manifests=[{"digest": str(child), "size": 1} for child in children])
+
+
+def left(directory: Path, **entries: Digest) -> set[str]:
+    """The names of what is left of entries of `prod.test/app`, without what comes with its subject."""
+    app = "prod.test/app"
+    found = layout(directory, *(named(f"{app}:{name}", str(digest)) for name, digest in entries.items()))
+    assert len(found.images()) == len(entries)
+    return {str(image.tag) for image in found.images(with_attached=False)}
+
+
+def test_what_is_attached_is_no_image_of_its_own_where_it_comes_with_its_subject(tmp_path: Path) -> None:
+    sbom = keep(tmp_path, config={"digest": str(D2), "size": 1})
+    index = index_of(tmp_path, D1)
+    attached = {
+        f"sha256-{D1.hex}.sig": D2,  # its subject need not be there: --platform
+        f"sha256-{index.hex}.sbom": sbom,
+        f"sha256-{sbom.hex}.sig": D2,
+    }
+    assert left(tmp_path, v1=index, **attached) == {"v1"}
+    to_a_signature = f"sha256-{D2.hex}.att"
+    assert left(tmp_path, v1=index, **attached, **{to_a_signature: D1}) == {"v1", to_a_signature}
+
+
+def test_what_is_attached_to_nothing_there_is_an_image(tmp_path: Path) -> None:
+    images = {
+        "v1": D1,
+        "shadow": D1,
+        f"sha256-{D2.hex}.sig": D1,
+        f"sha256-{D1.hex}.other": D1,
+        f"sha256-{D2.hex}.att": D1,
+    }
+    assert left(tmp_path, **images) == set(images)
+    elsewhere = [named(f"prod.test/app@{D1}"), named(f"prod.test/other:sha256-{D1.hex}.sig", str(D2))]
+    assert len(layout(tmp_path, *elsewhere).images(with_attached=False)) == len(elsewhere)
+
+
+def test_of_referrers_the_content_is_looked_at(tmp_path: Path) -> None:
+    """`cosign copy` gives such names to images."""
+    config = {"digest": str(D2), "size": 1}
+    image = keep(tmp_path, config=config)
+    artifact, other = (keep(tmp_path, config=config, subject={"digest": str(one)}) for one in (image, D2))
+    name = f"sha256-{image.hex}"
+    assert left(tmp_path, v1=image, **{name: index_of(tmp_path, artifact)}) == {"v1"}
+    for content in (
+        image,
+        index_of(tmp_path, other),
+        index_of(tmp_path, image),
+        index_of(tmp_path, D1),
+        index_of(tmp_path),
+    ):
+        assert left(tmp_path, v1=image, **{name: content}) == {"v1", name}

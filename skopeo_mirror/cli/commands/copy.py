@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from skopeo_mirror.attached import ALL_KINDS, AttachedKind
 from skopeo_mirror.cli import checks
 from skopeo_mirror.cli.asked import wishes
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import INPUT, Asked, Conf, Pull, Push, Running, argument, option, repeated
 from skopeo_mirror.cli.reporting import Account, ReportingCommand
-from skopeo_mirror.cli.values import check_skopeo_options, parse_bool, parse_platforms
+from skopeo_mirror.cli.values import check_skopeo_options, parse_attached, parse_bool, parse_platforms
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
@@ -24,6 +25,8 @@ from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
 from skopeo_mirror.transfer.run import run, unbegun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination
 
@@ -37,6 +40,9 @@ def copy(
     from_: str | None = option("--from oci:DIR", INPUT, "Take the images from a layout that a run has filled."),
     platform: list[str] | None = repeated(
         "--platform OS/ARCH[/VARIANT]", INPUT, "Of an index only these images (all); its digest stays."
+    ),
+    attached: str | None = option(
+        "--attached KINDS", INPUT, f"What is attached comes along: {','.join(AttachedKind)} or all (--from: all)."
     ),
     conf: Conf,
     pull: Pull,
@@ -53,7 +59,14 @@ def copy(
     account: Account = context.obj
     extra = check_skopeo_options(push.skopeo_option or [])
     access = Access(authfile=push.dest_authfile or pull.authfile, cert_dir=push.dest_cert_dir)
-    settings = replace(pull.settings, destination=access, remove_signatures=push.remove_signatures, extra=extra)
+    kinds = _kinds(attached, extra, from_layout=from_ is not None)
+    settings = replace(
+        pull.settings,
+        destination=access,
+        # signatures come as they are: skopeo would write them anew, as registries.d says, under the same tag
+        remove_signatures=push.remove_signatures or AttachedKind.SIG in kinds,
+        extra=extra,
+    )
     platforms = parse_platforms(platform or [])
     tls_verify = parse_bool(push.dest_tls_verify, "--dest-tls-verify")
     *named, target = arguments or [""]
@@ -74,12 +87,13 @@ def copy(
         )
     layout = None if from_ is None else LayoutSourcing.parse(from_, destination)
     nobody = f"no image: {target} is taken for the destination; name images before it, or with -f FILE"
-    wished = wishes(named, asked, console, layout=layout, otherwise=nobody)
+    wished = wishes(named, asked, console, layout=layout, with_attached=not kinds, otherwise=nobody)
     run_settings = replace(
         around.run_settings(layout or around.sourcing),
         skopeo_settings=replace(settings, credential_helpers=around.configuration.credential_helpers),
         jobs=running.jobs,
         platforms=platforms,
+        attached=kinds,
         plans=not running.no_plan,
         dry_run=running.dry_run,
         fail_fast=running.fail_fast,
@@ -103,6 +117,19 @@ def copy(
         account.told = True
         printer.finish(result, report=running.report, failed_images=running.failed_images)
     raise typer.Exit(1 if result.failed else 0)
+
+
+def _kinds(attached: str | None, extra: Iterable[str], *, from_layout: bool) -> frozenset[AttachedKind]:
+    """The kinds of what comes along; from a layout all that it has. Raises UsageError."""
+    signs = any(option.startswith("--sign-by") for option in extra)
+    if attached is None:
+        return ALL_KINDS if from_layout and not signs else frozenset()
+    if signs:
+        raise UsageError(
+            "--sign-by beside --attached: skopeo would sign what is attached, too, and write under the tags of those "
+            "signatures that come along; leave one of them out"
+        )
+    return parse_attached(attached)
 
 
 def _placed(request: ImageRequest, destination: Destination) -> ImageRequest:
