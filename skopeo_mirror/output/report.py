@@ -12,11 +12,12 @@ from skopeo_mirror.output.tally import Location, Tally
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
-    from skopeo_mirror.transfer.results import ImageResult, PartResult, RunResult
+    from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, RunResult
 
 SCHEMA: Final = "skopeo-mirror/report/v1"
 
@@ -68,12 +69,19 @@ def _summary(run: RunResult) -> dict[str, Any]:
         entry["bytes"] += tally.bytes[location]
     return {
         "images": len(run.images),
-        "copied": tally.statuses[Status.COPIED],
-        **({"would_copy": tally.statuses[Status.WOULD_COPY]} if run.dry_run else {}),
-        "present": tally.statuses[Status.PRESENT],
-        "failed": tally.statuses[Status.FAILED],
+        **_counts(tally.statuses, dry_run=run.dry_run),
         "bytes": tally.bytes.total(),
         "served_by": served,
+        **({"attached": _counts(tally.attached, dry_run=run.dry_run)} if tally.attached else {}),
+    }
+
+
+def _counts(statuses: Counter[Status], *, dry_run: bool) -> dict[str, int]:
+    return {
+        "copied": statuses[Status.COPIED],
+        **({"would_copy": statuses[Status.WOULD_COPY]} if dry_run else {}),
+        "present": statuses[Status.PRESENT],
+        "failed": statuses[Status.FAILED],
     }
 
 
@@ -94,6 +102,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
         document["resolved_from"] = str(image.resolved_from)
     if image.parts:
         document["parts"] = [_part(part) for part in image.parts]
+    if image.attached:
+        document["attached"] = [_attached(one) for one in image.attached]
     if image.whole is not None:
         document["whole"] = image.whole
     if image.elsewhere:
@@ -114,15 +124,31 @@ def _part(part: PartResult) -> dict[str, Any]:
     return {
         "digest": str(part.digest),
         "platform": None if part.platform is None else str(part.platform),
-        "status": str(part.status),
-        **_sourcing(part),
-        "bytes": part.bytes,
-        "seconds": round(part.seconds, 3),
-        "error": part.error,
+        **_end(part),
     }
 
 
-def _sourcing(one: ImageResult | PartResult) -> dict[str, Any]:
+def _attached(one: AttachedResult) -> dict[str, Any]:
+    return {
+        "tag": one.tag,
+        "digest": str(one.digest),
+        "kind": str(one.kind),
+        "subject": str(one.subject),
+        **_end(one),
+    }
+
+
+def _end(one: PartResult | AttachedResult) -> dict[str, Any]:
+    return {
+        "status": str(one.status),
+        **_sourcing(one),
+        "bytes": one.bytes,
+        "seconds": round(one.seconds, 3),
+        "error": one.error,
+    }
+
+
+def _sourcing(one: ImageResult | PartResult | AttachedResult) -> dict[str, Any]:
     return {
         "served_by": None if one.served_by is None else _candidate(one.served_by),
         "attempts": [_attempt(attempt) for attempt in one.attempts],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.tally import Tally, fell_back
-from skopeo_mirror.output.text import bar, human_bytes
+from skopeo_mirror.output.text import bar, counted, human_bytes
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ _BAR: Final = 12
 def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | None = None) -> list[str]:
     """Return the summary; `bars` are for terminals, `failed_images` is the file that lists what failed, if any."""
     tally = Tally.of(run.images)
-    told = [f"{tally.statuses[status]} {status}" for status in Status if status in tally.statuses]
-    lines = [f"{_images(len(run.images))}: {', '.join(told) or 'nothing to do'} in {run.seconds:.1f} s"]
+    lines = [f"{_images(len(run.images))}: {counted(tally.statuses) or 'nothing to do'} in {run.seconds:.1f} s"]
+    if tally.attached:
+        lines.append(f"{tally.attached.total()} attached: {counted(tally.attached)}")
     lines += _served(tally, bars=bars)
     if fallen := sum(map(fell_back, run.images)):  # why is told with all that failed or was passed over
         lines.append(f"{_images(fallen)} fell back to the origin")

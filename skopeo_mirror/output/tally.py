@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.transfer.results import ImageResult, PartResult, Status
+    from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
+
+    Unit = ImageResult | PartResult | AttachedResult
 
 
 class Location(NamedTuple):
@@ -36,6 +38,8 @@ class Tally:
     """How many images ended how, and what each location had a part in."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
+    attached: Counter[Status] = field(default_factory=Counter)
+    """What is attached to them, each as often as it is attached to an image."""
     served: Counter[Location] = field(default_factory=Counter)
     """Images that each location served, or something of."""
     bytes: Counter[Location | None] = field(default_factory=Counter)
@@ -49,13 +53,15 @@ class Tally:
         tally = cls()
         for image in images:
             tally.statuses[image.status] += 1
-            tally.served.update({*_servers(_with_parts(image))})
-            tally.bytes[_server(image)] += image.bytes - sum(part.bytes for part in image.parts)
-            for part in image.parts:
-                tally.bytes[_server(part)] += part.bytes
+            tally.attached.update(one.status for one in image.attached)
+            _, *others = units = _units(image)
+            tally.served.update({*_servers(units)})
+            tally.bytes[_server(image)] += image.bytes - sum(one.bytes for one in others)
+            for one in others:
+                tally.bytes[_server(one)] += one.bytes
             for location, reason in {
                 (Location.of(attempt.candidate), str(attempt.reason))
-                for one in _with_parts(image)
+                for one in units
                 for attempt in one.attempts
                 if attempt.reason not in {None, Reason.DESTINATION}
             }:
@@ -69,17 +75,18 @@ def fell_back(image: ImageResult) -> bool:
         one.served_by is not None
         and one.served_by.kind is Kind.ORIGIN
         and any(attempt.candidate.kind is Kind.MIRROR and attempt.reason is not None for attempt in one.attempts)
-        for one in _with_parts(image)
+        for one in _units(image)
     )
 
 
-def _with_parts(image: ImageResult) -> tuple[ImageResult | PartResult, ...]:
-    return (image, *image.parts)
+def _units(image: ImageResult) -> tuple[Unit, ...]:
+    """An image, then all else that came for it."""
+    return (image, *image.parts, *image.attached)
 
 
-def _servers(several: Iterable[ImageResult | PartResult]) -> Iterator[Location]:
+def _servers(several: Iterable[Unit]) -> Iterator[Location]:
     return (Location.of(one.served_by) for one in several if one.served_by is not None)
 
 
-def _server(one: ImageResult | PartResult) -> Location | None:
+def _server(one: Unit) -> Location | None:
     return None if one.served_by is None else Location.of(one.served_by)

@@ -11,7 +11,7 @@ from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.request import ImageRequest
@@ -22,23 +22,34 @@ _NAMED: Final = 2
 
 
 def image_line(image: ImageResult) -> str:
-    """One line on an image: what became of it, and who served."""
+    """One line on an image: what became of it, who served, and what is attached to it."""
     head = f"{image.status} {image.request.reference}"
     match image.status:
         case Status.FAILED:
             return f"{head}: {' '.join((image.error or '').split())}"
         case Status.PRESENT:
-            return printable(f"{head} at {image.destination}")
+            told = f"{head} at {image.destination}"
         case _:
-            return printable(f"{head} from {', '.join(_sources(image))} to {image.destination}")
+            told = f"{head} from {', '.join(_sources(image))} to {image.destination}"
+    return printable(", ".join([told, *_attached(image)]))
+
+
+def counted(statuses: Mapping[Status, int]) -> str:
+    """How many ended how."""
+    return ", ".join(f"{statuses[status]} {status}" for status in Status if statuses.get(status))
 
 
 def attempt_lines(image: ImageResult) -> list[str]:
-    """One line a candidate (`-v`); those of a part stand below it."""
+    """One line a candidate (`-v`); those of a part, or of something that is attached, stand below it."""
     lines = [f"  {_attempt(attempt)}" for attempt in image.attempts]
-    for part, name in _named_parts(image):
+    parts = [*_named_parts(image)]
+    for part, name in parts:
         if part.attempts:
             lines += [f"  {name}:", *(f"    {_attempt(attempt)}" for attempt in part.attempts)]
+    names = {part.digest: name for part, name in parts}
+    for one in image.attached:
+        lines.append(f"  {one.kind} of {names.get(one.subject, one.subject)}: {one.status}")
+        lines += [f"    {_attempt(attempt)}" for attempt in one.attempts]
     return lines
 
 
@@ -74,6 +85,18 @@ def _sources(image: ImageResult) -> Iterator[str]:
             others.setdefault(_source(part.served_by), []).append(name)
     for source, names in others.items():
         yield f"{', '.join(names) if len(names) <= _NAMED else f'{len(names)} of its images'} from {source}"
+    attached = Counter(_source(one.served_by) for one in image.attached if one.served_by is not None)
+    for source, count in attached.items():
+        if source != _source(image.served_by):
+            yield f"{count} attached from {source}"
+
+
+def _attached(image: ImageResult) -> Iterator[str]:
+    """How much is attached, and what became of it where that is not what became of the image."""
+    statuses = Counter(one.status for one in image.attached)
+    if statuses:
+        alike = statuses.keys() == {image.status}
+        yield f"{statuses.total()} attached{'' if alike else f' ({counted(statuses)})'}"
 
 
 def _source(server: PullSource | None) -> str:

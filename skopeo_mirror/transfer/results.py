@@ -83,7 +83,7 @@ class ImageResult:
     """Of an index that was copied image by image: who served the index itself."""
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
-    """What its manifests say of what was brought, without what is `elsewhere`; with that of its parts."""
+    """What its manifests say of what was brought, without what is `elsewhere`; with its parts and what is attached."""
     seconds: float = 0.0
     error: str | None = None
     """Set exactly where `status` is failed."""
@@ -124,4 +124,5 @@ class RunResult:
     @property
     def changed(self) -> bool:
         """Whether anything at the destination changed (under a dry run: would change)."""
-        return any(image.status in {Status.COPIED, Status.WOULD_COPY} for image in self.images)
+        ends = {end for image in self.images for end in (image.status, *(one.status for one in image.attached))}
+        return not ends.isdisjoint({Status.COPIED, Status.WOULD_COPY})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
+from skopeo_mirror.attached import AttachedKind
 from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest, Reference
 from skopeo_mirror.request import ImageRequest, WantedBy
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.results import ImageResult, PartResult, RunResult, Status
+from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, RunResult, Status
 from tests.values import D1, D2, candidate, failed, origin, served
 
 MIRROR = candidate(f"a.test/x/app@{D1}")
@@ -73,6 +74,30 @@ IN_PARTS = replace(
     bytes=750,
 )
 """An index of three images: the mirror has lost one, and another was there already; 50 bytes are its own."""
+D6, D7 = (Digest(algorithm="sha256", hex=digit * 64) for digit in "67")
+SIGNATURE = AttachedResult(
+    tag=f"sha256-{D3.hex}.sig",
+    digest=D6,
+    kind=AttachedKind.SIG,
+    subject=D3,
+    status=Status.COPIED,
+    served_by=ORIGIN.at(D6),
+    attempts=(failed(MIRROR.at(D6), Reason.CORRUPT, detail="wrong bytes"), served(ORIGIN.at(D6))),
+    bytes=20,
+    seconds=0.5,
+)
+SBOM = AttachedResult(
+    tag=f"sha256-{D1.hex}.sbom",
+    digest=D7,
+    kind=AttachedKind.SBOM,
+    subject=D1,
+    status=Status.COPIED,
+    served_by=MIRROR.at(D7),
+    attempts=(served(MIRROR.at(D7)),),
+    bytes=10,
+)
+WITH_ATTACHED = replace(IN_PARTS, parts=(BY_MIRROR,), attached=(SIGNATURE, SBOM), bytes=380)
+"""An index of one image, which is signed, and has an SBOM; the mirror's copy of the signature is damaged."""
 WOULD_COPY = replace(COPIED, status=Status.WOULD_COPY)
 
 

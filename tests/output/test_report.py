@@ -25,11 +25,15 @@ from tests.output.results import (
     D3,
     D4,
     D5,
+    D6,
     FAILED,
     IN_PARTS,
     MIRROR,
     PRESENT,
+    SBOM,
+    SIGNATURE,
     WANTED,
+    WITH_ATTACHED,
     WOULD_COPY,
     run_of,
 )
@@ -38,6 +42,8 @@ from tests.values import D1, D2, failed
 
 if TYPE_CHECKING:
     from skopeo_mirror.transfer.results import RunResult
+
+ATTACHED_BEFORE = replace(SIGNATURE, status=Status.PRESENT, served_by=None, attempts=(), bytes=0)
 
 
 def document(run: RunResult) -> dict[str, Any]:
@@ -74,6 +80,7 @@ def test_the_schema_refuses_what_is_no_report() -> None:
         pytest.param(run_of(COPIED, PRESENT, FAILED), id="of-each"),
         pytest.param(run_of(WANTED), id="wanted-by"),
         pytest.param(run_of(IN_PARTS, COPIED, platforms=(AMD64,)), id="in-parts"),
+        pytest.param(run_of(WITH_ATTACHED, COPIED), id="attached"),
         pytest.param(run_of(replace(COPIED, whole="no candidate has its images")), id="whole"),
         pytest.param(run_of(WOULD_COPY, PRESENT, dry_run=True), id="dry-run"),
         pytest.param(run_of(COPIED, FAILED, stopped="interrupted"), id="interrupted"),
@@ -192,10 +199,29 @@ def test_says_of_the_parts_of_an_image_what_was_promised() -> None:
     assert (found["served_by"]["location"], found["bytes"]) == ("a.test", 750)
 
 
+def test_says_of_what_is_attached_what_was_promised() -> None:
+    found = document(run_of(WITH_ATTACHED))
+    signature, sbom = found["images"][0]["attached"]
+    assert [attempt["reason"] for attempt in signature.pop("attempts")] == ["corrupt", None]
+    assert signature == {
+        "tag": f"sha256-{D3.hex}.sig",
+        "digest": str(D6),
+        "kind": "sig",
+        "subject": str(D3),
+        "status": "copied",
+        "served_by": {"reference": f"prod.test/app@{D6}", "location": "prod.test", "kind": "origin"},
+        "bytes": 20,
+        "seconds": 0.5,
+        "error": None,
+    }
+    assert (sbom["kind"], sbom["subject"], sbom["served_by"]["location"]) == ("sbom", str(D1), "a.test")
+
+
 def test_tells_what_is_not_of_every_run_only_where_there_is_something() -> None:
     plain = document(run_of(COPIED))
     assert "platforms" not in plain
-    assert not {"parts", "whole"} & plain["images"][0].keys()
+    assert "attached" not in plain["summary"]
+    assert not {"parts", "whole", "attached"} & plain["images"][0].keys()
     special = document(run_of(replace(COPIED, whole="no candidate has its images"), platforms=(AMD64, ARM64)))
     assert special["platforms"] == ["linux/amd64", "linux/arm64"]
     assert special["images"][0]["whole"] == "no candidate has its images"
@@ -210,6 +236,8 @@ def test_tells_what_is_not_of_every_run_only_where_there_is_something() -> None:
         pytest.param(run_of(FAILED, PRESENT), False, True, id="failed"),
         pytest.param(run_of(WOULD_COPY, dry_run=True), True, False, id="would-change"),
         pytest.param(run_of(PRESENT, stopped="interrupted"), False, True, id="stopped"),
+        pytest.param(run_of(replace(FAILED, attached=(SBOM,))), True, True, id="attached-alone"),
+        pytest.param(run_of(replace(PRESENT, attached=(ATTACHED_BEFORE,))), False, False, id="attached-before"),
     ],
 )
 def test_changed_and_failed_can_be_believed(run: RunResult, changed: bool, failed_: bool) -> None:
@@ -231,6 +259,17 @@ def test_sums_up_parts_where_they_came_from() -> None:
         "prod.test": {"images": 2, "bytes": 1400},
     }
     assert summary["bytes"] == 1750
+
+
+def test_sums_up_what_is_attached_where_it_came_from() -> None:
+    before = replace(PRESENT, attached=(ATTACHED_BEFORE,))
+    summary = document(run_of(WITH_ATTACHED, before))["summary"]
+    assert summary["attached"] == {"copied": 2, "present": 1, "failed": 0}
+    assert summary["served_by"] == {"a.test": {"images": 1, "bytes": 360}, "prod.test": {"images": 1, "bytes": 20}}
+    assert (summary["images"], summary["bytes"]) == (2, 380)
+    would = replace(WOULD_COPY, attached=(replace(SBOM, status=Status.WOULD_COPY),))
+    summary = document(run_of(would, dry_run=True))["summary"]
+    assert summary["attached"] == {"copied": 0, "would_copy": 1, "present": 0, "failed": 0}
 
 
 def test_parts_that_arrived_count_where_another_failed() -> None:

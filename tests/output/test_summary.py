@@ -8,7 +8,19 @@ import pytest
 
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.skopeo.faults import Reason
-from tests.output.results import BY_ORIGIN, COPIED, FAILED, IN_PARTS, MIRROR, ORIGIN, PRESENT, run_of
+from skopeo_mirror.transfer.results import Status
+from tests.output.results import (
+    BY_ORIGIN,
+    COPIED,
+    FAILED,
+    IN_PARTS,
+    MIRROR,
+    ORIGIN,
+    PRESENT,
+    SBOM,
+    WITH_ATTACHED,
+    run_of,
+)
 from tests.values import failed, served
 
 BY_MIRROR = replace(COPIED, served_by=MIRROR, attempts=(served(MIRROR),), bytes=3000)
@@ -55,6 +67,22 @@ def test_counts_what_parts_came_from_and_what_failed_for_them_once_an_image() ->
         "failed or passed over:",
         "  a.test (mirror): not-found (1 image)",
     ]
+
+
+def test_counts_what_is_attached_and_what_failed_for_it() -> None:
+    before = replace(PRESENT, attached=(replace(SBOM, status=Status.PRESENT, served_by=None, bytes=0),))
+    assert summary_lines(run_of(WITH_ATTACHED, before)) == [
+        "2 images: 1 copied, 1 present in 12.3 s",
+        "3 attached: 2 copied, 1 present",
+        "  a.test (mirror): 1 image, 360 B",
+        "  prod.test (origin): 1 image, 20 B",
+        "1 image fell back to the origin",
+        "failed or passed over:",
+        "  a.test (mirror): corrupt (1 image)",
+    ]
+    would = replace(SBOM, status=Status.WOULD_COPY)
+    lines = summary_lines(run_of(replace(WITH_ATTACHED, status=Status.WOULD_COPY, attached=(would,)), dry_run=True))
+    assert lines[1] == "1 attached: 1 would-copy"
 
 
 def test_a_part_that_no_mirror_is_for_has_not_fallen_back() -> None:

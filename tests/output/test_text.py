@@ -19,6 +19,7 @@ from skopeo_mirror.output.text import attempt_lines, human_bytes, image_line, wh
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.streams import enduring, lost
 from skopeo_mirror.transfer.news import Retrying, Settled
+from skopeo_mirror.transfer.results import Status
 from tests.output.results import (
     BY_MIRROR,
     BY_ORIGIN,
@@ -30,6 +31,9 @@ from tests.output.results import (
     MIRROR,
     ORIGIN,
     PRESENT,
+    SBOM,
+    SIGNATURE,
+    WITH_ATTACHED,
     WOULD_COPY,
     run_of,
 )
@@ -149,6 +153,52 @@ def test_the_candidates_of_a_part_stand_below_it() -> None:
     assert [line for line in attempt_lines(replace(IN_PARTS, parts=(twice, BY_ORIGIN))) if line.endswith(":")] == [
         f"  {D3}:",
         f"  {D4}:",
+    ]
+
+
+BEFORE = replace(SIGNATURE, status=Status.PRESENT, served_by=None, attempts=())
+
+
+@pytest.mark.parametrize(
+    ("image", "sources", "told"),
+    [
+        pytest.param(
+            replace(COPIED, served_by=MIRROR, attached=(SBOM,) * 3), "a.test/x/app (mirror)", "3 attached", id="alike"
+        ),
+        pytest.param(
+            WITH_ATTACHED, "a.test/x/app (mirror), 1 attached from prod.test/app (origin)", "2 attached", id="elsewhere"
+        ),
+        pytest.param(
+            replace(COPIED, served_by=MIRROR, attached=(SBOM, BEFORE)),
+            "a.test/x/app (mirror)",
+            "2 attached (1 copied, 1 present)",
+            id="some-before",
+        ),
+    ],
+)
+def test_a_line_says_how_much_is_attached(image: ImageResult, sources: str, told: str) -> None:
+    there = f"docker://d.test/m/app:pin-sha256-{D1.hex}"
+    assert image_line(image) == f"copied prod.test/app@{D1} from {sources} to {there}, {told}"
+
+
+def test_a_line_says_what_is_attached_to_what_was_there_and_would_be_copied() -> None:
+    there = image_line(replace(PRESENT, attached=(BEFORE,)))
+    assert there == "present prod.test/app:v1 at docker://d.test/m/app:v1, 1 attached"
+    would = replace(SIGNATURE, status=Status.WOULD_COPY)
+    assert image_line(replace(WOULD_COPY, attached=(would,))).endswith(", 1 attached")
+    assert image_line(replace(FAILED, attached=(BEFORE,))) == image_line(FAILED)
+
+
+def test_what_is_attached_stands_below_its_image_with_its_candidates() -> None:
+    to_the_sbom = replace(BEFORE, subject=SBOM.digest)
+    image = replace(WITH_ATTACHED, attempts=(), parts=(replace(BY_MIRROR, attempts=()),))
+    assert attempt_lines(replace(image, attached=(SIGNATURE, SBOM, to_the_sbom))) == [
+        "  sig of linux/amd64: copied",
+        "    mirror a.test/x/app: corrupt (wrong bytes)",
+        "    origin prod.test/app: served in 0.0 s",
+        f"  sbom of {D1}: copied",
+        "    mirror a.test/x/app: served in 0.0 s",
+        f"  sig of {SBOM.digest}: present",
     ]
 
 
@@ -276,7 +326,8 @@ def test_tells_of_a_retry(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_that_a_mirror_says_reaches_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     part = replace(BY_ORIGIN, attempts=(failed(ORIGIN, Reason.OTHER, detail=HOSTILE),))
     hostile = replace(FAILED, error=HOSTILE, attempts=(failed(MIRROR, Reason.OTHER, detail=HOSTILE),), parts=(part,))
-    hostile = replace(hostile, whole=HOSTILE)
+    attached = replace(SIGNATURE, attempts=part.attempts, status=Status.FAILED, error=HOSTILE)
+    hostile = replace(hostile, whole=HOSTILE, attached=(attached,))
     one = printer(verbose=True)
     one.hear(finished(hostile))
     one.hear(Retrying(job=finished(hostile).job, pause=2.0, why=HOSTILE))
