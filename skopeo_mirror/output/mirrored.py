@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from skopeo_mirror.attached import ALL_KINDS, names
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.output.report import SCHEMA
 from skopeo_mirror.platforms import Platform
-from skopeo_mirror.reference import Digest, Reference
+from skopeo_mirror.reference import Digest, Reference, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from skopeo_mirror.reference import PinnedReference
 
 _T = TypeVar("_T")
 OPERATOR: Final = "operator"
@@ -46,6 +49,8 @@ class Mirrored:
     """oc-mirror's word for what it is."""
     platforms: tuple[Platform, ...] = ()
     """Those that it was copied for alone, if it is an index (none: for all)."""
+    attached: tuple[PinnedReference, ...] = ()
+    """What is attached to it, and to the images of its index, as that is called at the destination."""
 
     @property
     def has_origin(self) -> bool:
@@ -92,11 +97,30 @@ def confirmed_images(reports: Iterable[Iterable[Mirrored]]) -> tuple[Mirrored, .
     """
     found: dict[tuple[Reference, Reference | None], Mirrored] = {}
     brought: dict[tuple[str | None, str], list[tuple[Platform, ...]]] = {}
-    for image in sorted((one for report in reports for one in report if one.confirmed), key=lambda one: one.started):
+    for image in _in_time(reports):
         found[image.image, image.destination] = image
         brought.setdefault(_stored(image), []).append(image.platforms)
     images = (replace(image, platforms=_together(brought[_stored(image)])) for image in found.values())
     return tuple(sorted(images, key=lambda one: (str(one.image), str(one.destination))))
+
+
+def attached(reports: Iterable[Iterable[Mirrored]]) -> tuple[tuple[Reference, PinnedReference], ...]:
+    """What is attached to the confirmed images, with the names that it comes from and is called by, sorted.
+
+    What an earlier run has brought stays, unless a later one has moved its tag.
+    """
+    found = {
+        one.without_digest(): (image.image.without_tag().pin(one.digest), one)
+        for image in _in_time(reports)
+        if image.has_origin
+        for one in image.attached
+    }
+    return tuple(sorted(found.values(), key=lambda pair: (str(pair[0]), str(pair[1]))))
+
+
+def _in_time(reports: Iterable[Iterable[Mirrored]]) -> list[Mirrored]:
+    """The confirmed images in the order of their runs."""
+    return sorted((one for report in reports for one in report if one.confirmed), key=lambda one: one.started)
 
 
 def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
@@ -120,18 +144,35 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
     catalog = None if image.get("catalog") is None else _field(image, "catalog", str, where)
     parts = [] if image.get("parts") is None else _field(image, "parts", list, where)
+    there = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
     wanted_by = [] if image.get("wanted_by") is None else _field(image, "wanted_by", list, where)
     return Mirrored(
         image=reference,
         digest="" if digest is None else str(digest),
-        destination=_parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None,
+        destination=there,
         insecure=insecure,
         confirmed=confirmed,
         started=started,
         catalog=catalog,
         category=OPERATOR if catalog or wanted_by else GENERIC,
         platforms=platforms if parts or status != _COPIED else (),  # what came in one piece is all there
+        attached=() if there is None else tuple(_attached(image, where, there)),
     )
+
+
+def _attached(image: dict[str, Any], where: str, destination: Reference) -> Iterator[PinnedReference]:
+    """What is attached to an image, as far as it is there. Raises InvalidReference, with the place."""
+    entries = [] if image.get("attached") is None else _field(image, "attached", list, where)
+    for number, entry in enumerate(entries):
+        place = f"{where}.attached[{number}]"
+        if not isinstance(entry, dict):
+            raise InvalidReference(f"{place} is no object")
+        tag, subject = _field(entry, "tag", str, place), _parsed(Digest.parse, entry, "subject", place)
+        digest = _parsed(Digest.parse, entry, "digest", place)
+        if tag not in {name for _, name in names(subject, ALL_KINDS)}:
+            raise InvalidReference(f"{place}.tag: {shown(tag)} is not what is attached to {subject} is called")
+        if _field(entry, "status", str, place) in _THERE:
+            yield replace(destination.without_digest(), tag=tag).pin(digest)
 
 
 def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str = "") -> _T:

@@ -10,7 +10,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, confirmed_images
+from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, attached, confirmed_images
 from skopeo_mirror.registries_conf.model import Mirror, Registry
 from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
 
@@ -62,7 +62,8 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
                 image.destination for image in confirmed if image.catalog is not None and image.destination is not None
             )
         case Format.MAPPING:
-            return "".join(f"{image.image.name}@{image.digest}={image.destination}\n" for image in images)
+            lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in images]
+            return "".join([*lines, *(f"{source}={there.without_digest()}\n" for source, there in attached(reports))])
 
 
 def catalog_sources(catalogs: Iterable[Reference]) -> str:

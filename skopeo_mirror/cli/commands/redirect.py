@@ -24,7 +24,7 @@ def redirect(
 
     Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
     ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource),
-    or as source=destination lines, which -f reads (mapping).
+    or as source=destination lines, which -f reads (mapping; with what is attached to the images).
 
     Example: skopeo-mirror redirect report.json > mirror.conf
     """
