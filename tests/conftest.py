@@ -20,6 +20,11 @@ INTEGRATION = Path(__file__).parent / "integration"
 DOORS = [(subprocess, "Popen"), *((os, name) for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"))]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `scripts/test --all`."""
+    parser.addoption("--start-anew", action="store_true", help="load the tool for each run, in place of forking it")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _no_process_outside_integration(request: pytest.FixtureRequest) -> Iterator[None]:
     if INTEGRATION in request.path.parents:

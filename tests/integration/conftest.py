@@ -14,8 +14,9 @@ import pytest
 
 from tests.rig.certificates import Certificates, make_certificates
 from tests.rig.images import Image, make_image
+from tests.rig.preloaded import Preloaded
 from tests.rig.program import Program
-from tests.rig.registry import Registry
+from tests.rig.registry import Pool, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,36 +36,54 @@ def _as_in_the_foreground() -> None:
             signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """Return registries to lend to one test after the other."""
+    pool = Pool(tmp_path_factory.mktemp("registries"))
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[Registry]:
+def mirror(registries: Pool) -> Iterator[Registry]:
     """Return the first mirror: empty, plain HTTP."""
-    with Registry(tmp_path / "mirror") as registry:
+    with registries.lend() as registry:
         yield registry
 
 
 @pytest.fixture
-def second_mirror(tmp_path: Path) -> Iterator[Registry]:
-    with Registry(tmp_path / "second-mirror") as registry:
+def second_mirror(registries: Pool) -> Iterator[Registry]:
+    with registries.lend() as registry:
         yield registry
 
 
 @pytest.fixture
-def origin(tmp_path: Path) -> Iterator[Registry]:
+def origin(registries: Pool) -> Iterator[Registry]:
     """Return the original location."""
-    with Registry(tmp_path / "origin") as registry:
+    with registries.lend() as registry:
         yield registry
 
 
 @pytest.fixture
-def destination(tmp_path: Path) -> Iterator[Registry]:
-    with Registry(tmp_path / "destination") as registry:
+def destination(registries: Pool) -> Iterator[Registry]:
+    with registries.lend() as registry:
         yield registry
 
 
+@pytest.fixture(scope="session")
+def preloaded(request: pytest.FixtureRequest) -> Iterator[Preloaded | None]:
+    """Return what the tool is forked from; with `--start-anew` None: each run loads it, as users' do."""
+    if request.config.getoption("start_anew"):
+        yield None
+        return
+    with Preloaded(Program(directory=Path("/")).environment()) as loaded:
+        yield loaded
+
+
 @pytest.fixture
-def skopeo_mirror(tmp_path: Path) -> Program:
+def skopeo_mirror(tmp_path: Path, preloaded: Preloaded | None) -> Program:
     """Return the tool, to be called with its arguments; it works in a directory that holds nothing but its home."""
-    program = Program(directory=tmp_path / "work")
+    program = Program(directory=tmp_path / "work", preloaded=preloaded)
     program.home.mkdir(parents=True)
     return program
 

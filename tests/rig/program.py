@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .preloaded import can_start
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .preloaded import Preloaded
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -33,9 +37,13 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """The tool in a directory of its own: `home` is HOME, the working directory is `directory`."""
+    """The tool in a directory of its own: `home` is HOME, the working directory is `directory`.
+
+    Called, it is forked from `preloaded` where there is one and that makes no difference; `command` always starts anew.
+    """
 
     directory: Path
+    preloaded: Preloaded | None = None
 
     @property
     def home(self) -> Path:
@@ -65,6 +73,15 @@ class Program:
         timeout: float | None = 300,
     ) -> Run:
         """Run to the end; `env` is laid over the clean environment, `timeout` (seconds) is a test's last resort."""
+        if self.preloaded is not None and can_start(env or {}, stdin or ""):
+            done = self.preloaded.run(
+                [str(argument) for argument in arguments],
+                env=self.environment(env),
+                cwd=self.directory,
+                stdin=stdin or "",
+                timeout=timeout,
+            )
+            return Run(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
         done = subprocess.run(
             self.command(*arguments),
             env=self.environment(env),

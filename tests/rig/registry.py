@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,7 @@ from .ports import LOOPBACK, port_of, reserve_port
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from .certificates import Certificates
     from .images import Image
@@ -35,6 +37,7 @@ _ACCESS = re.compile(
     r' (?P<status>\d+) (?P<size>\d+) "[^"]*" "(?P<agent>[^"]*)"$'
 )
 _READY_WITHIN = 20.0  # seconds; it takes 50 ms on an idle machine
+_IDLE_WITHIN = 1.0  # seconds; it takes some milliseconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +107,14 @@ class Registry:
     def empty(self) -> None:
         """Drop all that is stored; the process itself remembers nothing."""
         shutil.rmtree(self._directory / "storage", ignore_errors=True)
+
+    def as_new(self) -> bool:
+        """Drop all that is stored and all that was asked; tell whether that is as good as a new one."""
+        if self._process is None or self._process.poll() is not None or not self._is_idle(self._process.pid):
+            return False
+        self.empty()
+        self.forget()
+        return not (self._directory / "storage").exists()
 
     def requests(self) -> list[Request]:
         """Return what others than the rig asked since the start or the last `forget`, in order."""
@@ -182,6 +193,15 @@ class Registry:
             return False
         return status == http.HTTPStatus.OK
 
+    def _is_idle(self, pid: int) -> bool:
+        """Wait until nobody is connected: who was killed in the middle may be written for, and logged, later."""
+        deadline = time.monotonic() + _IDLE_WITHIN
+        while _sockets_of(pid) > 1:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        return True
+
     def _log(self) -> list[Request]:
         """Read the access log up to a request of our own: a line is written only after its answer was sent."""
         marker = f"/v2/?marker={uuid.uuid4()}"
@@ -223,6 +243,50 @@ class Registry:
                 return response.status, response.headers, answer
         finally:
             connection.close()
+
+
+class Pool:
+    """Plain registries to borrow, since a start takes longer than most of what is then asked; made when they lack.
+
+    Each comes back empty and is lent again, unless it was stopped or somebody is connected to it still.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Keep the registries' files below `directory`."""
+        self._directory = directory
+        self._idle: list[Registry] = []
+        self._made = 0
+
+    @contextmanager
+    def lend(self) -> Iterator[Registry]:
+        """Lend an empty registry, of which nothing was asked."""
+        registry = self._idle.pop() if self._idle else self._make()
+        try:
+            yield registry
+        finally:
+            if registry.as_new():
+                self._idle.append(registry)
+            else:
+                registry.close()
+
+    def close(self) -> None:
+        """End them all."""
+        for registry in self._idle:
+            registry.close()
+
+    def _make(self) -> Registry:
+        self._made += 1
+        registry = Registry(self._directory / str(self._made))
+        registry.start()
+        return registry
+
+
+def _sockets_of(pid: int) -> int:
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found += str(file.readlink()).startswith("socket:")
+    return found
 
 
 def _parse(line: str) -> Request:
