@@ -207,7 +207,7 @@ class Engine:
         self._looking.discard(stage.journey.job.number)
         units = self.pipeline.units(stage, self._numbers)
         if units:
-            self._waiting.extendleft(reversed(self._trees.divide(stage, units)))
+            self._waiting.extendleft(reversed(self._trees.follow(stage, units)))
         else:
             self._take(self.pipeline.assemble(stage, ()))
 

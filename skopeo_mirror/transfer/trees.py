@@ -19,9 +19,9 @@ _Result = TypeVar("_Result", ImageResult, PartResult, AttachedResult)
 
 @dataclass(kw_only=True, slots=True)
 class _Tree:
-    index: Awaiting
+    stage: Awaiting
     parts: list[Finished | Job]
-    """Its images, each a unit until it is at its end."""
+    """What it follows, each a unit until it is at its end."""
 
     @property
     def ended(self) -> tuple[Finished, ...]:
@@ -30,16 +30,16 @@ class _Tree:
 
 @dataclass(kw_only=True, slots=True)
 class Trees:
-    """Indexes by their numbers; an image that several of one repository share is one unit while it is under way."""
+    """What follows others, by its number; what several of one repository follow is one unit while it is under way."""
 
     _trees: dict[int, _Tree] = field(default_factory=dict)
     _waiting: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """By the place of a unit: the indexes that wait for it, each with its position there, whoever asked first first."""
+    """By the place of a unit: who waits for it, each with its position there, whoever asked first first."""
 
-    def divide(self, index: Awaiting, units: Sequence[Job]) -> list[Job]:
-        """Have an index wait for its images, all of `units`; those that nobody is bringing yet."""
-        number = index.journey.job.number
-        self._trees[number] = _Tree(index=index, parts=[*units])
+    def follow(self, stage: Awaiting, units: Sequence[Job]) -> list[Job]:
+        """Have a manifest wait for all of `units`; those that nobody is bringing yet."""
+        number = stage.journey.job.number
+        self._trees[number] = _Tree(stage=stage, parts=[*units])
         new = []
         for position, unit in enumerate(units):
             waiting = self._waiting.setdefault(unit.place.name, [])
@@ -49,9 +49,9 @@ class Trees:
         return new
 
     def ended(self, part: Finished) -> tuple[list[tuple[Awaiting, tuple[Finished, ...]]], list[Job]]:
-        """Take the end of an image of an index.
+        """Take the end of a unit that others follow.
 
-        The indexes that have all of theirs now, no longer known here; and the same image once more, where it failed and
+        Those that have all of theirs now, no longer known here; and the same image once more, where it failed and
         somebody waits for it who has other candidates.
         """
         unit = part.journey.job
@@ -68,25 +68,25 @@ class Trees:
             tree.parts[position] = part
             part = _brought_by_another(part)
             if len(parts := tree.ended) == len(tree.parts):
-                whole.append((tree.index, parts))
+                whole.append((tree.stage, parts))
                 del self._trees[number]
         if others:
             self._waiting[unit.place.name] = others
         return whole, again[:1]
 
     def leave(self, number: int) -> tuple[Finished | Job, ...]:
-        """The images of an index as far as they have come; it waits for none of them any more."""
+        """What a manifest follows, as far as that has come; it waits for nothing any more."""
         tree = self._trees.pop(number, None)
         return () if tree is None else tuple(tree.parts)
 
 
 def _elsewhere(one: Job, other: Job) -> bool:
-    """Whether an image may come from other places for one index than for the other."""
+    """Whether a unit may come from other places for one than for the other."""
     return one.sources.candidates != other.sources.candidates
 
 
 def _brought_by_another(part: Finished) -> Finished:
-    """What an image is for the second index that waits for it: it was brought once."""
+    """What a unit is for the second that waits for it: it was brought once."""
     result = part.result
     parts, attached = tuple(map(_there, result.parts)), tuple(map(_there, result.attached))
     return replace(part, result=replace(_there(result), parts=parts, attached=attached))

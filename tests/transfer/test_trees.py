@@ -115,7 +115,7 @@ def test_an_image_that_failed_for_one_index_may_come_for_another_from_elsewhere(
     )
     trees = Trees()
     indexes = [divided(job("prod.test/app:v1", number)) for number in range(3, 6)]
-    begun = [trees.divide(index, [unit]) for index, unit in zip(indexes, (first, same, other), strict=True)]
+    begun = [trees.follow(index, [unit]) for index, unit in zip(indexes, (first, same, other), strict=True)]
     assert begun == [[first], [], []]
     complete, again = trees.ended(ended(first, error="not there"))
     assert ([index for index, _ in complete], again) == (indexes[:2], [other])
