@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rig.copying import configure, entry
 from tests.rig.faults import FAULTS, Fault, Place
 from tests.rig.faulty import FaultyRegistry
 from tests.rig.images import make_image, make_layer, make_multi_architecture
-from tests.rig.registry import Registry
+from tests.rig.registry import Pool, Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.conftest import Podman
     from tests.rig.certificates import Certificates
     from tests.rig.images import Image
+    from tests.rig.program import Program
 
 ENDLESS = {"never-speak", "never-answer", "stall", "trickle", "hold", "redirect-loop", "429", "429-retry-after"}
 """Faults that cost skopeo more than a moment; one test shows that they hold it up."""
@@ -233,3 +238,64 @@ def test_the_images_are_what_they_say(image: Image) -> None:
     manifest = json.loads(image.manifest)
     sizes = {entry["digest"]: entry["size"] for entry in [manifest["config"], *manifest["layers"]]}
     assert sizes == {digest: len(blob) for digest, blob in image.blobs.items()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        pytest.param(["--version"], 0, id="version"),
+        pytest.param(["route", "-r", "registries.conf", "quay.io/a/b"], 0, id="route"),
+        pytest.param(["images", "-f", "-"], 0, id="standard-input"),
+        pytest.param(["copy", "--no-such-option", "quay.io/a/b", "oci:D"], 2, id="usage"),
+        pytest.param(["copy", "quay.io/a/b", "oci:D"], 2, id="variable"),
+    ],
+)
+def test_a_forked_run_is_like_one_that_starts(skopeo_mirror: Program, arguments: list[str], status: int) -> None:
+    configure(skopeo_mirror, entry("quay.io", "mirror.invalid"))
+    env = {"SKOPEO_MIRROR_JOBS": "none"}
+    forked, started = (
+        program(*arguments, env=env, stdin="quay.io/from/stdin\n")
+        for program in (skopeo_mirror, replace(skopeo_mirror, preloaded=None))
+    )
+    assert forked.status == status, forked.stderr
+    assert forked == started
+
+
+def test_a_forked_run_that_takes_too_long_is_killed(skopeo_mirror: Program) -> None:
+    asleep = skopeo_mirror.directory / "asleep"
+    asleep.write_text("#!/bin/sh\nexec sleep 60\n")
+    asleep.chmod(0o755)
+    with pytest.raises(subprocess.TimeoutExpired):
+        skopeo_mirror("--version", env={"SKOPEO_MIRROR_SKOPEO": str(asleep)}, timeout=0.5)
+
+
+class TestPool:
+    @pytest.fixture
+    def pool(self, tmp_path: Path) -> Iterator[Pool]:
+        pool = Pool(tmp_path)
+        yield pool
+        pool.close()
+
+    def test_what_was_lent_comes_back_empty(self, pool: Pool, tmp_path: Path, image: Image) -> None:
+        with pool.lend() as first, pool.lend() as second:
+            assert first.host != second.host
+            second.push("app", image, "v1")
+            pull(f"{second.host}/app:v1", tmp_path / "pulled")
+            assert second.requests() != []
+        with pool.lend() as one, pool.lend() as other:
+            assert {one.host, other.host} == {first.host, second.host}
+            assert one.repositories() == other.repositories() == []
+            assert one.requests() == other.requests() == []
+
+    def test_what_was_stopped_does_not_come_back(self, pool: Pool) -> None:
+        with pool.lend() as stopped:
+            stopped.stop()
+        with pool.lend() as lent:
+            assert lent is not stopped
+
+    def test_what_somebody_is_connected_to_does_not_come_back(self, pool: Pool) -> None:
+        with pool.lend() as busy:
+            host, _, port = busy.host.partition(":")
+            connection = socket.create_connection((host, int(port)))
+        with connection, pool.lend() as lent:
+            assert lent is not busy
