@@ -226,7 +226,7 @@ FUZZ: Final = settings(
 )
 
 
-@settings(FUZZ, max_examples=50, derandomize=True)
+@settings(FUZZ, max_examples=25, derandomize=True)
 @given(world=worlds())
 def test_the_layout_stays_whole(lab: Lab, world: World) -> None:
     lab.run(world)

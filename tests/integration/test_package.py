@@ -103,6 +103,7 @@ def test_quickstart(
     assert out_of(installed, *command, env=environment, cwd=skopeo_mirror.directory).startswith("present ")
 
 
+@pytest.mark.slow  # pipx comes from the network; that the package installs, the others tell
 def test_pipx(clean: Path, tmp_path: Path) -> None:
     programs = make_environment(tmp_path / "pipx")
     out_of(programs / "pip", "install", "pipx")

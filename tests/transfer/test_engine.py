@@ -350,8 +350,8 @@ def test_of_an_image_at_its_end_only_its_result_is_kept() -> None:
         if isinstance(news, Settled):
             kept.append(sum(isinstance(one, Job) for one in gc.get_objects()))
 
-    Engine(pipeline=cast("Pipeline", Script()), jobs=1, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(100))
-    assert kept[0] - kept[-1] > 90
+    Engine(pipeline=cast("Pipeline", Script()), jobs=1, stop=Stop(runs=Runs({})), tell=tell).run(jobs_for(40))
+    assert kept[0] - kept[-1] > 35
 
 
 def test_a_failure_stops_nobody() -> None:
