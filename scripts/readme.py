@@ -27,6 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from tests.rig.attached import attach
 from tests.rig.certificates import make_certificates
 from tests.rig.images import make_image, make_multi_architecture
 from tests.rig.registry import Registry
@@ -108,6 +109,9 @@ def stage() -> Iterator[Stage]:
             many = make_multi_architecture("many")
             mirror.push("foo/app", app, "v1")
             mirror.push("foo/many", many, "v2")
+            for child in many.children:
+                attach(mirror, "foo/many", child, "sig")
+            attach(mirror, "foo/many", many, "sbom")
             mirror.push("xx/busybox", app)
             programs, work = directory / "bin", directory / "work"
             for made in (programs, work, directory / "home"):
