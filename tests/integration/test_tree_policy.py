@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.rig.copying import configure, copy, entry, only
-from tests.rig.images import make_multi_architecture
+from tests.rig.attached import attach, tag_of
+from tests.rig.copying import configure, copy, entry, holds, only
+from tests.rig.images import make_image, make_multi_architecture
 from tests.rig.registry import Registry
 from tests.rig.signing import ANYTHING, REJECT, Lookaside, Signer, write_policy
 from tests.rig.trees import Noting, digests_of, holds_tree, part_statuses, parts_of
@@ -180,3 +181,18 @@ def test_platforms_do_not_go_with_it(skopeo_mirror: Program, source: Registry, s
     assert policy in image["error"]
     assert "--platform" in image["error"]
     assert not (skopeo_mirror.directory / "images").exists()
+
+
+def test_what_is_attached_to_an_image_is_no_matter_of_policy(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry
+) -> None:
+    """Nobody signs a signature: where an image is accepted, what is attached to it comes along."""
+    image = make_image("single")
+    mirror.push("ns/app", image, "v1")
+    signature = attach(mirror, "ns/app", image, "sig")
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    options = ["--policy", write_policy(skopeo_mirror, REJECT, {TAG: ANYTHING}), "--attached=sig"]
+    for expected in ("copied", "present"):
+        report = copy(skopeo_mirror, *options, TAG, f"docker://{destination.host}")
+        assert [one["status"] for one in (only(report), *only(report)["attached"])] == [expected, expected]
+    assert holds(destination, "ns/app", tag_of(image, "sig"), signature)
