@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.manifest import chosen, parse_manifest
-from skopeo_mirror.skopeo.faults import PASSING, Reason, Stage, connection_lost, reason_of, refuses_credentials
+from skopeo_mirror.skopeo.faults import PASSING, Reason, connection_lost, reason_of, refuses_credentials
 from skopeo_mirror.skopeo.provenance import Fault
 from skopeo_mirror.transfer.attachments import NotTold
 from skopeo_mirror.transfer.elsewhere import why_not
@@ -227,13 +226,7 @@ class Looker:
             return attached.probe
         if part is None:
             return self.reader.read(stage.asked, stage.tries)
-        while True:
-            probe = self.reader.read_part(stage.image, part, stage.tries)
-            if probe is None or not probe.manifest or probe.rendered or len(probe.manifest) == part.size:
-                return probe
-            said = f"its index gives {part.digest} {part.size} bytes; it has {len(probe.manifest)}"
-            blamed = probe.provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, said)
-            stage.tries.record(blamed, time.monotonic())
+        return self.reader.read_part(stage.image, part, stage.tries)
 
     def _divides(self, stage: Absent, children: Sequence[Descriptor]) -> bool:
         """Whether an index is to be copied image by image; `--sign-by` would sign an image under its digest's name."""

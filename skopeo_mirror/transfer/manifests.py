@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import Unroutable
 from skopeo_mirror.manifest import DOCKER_MANIFEST
+from skopeo_mirror.skopeo.faults import Reason, Stage
+from skopeo_mirror.skopeo.scoped import Probe
 from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.source_proxies import Majority
 from skopeo_mirror.transfer.sourcing import layout_of
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
+    from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.transfer.circuits import Circuits
     from skopeo_mirror.transfer.source_proxies import SourceProxies
     from skopeo_mirror.transfer.sourcing import Sources
@@ -101,7 +103,11 @@ class ManifestReader:
         if proxies is not None and proxies.take(descriptor.media_type) and proxies.know(image, candidates):
             docker = descriptor.media_type == DOCKER_MANIFEST
             probe = proxies.read(image, candidates, yields=yields, docker=docker)
-        return probe or self._ask(image, candidates, yields=yields)
+        probe = probe or self._ask(image, candidates, yields=yields)
+        if not probe.manifest or probe.rendered or len(probe.manifest) == descriptor.size:
+            return probe
+        wrong = f"its index gives {descriptor.digest} {descriptor.size} bytes; it has {len(probe.manifest)}"
+        return Probe(manifest=b"", provenance=probe.provenance.disproved(Stage.MANIFEST, Reason.CORRUPT, wrong))
 
     def _ask(self, image: Reference, candidates: tuple[PullSource, ...], *, yields: bool = False) -> Probe:
         layout = layout_of(candidates)
