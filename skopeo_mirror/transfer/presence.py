@@ -10,6 +10,7 @@ from skopeo_mirror.manifest import chosen, digest_of, parse_manifest
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
+from skopeo_mirror.transfer.majority import Majority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,21 +39,6 @@ class Sighting:
     """The images of an index of which only the manifest was looked for."""
     images: tuple[Digest, ...] = ()
     """What was found in a registry: the image, and the images of its index."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Kinds:
-    """What was found under names. A count that is lost between two threads costs no more than a request."""
-
-    indexes: int = 0
-    images: int = 0
-
-    def learn(self, *, index: bool) -> None:
-        """Count another."""
-        if index:
-            self.indexes += 1
-        else:
-            self.images += 1
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,7 +89,8 @@ class Presence:
     """Of an index only the images for these are asked for (none: all)."""
     helpers: Executor | None = None
     """Threads that help with indexes of many images, `HELPERS` of them."""
-    kinds: Kinds = field(default_factory=Kinds)
+    indexes: Majority = field(default_factory=Majority)
+    """Whether most of what was found under names are indexes."""
 
     def look(self, place: Place, digest: Digest) -> Sighting:
         """Whether all that is asked for of an image, or of a part, is at its place.
@@ -122,9 +109,9 @@ class Presence:
         Registries collect images that have no tag of their own, whatever index names them (observed).
         """
         named = repository.tag is not None
-        found = self._find(repository, digest, exactly=named and self.kinds.indexes > self.kinds.images)
+        found = self._find(repository, digest, exactly=named and self.indexes.is_likely())
         if named and found.there:
-            self.kinds.learn(index=bool(found.children))
+            self.indexes.learn(of_it=bool(found.children))
         if not found.children:
             return replace(found, images=(digest,))
         search = _Search(find=self._find, repository=repository.without_tag(), platforms=self.platforms)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from skopeo_mirror.manifest import DOCKER, DOCKER_MANIFEST, OCI_MANIFEST, InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.manifest import DOCKER_MANIFEST, OCI_MANIFEST, digest_of
 from skopeo_mirror.registries_conf.scoping import Together
 from skopeo_mirror.skopeo.converted import as_docker
 from skopeo_mirror.skopeo.faults import Reason
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.scoped import ScopedSkopeo
     from skopeo_mirror.transfer.sourcing import Sources
-
-LONGEST_WAIT: Final = 0.5
-"""Seconds that the others wait for the first manifest: a few round trips, and no stall on top of the first one's."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -86,39 +83,3 @@ class SourceProxies:
 
     def _rendered(self) -> Iterator[str]:
         return self._together.rendered((one.reference, one.registries) for one in self.sources)
-
-
-@dataclass(kw_only=True, slots=True)
-class Majority:
-    """What most images of a run have been so far: single ones of OCI's, or anything else; for all threads.
-
-    To ask a skopeo that stays for an index costs its source up to four requests in vain, to start one for a single
-    image 16 ms of CPU. So the first one settles it for all that begin with it, and a wrong guess is soon outvoted.
-    """
-
-    _plain: int = 0
-    _others: int = 0
-    _begun: bool = False
-    _settled: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def is_plain(self) -> bool:
-        """Whether the next one is likely to be plain. The first to ask is told no, the others wait for what it is."""
-        with self._lock:
-            first, self._begun = not self._begun, True
-        if not first:
-            self._settled.wait(LONGEST_WAIT)
-        return self._plain > self._others
-
-    def learn(self, manifest: bytes) -> None:
-        """Count one more; of one that nobody gave (no bytes) nothing is known, and nobody waits for it any more."""
-        try:
-            found = parse_manifest(manifest)
-        except InvalidManifest:
-            pass
-        else:
-            plain = not found.children and not found.media_type.startswith(DOCKER)
-            with self._lock:
-                self._plain += plain
-                self._others += not plain
-        self._settled.set()
