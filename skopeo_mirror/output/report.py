@@ -135,6 +135,7 @@ def _attached(one: AttachedResult) -> dict[str, Any]:
         "kind": str(one.kind),
         "subject": str(one.subject),
         **_end(one),
+        **({"parts": [_part(part) for part in one.parts]} if one.parts else {}),
     }
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.transfer.results import AttachedResult, ImageResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
+    from skopeo_mirror.transfer.results import PartResult, Status
 
     Unit = ImageResult | PartResult | AttachedResult
 
@@ -54,11 +55,10 @@ class Tally:
         for image in images:
             tally.statuses[image.status] += 1
             tally.attached.update(one.status for one in image.attached)
-            _, *others = units = _units(image)
+            units = _units(image)
             tally.served.update({*_servers(units)})
-            tally.bytes[_server(image)] += image.bytes - sum(one.bytes for one in others)
-            for one in others:
-                tally.bytes[_server(one)] += one.bytes
+            for one in units:
+                tally.bytes[_server(one)] += one.bytes - sum(part.bytes for part in _within(one))
             for location, reason in {
                 (Location.of(attempt.candidate), str(attempt.reason))
                 for one in units
@@ -80,8 +80,18 @@ def fell_back(image: ImageResult) -> bool:
 
 
 def _units(image: ImageResult) -> tuple[Unit, ...]:
-    """An image, then all else that came for it."""
-    return (image, *image.parts, *image.attached)
+    """An image, and all else that came for it."""
+    return (image, *image.parts, *image.attached, *(part for one in image.attached for part in one.parts))
+
+
+def _within(one: Unit) -> tuple[Unit, ...]:
+    """The units whose bytes are among its own."""
+    match one:
+        case ImageResult():
+            return (*one.parts, *one.attached)
+        case AttachedResult():
+            return one.parts
+    return ()
 
 
 def _servers(several: Iterable[Unit]) -> Iterator[Location]:

@@ -50,6 +50,9 @@ def attempt_lines(image: ImageResult) -> list[str]:
     for one in image.attached:
         lines.append(f"  {one.kind} of {names.get(one.subject, one.subject)}: {one.status}")
         lines += [f"    {_attempt(attempt)}" for attempt in one.attempts]
+        for part in one.parts:
+            if part.attempts:
+                lines += [f"    {part.digest}:", *(f"      {_attempt(attempt)}" for attempt in part.attempts)]
     return lines
 
 
@@ -85,7 +88,13 @@ def _sources(image: ImageResult) -> Iterator[str]:
             others.setdefault(_source(part.served_by), []).append(name)
     for source, names in others.items():
         yield f"{', '.join(names) if len(names) <= _NAMED else f'{len(names)} of its images'} from {source}"
-    attached = Counter(_source(one.served_by) for one in image.attached if one.served_by is not None)
+    attached = Counter(
+        source
+        for one in image.attached
+        for source in {
+            _source(server) for server in (one.served_by, *(part.served_by for part in one.parts)) if server is not None
+        }
+    )
     for source, count in attached.items():
         if source != _source(image.served_by):
             yield f"{count} attached from {source}"

@@ -265,6 +265,7 @@ def _attached(parts: Iterable[Finished]) -> Iterator[AttachedResult]:
                 bytes=result.bytes - _bytes_of(result.attached),
                 seconds=result.seconds,
                 error=result.error,
+                parts=result.parts,
             )
 
 

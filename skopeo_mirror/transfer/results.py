@@ -64,9 +64,12 @@ class AttachedResult:
     served_by: PullSource | None = None
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
+    """With those of its parts."""
     seconds: float = 0.0
     error: str | None = None
     """Set exactly where `status` is failed."""
+    parts: tuple[PartResult, ...] = ()
+    """The artifacts of an index of referrers, which come one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -88,7 +88,8 @@ def _elsewhere(one: Job, other: Job) -> bool:
 def _brought_by_another(part: Finished) -> Finished:
     """What a unit is for the second that waits for it: it was brought once."""
     result = part.result
-    parts, attached = tuple(map(_there, result.parts)), tuple(map(_there, result.attached))
+    parts = tuple(map(_there, result.parts))
+    attached = tuple(replace(_there(one), parts=tuple(map(_there, one.parts))) for one in result.attached)
     return replace(part, result=replace(_there(result), parts=parts, attached=attached))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.rig.attached import attach, tag_of
+from tests.rig.attached import attach, make_artifact, make_referrers, tag_of
 from tests.rig.copying import PLAIN, asked, configure, copy, entry, holds, only, statuses
 from tests.rig.images import make_multi_architecture
 from tests.rig.signatures import say_where_signatures_are
+from tests.rig.trees import holds_tree
 
 if TYPE_CHECKING:
     from tests.rig.images import Image
@@ -87,6 +88,27 @@ def test_the_report_has_it_and_the_mapping_brings_it_back(
     again = copy(skopeo_mirror, "-f", "-", f"docker://{second_mirror.host}", stdin=mapping)
     assert set(statuses(again).values()) == {"copied"}
     assert all(second_mirror.manifest("x/ns/many", tag) == destination.manifest("x/ns/many", tag) for tag in told)
+
+
+def test_artifacts_that_refer_to_an_image_are_told_one_by_one(
+    skopeo_mirror: Program, mirror: Registry, second_mirror: Registry, destination: Registry, image: Image
+) -> None:
+    """The first mirror has lost one, which is proven to come from the second."""
+    referrers = make_referrers([make_artifact(image, seed=seed) for seed in ("one", "two")])
+    for registry in (mirror, second_mirror):
+        registry.push("ns/app", image)
+        attach(registry, "ns/app", image, "referrers", referrers)
+    mirror.delete("ns/app", referrers.children[1].digest)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host, second_mirror.host))
+    report = copy(skopeo_mirror, ALL, f"prod.invalid/ns/app@{image.digest}", f"docker://{destination.host}")
+    [told] = only(report)["attached"]
+    assert (told["kind"], told["served_by"]["location"]) == ("referrers", mirror.host)
+    assert {part["digest"]: part["served_by"]["location"] for part in told["parts"]} == {
+        referrers.children[0].digest: mirror.host,
+        referrers.children[1].digest: second_mirror.host,
+    }
+    assert set(report["summary"]["served_by"]) == {mirror.host, second_mirror.host}
+    assert holds_tree(destination, "ns/app", tag_of(image, "referrers"), referrers)
 
 
 def test_from_a_layout_it_comes_without_being_asked_for_and_is_no_image_of_its_own(

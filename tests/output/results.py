@@ -96,6 +96,11 @@ SBOM = AttachedResult(
     attempts=(served(MIRROR.at(D7)),),
     bytes=10,
 )
+ARTIFACT = PartResult(
+    digest=D4, platform=None, status=Status.COPIED, served_by=ORIGIN.at(D4), attempts=BY_ORIGIN.attempts, bytes=7
+)
+REFERRERS = replace(SBOM, tag=f"sha256-{D1.hex}", kind=AttachedKind.REFERRERS, parts=(ARTIFACT,), bytes=12)
+"""The index from the mirror, its only artifact not."""
 WITH_ATTACHED = replace(IN_PARTS, parts=(BY_MIRROR,), attached=(SIGNATURE, SBOM), bytes=380)
 """An index of one image, which is signed, and has an SBOM; the mirror's copy of the signature is damaged."""
 WOULD_COPY = replace(COPIED, status=Status.WOULD_COPY)

@@ -30,6 +30,7 @@ from tests.output.results import (
     IN_PARTS,
     MIRROR,
     PRESENT,
+    REFERRERS,
     SBOM,
     SIGNATURE,
     WANTED,
@@ -81,6 +82,7 @@ def test_the_schema_refuses_what_is_no_report() -> None:
         pytest.param(run_of(WANTED), id="wanted-by"),
         pytest.param(run_of(IN_PARTS, COPIED, platforms=(AMD64,)), id="in-parts"),
         pytest.param(run_of(WITH_ATTACHED, COPIED), id="attached"),
+        pytest.param(run_of(replace(COPIED, attached=(REFERRERS,))), id="attached-index"),
         pytest.param(run_of(replace(COPIED, whole="no candidate has its images")), id="whole"),
         pytest.param(run_of(WOULD_COPY, PRESENT, dry_run=True), id="dry-run"),
         pytest.param(run_of(COPIED, FAILED, stopped="interrupted"), id="interrupted"),
@@ -270,6 +272,18 @@ def test_sums_up_what_is_attached_where_it_came_from() -> None:
     would = replace(WOULD_COPY, attached=(replace(SBOM, status=Status.WOULD_COPY),))
     summary = document(run_of(would, dry_run=True))["summary"]
     assert summary["attached"] == {"copied": 0, "would_copy": 1, "present": 0, "failed": 0}
+
+
+def test_tells_and_sums_up_the_artifacts_of_an_index_of_referrers_where_they_came_from() -> None:
+    found = document(run_of(replace(PRESENT, status=Status.COPIED, served_by=MIRROR, attached=(REFERRERS,), bytes=12)))
+    [referrers] = found["images"][0]["attached"]
+    [artifact] = referrers["parts"]
+    assert (referrers["served_by"]["location"], artifact["served_by"]["location"]) == ("a.test", "prod.test")
+    assert found["summary"]["served_by"] == {
+        "a.test": {"images": 1, "bytes": 5},
+        "prod.test": {"images": 1, "bytes": 7},
+    }
+    assert found["summary"]["attached"]["copied"] == 1
 
 
 def test_parts_that_arrived_count_where_another_failed() -> None:

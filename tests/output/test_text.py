@@ -31,6 +31,7 @@ from tests.output.results import (
     MIRROR,
     ORIGIN,
     PRESENT,
+    REFERRERS,
     SBOM,
     SIGNATURE,
     WITH_ATTACHED,
@@ -200,6 +201,22 @@ def test_what_is_attached_stands_below_its_image_with_its_candidates() -> None:
         "    mirror a.test/x/app: served in 0.0 s",
         f"  sig of {SBOM.digest}: present",
     ]
+
+
+def test_artifacts_stand_below_the_index_that_lists_them() -> None:
+    assert attempt_lines(replace(COPIED, attempts=(), attached=(REFERRERS,))) == [
+        f"  referrers of {D1}: copied",
+        "    mirror a.test/x/app: served in 0.0 s",
+        f"    {D4}:",
+        "      mirror a.test/x/app: not-found (manifest unknown)",
+        "      origin prod.test/app: served in 0.0 s",
+    ]
+
+
+def test_a_line_says_where_artifacts_came_from_that_others_served() -> None:
+    by_mirror = image_line(replace(COPIED, served_by=MIRROR, attached=(REFERRERS,)))
+    assert " from a.test/x/app (mirror), 1 attached from prod.test/app (origin) to " in by_mirror
+    assert by_mirror.endswith(", 1 attached")
 
 
 def test_says_why_an_index_was_taken_whole() -> None:

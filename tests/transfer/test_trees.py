@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.attached import AttachedKind
 from skopeo_mirror.manifest import OCI_INDEX, digest_of
 from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Reference
@@ -19,7 +20,7 @@ from skopeo_mirror.transfer.engine import Engine, Stop
 from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.jobs import prepare
 from skopeo_mirror.transfer.news import Settled
-from skopeo_mirror.transfer.results import ImageResult, Status
+from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
 from skopeo_mirror.transfer.sourcing import Sources
 from skopeo_mirror.transfer.stages import Awaiting, Finished, Journey, Planned
 from skopeo_mirror.transfer.trees import Trees
@@ -104,6 +105,30 @@ def test_an_image_that_two_indexes_share_is_brought_once() -> None:
     names = [place.name for place in bench.destination.published]
     assert names.count(f"docker://d.test/m/app@{digest_of(ONE)}") == 1
     assert [part.status for part in results[1].parts] == [Status.PRESENT, Status.COPIED]
+
+
+def test_for_the_second_who_waits_what_is_attached_was_there() -> None:
+    trees, artifact = Trees(), PartResult(digest=D1, platform=None, status=Status.COPIED, bytes=3)
+    referrers = AttachedResult(
+        tag="t",
+        digest=D1,
+        kind=AttachedKind.REFERRERS,
+        subject=D1,
+        status=Status.COPIED,
+        bytes=5,
+        parts=(artifact,),
+    )
+    unit = job(pinned(ONE), number=2, place="unit")
+    for number in (0, 1):
+        trees.divide(divided(job(f"prod.test/i:v{number}", number)), [unit])
+    done = ended(unit)
+    whole, _ = trees.ended(replace(done, result=replace(done.result, bytes=9, attached=(referrers,))))
+    [first], [second] = (parts for _, parts in whole)
+    assert first.result.attached == (referrers,)
+    [one] = second.result.attached
+    [part] = one.parts
+    assert (second.result.status, one.status, part.status) == (Status.PRESENT,) * 3
+    assert (second.result.bytes, one.bytes, part.bytes) == (0, 0, 0)
 
 
 def test_an_image_that_failed_for_one_index_may_come_for_another_from_elsewhere() -> None:
