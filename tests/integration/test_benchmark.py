@@ -131,7 +131,7 @@ def test_bench_prints_one_document_in_which_every_contender_brought_everything()
     assert all(len(row["samples"]) == 1 for row in many["rows"])
 
 
-@pytest.mark.parametrize("form", ["", "-docker"])
+@pytest.mark.parametrize("form", ["", pytest.param("-docker", marks=pytest.mark.slow)])
 def test_bench_copies_images_of_four_architectures_in_either_form(form: str) -> None:
     name = f"multi-architecture{form}"
     sizes = ["--indexes", 2, "--index-base-sizes", 50_000, 20_000, "--index-own-size", 1000]
