@@ -120,7 +120,7 @@ def test_for_the_second_who_waits_what_is_attached_was_there() -> None:
     )
     unit = job(pinned(ONE), number=2, place="unit")
     for number in (0, 1):
-        trees.divide(divided(job(f"prod.test/i:v{number}", number)), [unit])
+        trees.follow(divided(job(f"prod.test/i:v{number}", number)), [unit])
     done = ended(unit)
     whole, _ = trees.ended(replace(done, result=replace(done.result, bytes=9, attached=(referrers,))))
     [first], [second] = (parts for _, parts in whole)
