@@ -6,18 +6,17 @@ candidates are asked, in as many rounds as for an image. A name is never looked 
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from skopeo_mirror.attached import AttachedKind, names
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest
+from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest, subject_of
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.request import ImageRequest
-from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, Reason
 from skopeo_mirror.skopeo.scoped import Probe, checked
 from skopeo_mirror.transfer.explaining import why_nobody_served
 from skopeo_mirror.transfer.failover import Tries
@@ -119,19 +118,32 @@ class AttachmentFinder:
         Nobody is asked for the image itself but who has nothing that is attached to it, where others could have it.
         """
         trouble: tuple[Sequence[PullSource], dict[_Name, Probe]] | None = None
-        said: dict[_Name, Probe] = {}
         for position, candidate in enumerate(candidates):
-            probes = self._each(every, partial(self._ask_for, candidate))
-            said = dict(zip(every, probes, strict=True))
             from_here = (candidate, *candidates[:position], *candidates[position + 1 :])
-            is_last, absent = candidate is candidates[-1], all(map(_says_absent, probes))
-            if any(probe.manifest for probe in probes) or (absent and is_last and trouble is None):
+            said = self._ask_for_all(candidate, every)
+            absent = bool(said) and all(map(_says_absent, said.values()))
+            is_last = position == len(candidates) - 1
+            if any(probe.manifest for probe in said.values()) or (absent and is_last and trouble is None):
                 return from_here, said
-            if self._ask(candidate.at(image), exactly=False).manifest:
+            if said and self._ask(candidate.at(image), exactly=False).manifest:
                 return from_here, said
             if not absent and trouble is None:
                 trouble = from_here, said
-        return trouble or (candidates, said)
+        return trouble or (candidates, {})
+
+    def _ask_for_all(self, candidate: PullSource, every: Sequence[_Name]) -> dict[_Name, Probe]:
+        """What a candidate says of all names; of the first alone, or of none, where its host seems to be down."""
+        host, image, circuits = candidate.reference.domain, str(candidate.reference), self.reader.circuits
+        if circuits.is_open(host, image, time.monotonic()):
+            return {}
+        first, *others = every
+        knock = self._ask_for(candidate, first)
+        attempts = knock.provenance.attempts
+        if attempts and attempts[-1].reason in HOST_IS_DOWN:
+            circuits.failed(host, image, time.monotonic())
+            return {first: knock}
+        circuits.answered(host, blobs=False)
+        return {first: knock, **dict(zip(others, self._each(others, partial(self._ask_for, candidate)), strict=True))}
 
     def _ask_for(self, candidate: PullSource, name: _Name) -> Probe:
         return self._ask(candidate.under(name.tag), exactly=name.exactly)
@@ -218,7 +230,7 @@ class AttachmentFinder:
         if children and self.presence.look(place, probe.digest).there:
             return True
         entries = [self._ask(candidate.at(child.digest), exactly=False) for child in children[:MOST_IMAGES]]
-        subjects = {_subject(entry.manifest) for entry in entries if entry.manifest}
+        subjects = {subject_of(entry.manifest) for entry in entries if entry.manifest}
         return bool(entries) and subjects <= {str(name.subject)} and not all(map(_says_absent, entries))
 
     def _in_layout(self, job: Job, every: Iterable[_Name]) -> Iterator[Attachment]:
@@ -243,10 +255,3 @@ def _says_absent(probe: Probe) -> bool:
     """Whether it is the answer of a registry that does not know such a name."""
     attempts = probe.provenance.attempts
     return bool(attempts) and attempts[-1].reason is Reason.NOT_FOUND
-
-
-def _subject(manifest: bytes) -> str | None:
-    """The digest of what a manifest says that it refers to."""
-    document = json.loads(manifest)
-    subject: Any = document.get("subject")
-    return subject.get("digest") if isinstance(subject, dict) else None
