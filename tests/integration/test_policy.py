@@ -13,7 +13,7 @@ from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_ta
 from tests.rig.images import make_image, make_multi_architecture
 from tests.rig.operators import make_catalog_image, make_operators
 from tests.rig.registry import Registry
-from tests.rig.signing import ANYTHING, REJECT, Lookaside, Signer, write_policy
+from tests.rig.signatures import ANYTHING, REJECT, Lookaside, Signer, say_where_signatures_are, write_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +86,9 @@ def test_the_same_decision_as_skopeo(
     scopes = {scope.replace("the digest", f"{NAME}@{image.digest}"): one for scope, one in rule.scopes.items()}
     if rule.signed_as is not None or rule.identity is not None:
         scopes[NAME] = signer.signed(rule.identity)
-    lookaside = Lookaside.of(skopeo_mirror).directory
+    lookaside = Lookaside.of(skopeo_mirror)
     if rule.signed_as is not None:
-        signer.sign(image, rule.signed_as, "ns/app", lookaside)
+        signer.sign(image, rule.signed_as, lookaside, "ns/app")
     policy = write_policy(skopeo_mirror, rule.default, scopes)
     if place == "origin":
         configure(
@@ -135,10 +135,10 @@ def test_all_of_an_index_is_judged(
 ) -> None:
     index = make_multi_architecture("signed")
     mirror.push("ns/app", index, "v1")
-    lookaside = Lookaside.of(skopeo_mirror).directory
+    lookaside = Lookaside.of(skopeo_mirror)
     parts = [*index.walk()] if all_signed else [index, index.children[0]]
     for part in parts:
-        signer.sign(part, TAG, "ns/app", lookaside)
+        signer.sign(part, TAG, lookaside, "ns/app")
     policy = write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
     reference = TAG if how == "tag" else f"{NAME}@{index.digest}"
@@ -154,9 +154,10 @@ def test_a_rejection_is_final(
     """What is signed wrongly at the mirror and rightly at the origin is rejected, as by skopeo."""
     for registry, signed_as in ((mirror, "other.test/app:v1"), (origin, TAG)):
         registry.push("ns/app", image, "v1")
-        lookaside = skopeo_mirror.directory / f"lookaside-of-{signed_as.partition('.')[0]}"
-        signer.sign(image, signed_as, "ns/app", lookaside)
-        Lookaside.for_registry(skopeo_mirror, registry.host, lookaside)
+        whose = signed_as.partition(".")[0]
+        lookaside = Lookaside(directory=skopeo_mirror.directory / f"lookaside-of-{whose}")
+        signer.sign(image, signed_as, lookaside, "ns/app")
+        say_where_signatures_are(skopeo_mirror, {registry.host: lookaside.keys()}, whose)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host, origin.host))
     policy = write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
     reference = TAG if how == "tag" else f"{NAME}@{image.digest}"
@@ -188,7 +189,7 @@ class TestPresent:
         configure(skopeo_mirror, entry("prod.invalid", mirror.host))
         for reference in (TAG, f"{NAME}@{image.digest}"):
             copy(skopeo_mirror, reference, f"docker://{destination.host}")
-        signer.sign(image, TAG, "ns/app", Lookaside.of(skopeo_mirror).directory)
+        signer.sign(image, TAG, Lookaside.of(skopeo_mirror), "ns/app")
         write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
         return skopeo_mirror
 

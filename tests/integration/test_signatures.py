@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.rig.attached import make_signatures, signed_by, tag_of
 from tests.rig.copying import asked, configure, copy, entry, holds, only, pin_tag
 from tests.rig.faults import Fault, Place
 from tests.rig.faulty import FaultyRegistry
@@ -20,12 +21,8 @@ from tests.rig.images import Image, make_image, make_index
 from tests.rig.signatures import (
     SIGNER,
     Lookaside,
-    attached_by,
-    make_attached,
+    Signer,
     say_where_signatures_are,
-    sign,
-    signature_tag,
-    signing_key,
 )
 
 if TYPE_CHECKING:
@@ -52,9 +49,9 @@ def upstream(tmp_path: Path) -> Lookaside:
 
 
 @pytest.fixture(scope="module")
-def keys() -> Iterator[Path]:
-    with signing_key() as directory:
-        yield directory
+def signer() -> Iterator[Signer]:
+    with Signer() as signer:
+        yield signer
 
 
 @pytest.fixture
@@ -66,7 +63,7 @@ def app(skopeo_mirror: Program, mirror: Registry, image: Image) -> str:
 
 
 def attach(registry: Registry, repository: str, image: Image, *signers: str) -> None:
-    registry.push(repository, make_attached(image, *signers), signature_tag(image))
+    registry.push(repository, make_signatures(image, *signers), tag_of(image, "sig"))
 
 
 def outcome(report: dict[str, Any]) -> tuple[str, bool]:
@@ -92,7 +89,7 @@ def test_what_could_not_be_attached_fails_again_until_it_is(
 
     say_where_signatures_are(skopeo_mirror, {mirror.host: ATTACHED, destination.host: ATTACHED})
     assert outcome(copy(skopeo_mirror, app, f"docker://{destination.host}/d")) == ("copied", True)
-    assert attached_by(destination.manifest("d/app", signature_tag(image))) == ["A"]
+    assert signed_by(destination.manifest("d/app", tag_of(image, "sig"))) == ["A"]
 
     destination.forget()
     for options in ([], ["--dry-run"]):
@@ -115,7 +112,7 @@ def test_a_fault_that_passes_at_the_signature_is_made_good_by_the_next_run(
             assert faulty.manifest("d/app", pin_tag(image)) == image.manifest
         faulty.heal()
         assert outcome(copy(skopeo_mirror, *arguments)) == ("copied", True)
-        assert attached_by(faulty.manifest("d/app", signature_tag(image))) == ["A"]
+        assert signed_by(faulty.manifest("d/app", tag_of(image, "sig"))) == ["A"]
         assert outcome(copy(skopeo_mirror, *arguments)) == ("present", False)
 
 
@@ -128,7 +125,7 @@ def test_another_signature_of_the_same_words_comes_along_later(
         attach(mirror, "m/app", image, *signers)
         assert outcome(copy(skopeo_mirror, app, f"docker://{destination.host}/d")) == ("copied", True)
         assert outcome(copy(skopeo_mirror, app, f"docker://{destination.host}/d")) == ("present", False)
-    assert attached_by(destination.manifest("d/app", signature_tag(image))) == ["A", "B", "C"]
+    assert signed_by(destination.manifest("d/app", tag_of(image, "sig"))) == ["A", "B", "C"]
 
 
 @pytest.mark.parametrize("signed", [0, 1, 2], ids=["first-child", "second-child", "index"])
@@ -147,7 +144,7 @@ def test_each_manifest_of_an_index_has_its_own(
     manifest = [*children, index][signed]
     attach(mirror, "m/many", manifest, "A")
     assert outcome(copy(skopeo_mirror, *arguments)) == ("copied", True)
-    assert attached_by(destination.manifest("d/many", signature_tag(manifest))) == ["A"]
+    assert signed_by(destination.manifest("d/many", tag_of(manifest, "sig"))) == ["A"]
     assert outcome(copy(skopeo_mirror, *arguments)) == ("present", False)
 
 
@@ -163,7 +160,7 @@ def test_what_was_signed_later_or_lost_its_signature_gets_it(
     app: str,
     upstream: Lookaside,
     here: Lookaside,
-    keys: Path,
+    signer: Signer,
     by: str,
 ) -> None:
     say_where_signatures_are(skopeo_mirror, {mirror.host: upstream.keys(), destination.host: here.keys()})
@@ -171,7 +168,7 @@ def test_what_was_signed_later_or_lost_its_signature_gets_it(
     copy(skopeo_mirror, *arguments)
     assert outcome(copy(skopeo_mirror, *arguments)) == ("present", False)
 
-    signature = sign(keys, image, "prod.invalid/app:v1", upstream, "m/app")
+    signature = signer.sign(image, "prod.invalid/app:v1", upstream, "m/app")
     assert outcome(copy(skopeo_mirror, *arguments)) == ("copied", True)
     assert [file.read_bytes() for file in here.files("d/app", image)] == [signature]
     assert outcome(copy(skopeo_mirror, *arguments)) == ("present", False)
@@ -190,13 +187,13 @@ def test_a_signature_of_ones_own_does_not_stand_for_one_from_upstream(
     app: str,
     upstream: Lookaside,
     here: Lookaside,
-    keys: Path,
+    signer: Signer,
 ) -> None:
     say_where_signatures_are(skopeo_mirror, {mirror.host: upstream.keys(), destination.host: here.keys()})
     copy(skopeo_mirror, app, f"docker://{destination.host}/d")
-    sign(keys, image, f"{destination.host}/d/app:v1", here, "d/app")
+    signer.sign(image, f"{destination.host}/d/app:v1", here, "d/app")
     assert outcome(copy(skopeo_mirror, app, f"docker://{destination.host}/d")) == ("present", False)
-    signature = sign(keys, image, "prod.invalid/app:v1", upstream, "m/app")
+    signature = signer.sign(image, "prod.invalid/app:v1", upstream, "m/app")
     assert outcome(copy(skopeo_mirror, app, f"docker://{destination.host}/d")) == ("copied", True)
     assert signature in [file.read_bytes() for file in here.files("d/app", image)]
 
@@ -209,7 +206,7 @@ def test_a_lookaside_on_a_web_server(
     app: str,
     upstream: Lookaside,
     here: Lookaside,
-    keys: Path,
+    signer: Signer,
 ) -> None:
     with served(upstream.directory) as address:
         elsewhere: dict[str, object] = {"sigstore": f"http://{address}"}
@@ -217,7 +214,7 @@ def test_a_lookaside_on_a_web_server(
         arguments = [app, f"docker://{destination.host}/d"]
         copy(skopeo_mirror, *arguments)
         for signatures in (1, 2):
-            sign(keys, image, f"prod.invalid/app:v{signatures}", upstream, "m/app")
+            signer.sign(image, f"prod.invalid/app:v{signatures}", upstream, "m/app")
             assert outcome(copy(skopeo_mirror, *arguments)) == ("copied", True)
             assert len(here.files("d/app", image)) == signatures
             assert outcome(copy(skopeo_mirror, *arguments)) == ("present", False)
@@ -255,13 +252,13 @@ def test_an_image_that_is_there_is_signed_once_when_that_is_asked_for(
     app: str,
     upstream: Lookaside,
     here: Lookaside,
-    keys: Path,
+    signer: Signer,
 ) -> None:
     say_where_signatures_are(skopeo_mirror, {destination.host: here.keys()})
     arguments = [app, f"docker://{destination.host}/d"]
     copy(skopeo_mirror, *arguments)
     signing = [f"--skopeo-option=--sign-by={SIGNER}", *arguments]
-    env = {"GNUPGHOME": str(keys)}
+    env = {"GNUPGHOME": str(signer.home)}
     assert outcome(copy(skopeo_mirror, *signing, env=env)) == ("copied", True)
     assert len(here.files("d/app", image)) == 1
     mirror.forget()
@@ -269,7 +266,7 @@ def test_an_image_that_is_there_is_signed_once_when_that_is_asked_for(
     assert mirror.requests() == []
 
     say_where_signatures_are(skopeo_mirror, {mirror.host: upstream.keys()}, "mirror")
-    theirs = sign(keys, image, "prod.invalid/app:v1", upstream, "m/app")
+    theirs = signer.sign(image, "prod.invalid/app:v1", upstream, "m/app")
     assert outcome(copy(skopeo_mirror, *signing, env=env)) == ("copied", True)
     signatures = [file.read_bytes() for file in here.files("d/app", image)]
     assert theirs in signatures
@@ -295,7 +292,7 @@ def test_what_was_signed_with_a_sigstore_key_comes_along(
     signing += ["--skopeo-option=--sign-passphrase-file=passphrase", app, f"docker://{destination.host}/d"]
     copy(skopeo_mirror, app, f"docker://{destination.host}/d")
     assert outcome(copy(skopeo_mirror, *signing)) == ("copied", True)
-    assert len(attached_by(destination.manifest("d/app", signature_tag(image)))) == 1
+    assert len(signed_by(destination.manifest("d/app", tag_of(image, "sig")))) == 1
     assert outcome(copy(skopeo_mirror, *signing)) == ("present", False)
 
     say_where_signatures_are(skopeo_mirror, {destination.host: ATTACHED, mirror.host: ATTACHED})
@@ -303,8 +300,8 @@ def test_what_was_signed_with_a_sigstore_key_comes_along(
     onwards = [app, f"docker://{mirror.host}/onwards"]
     assert outcome(copy(skopeo_mirror, *onwards)) == ("copied", True)
     assert outcome(copy(skopeo_mirror, *onwards)) == ("present", False)
-    assert attached_by(mirror.manifest("onwards/app", signature_tag(image))) == attached_by(
-        destination.manifest("d/app", signature_tag(image))
+    assert signed_by(mirror.manifest("onwards/app", tag_of(image, "sig"))) == signed_by(
+        destination.manifest("d/app", tag_of(image, "sig"))
     )
 
 
@@ -313,7 +310,7 @@ def test_what_was_signed_with_a_sigstore_key_comes_along(
 
 @pytest.mark.parametrize("kind", ["attached", "lookaside"])
 def test_a_directory_keeps_them_beside_the_image(
-    skopeo_mirror: Program, mirror: Registry, image: Image, app: str, upstream: Lookaside, keys: Path, kind: str
+    skopeo_mirror: Program, mirror: Registry, image: Image, app: str, upstream: Lookaside, signer: Signer, kind: str
 ) -> None:
     say_where_signatures_are(skopeo_mirror, {mirror.host: ATTACHED | upstream.keys()})
     copy(skopeo_mirror, app, "dir:DIR")
@@ -321,7 +318,7 @@ def test_a_directory_keeps_them_beside_the_image(
     if kind == "attached":
         attach(mirror, "m/app", image, "A")
     else:
-        sign(keys, image, "prod.invalid/app:v1", upstream, "m/app")
+        signer.sign(image, "prod.invalid/app:v1", upstream, "m/app")
     assert outcome(copy(skopeo_mirror, app, "dir:DIR")) == ("copied", True)
     signature = skopeo_mirror.directory / "DIR/app" / pin_tag(image) / "signature-1"
     assert signature.exists()
@@ -342,7 +339,7 @@ def test_a_layout_has_no_room_for_them(
     second_mirror: Registry,
     image: Image,
     upstream: Lookaside,
-    keys: Path,
+    signer: Signer,
     kind: str,
     before: str,
 ) -> None:
@@ -358,7 +355,7 @@ def test_a_layout_has_no_room_for_them(
         attach(mirror, "m/app", image, "A")
         attach(second_mirror, "m/app", image, "A")
     else:
-        sign(keys, image, "prod.invalid/app:v1", upstream, "m/app")
+        signer.sign(image, "prod.invalid/app:v1", upstream, "m/app")
 
     dry = only(copy(skopeo_mirror, "--dry-run", *arguments, status=1))
     failed = only(copy(skopeo_mirror, *arguments, status=1))

@@ -12,7 +12,7 @@ from tests.rig.attached import attach, tag_of
 from tests.rig.copying import configure, copy, entry, holds, only
 from tests.rig.images import make_image, make_multi_architecture
 from tests.rig.registry import Registry
-from tests.rig.signing import ANYTHING, REJECT, Lookaside, Signer, write_policy
+from tests.rig.signatures import ANYTHING, REJECT, Lookaside, Signer, write_policy
 from tests.rig.trees import Noting, digests_of, holds_tree, part_statuses, parts_of
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ def policy_of(program: Program, signer: Signer, rule: Rule) -> str:
 def test_no_image_comes_in_parts(
     skopeo_mirror: Program, source: Registry, destination: Registry, signer: Signer, rule: Rule
 ) -> None:
-    lookaside = Lookaside.of(skopeo_mirror).directory
+    lookaside = Lookaside.of(skopeo_mirror)
     for part in INDEX.walk():
-        signer.sign(part, TAG, "ns/app", lookaside)
+        signer.sign(part, TAG, lookaside, "ns/app")
     configure(skopeo_mirror, entry("prod.invalid", source.host))
     noting = Noting(skopeo_mirror)
     image = only(
@@ -137,9 +137,9 @@ def test_where_it_asks_nothing_of_the_image_it_does(
 def test_an_unsigned_image_of_a_signed_index_is_no_way_around(
     skopeo_mirror: Program, source: Registry, signer: Signer
 ) -> None:
-    lookaside = Lookaside.of(skopeo_mirror).directory
+    lookaside = Lookaside.of(skopeo_mirror)
     for part in (INDEX, INDEX.children[0]):
-        signer.sign(part, TAG, "ns/app", lookaside)
+        signer.sign(part, TAG, lookaside, "ns/app")
     configure(skopeo_mirror, entry("prod.invalid", source.host))
     policy = write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
     arguments = ["--policy", policy, "--remove-signatures", "--retries=0", TAG, "oci:images"]
@@ -170,9 +170,9 @@ def test_of_a_layout_it_is_the_transports_own_that_counts(
 
 def test_platforms_do_not_go_with_it(skopeo_mirror: Program, source: Registry, signer: Signer) -> None:
     """Only a copy of the whole is decided on by skopeo: that it cannot be less is said, and nothing is copied."""
-    lookaside = Lookaside.of(skopeo_mirror).directory
+    lookaside = Lookaside.of(skopeo_mirror)
     for part in INDEX.walk():
-        signer.sign(part, TAG, "ns/app", lookaside)
+        signer.sign(part, TAG, lookaside, "ns/app")
     configure(skopeo_mirror, entry("prod.invalid", source.host))
     policy = write_policy(skopeo_mirror, ANYTHING, {NAME: signer.signed()})
     arguments = ["--policy", policy, "--remove-signatures", "--platform=linux/amd64", TAG, "oci:images"]

@@ -37,6 +37,18 @@ def make_attachment(subject: Image, kind: str, *, seed: str = "") -> Image:
     return _in_the_form_of_an_image([(_TYPES[kind], content, {SIGNATURE: "none"} if kind == "sig" else {})])
 
 
+def make_signatures(image: Image, *signers: str) -> Image:
+    """Make what cosign attaches to an image that these have signed: a layer each, of one and the same payload."""
+    payload = json.dumps({"critical": {"image": {"docker-manifest-digest": image.digest}}}).encode()
+    return _in_the_form_of_an_image([(SIMPLE_SIGNING, payload, {SIGNATURE: signer}) for signer in signers])
+
+
+def signed_by(manifest: bytes | None) -> list[str]:
+    """Return who has signed, of what is attached to an image."""
+    layers = json.loads(manifest)["layers"] if manifest is not None else []
+    return sorted(layer["annotations"][SIGNATURE] for layer in layers)
+
+
 def make_artifact(subject: Image, *, seed: str = "", artifact_type: str = CYCLONEDX) -> Image:
     """Make an artifact that names its subject, as oras and notation push it."""
     config, content = b"{}", json.dumps({"bom": seed}).encode()

@@ -1,4 +1,4 @@
-"""Signatures of images: attached to them as cosign does it, or in a lookaside as gpg makes them; registries.d."""
+"""Simple signing: keys of the rig's own, signatures in a lookaside, registries.d, and policies that ask for them."""
 
 from __future__ import annotations
 
@@ -7,57 +7,93 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from .images import OCI_CONFIG, OCI_MANIFEST, Image, digest_of
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    from .images import Image
     from .program import Program
 
+ANYTHING: dict[str, Any] = {"type": "insecureAcceptAnything"}
+REJECT: dict[str, Any] = {"type": "reject"}
 SIGNER = "signer@example.com"
 
 
-def signature_tag(image: Image) -> str:
-    """Return the tag under which an image's signatures are attached."""
-    return f"{image.digest.replace(':', '-')}.sig"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookaside:
+    """A directory of signatures beside a registry."""
+
+    directory: Path
+
+    @classmethod
+    def of(cls, program: Program) -> Self:
+        """Have the user's own registries.d name a directory beside the program's for every registry."""
+        lookaside = cls(directory=program.directory / "lookaside")
+        lookaside.directory.mkdir()
+        configured = program.home / ".config/containers/registries.d/default.yaml"
+        configured.parent.mkdir(parents=True)
+        configured.write_text(f"default-docker:\n  lookaside: file://{lookaside.directory}\n", encoding="utf-8")
+        return lookaside
+
+    def keys(self) -> dict[str, object]:
+        """Return what registries.d says of a host whose signatures are here."""
+        return {"sigstore": f"file://{self.directory}"}
+
+    def files(self, repository: str, image: Image) -> list[Path]:
+        """Return the files of an image's signatures, in order."""
+        return sorted(self.place(repository, image).glob("signature-*"))
+
+    def place(self, repository: str, image: Image) -> Path:
+        """Return where the signatures of an image are."""
+        return self.directory / f"{repository}@{image.digest.replace(':', '=')}"
 
 
-def make_attached(image: Image, *signers: str) -> Image:
-    """Make what cosign attaches to an image that these have signed: a layer each, of one and the same payload."""
-    payload = json.dumps({"critical": {"image": {"docker-manifest-digest": image.digest}}}).encode()
-    config = json.dumps({"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers"}}).encode()
-    layers = [
-        {
-            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
-            "digest": digest_of(payload),
-            "size": len(payload),
-            "annotations": {"dev.cosignproject.cosign/signature": signer},
-        }
-        for signer in signers
-    ]
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": OCI_CONFIG, "digest": digest_of(config), "size": len(config)},
-        "layers": layers,
-    }
-    return Image(
-        manifest=json.dumps(manifest).encode(),
-        media_type=OCI_MANIFEST,
-        blobs={digest_of(blob): blob for blob in (config, payload)},
-        config_digest=digest_of(config),
-    )
+class Signer:
+    """A GnuPG home with one key, of `SIGNER`; use it as a context manager."""
 
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))  # the agent's socket needs a short path
+        self.key = self.home / "public.gpg"
+        self._environment = os.environ | {"GNUPGHOME": str(self.home)}
 
-def attached_by(manifest: bytes | None) -> list[str]:
-    """Return who has signed, of what is attached to an image."""
-    layers = json.loads(manifest)["layers"] if manifest is not None else []
-    return sorted(layer["annotations"]["dev.cosignproject.cosign/signature"] for layer in layers)
+    def __enter__(self) -> Self:
+        self._gpg("gpg", "--passphrase", "", "--quick-generate-key", SIGNER, "rsa2048", "sign", "never")
+        self._gpg("gpg", "--output", str(self.key), "--export", SIGNER)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gpg("gpgconf", "--kill", "gpg-agent")
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def sign(self, image: Image, reference: str, lookaside: Lookaside, repository: str) -> bytes:
+        """Say that the image (of an index: the index alone) is `reference`, and let it be found for `repository`.
+
+        Return the signature.
+        """
+        place = lookaside.place(repository, image)
+        place.mkdir(parents=True, exist_ok=True)
+        manifest = self.home / "manifest"
+        manifest.write_bytes(image.manifest)
+        signature = place / f"signature-{len(list(place.iterdir())) + 1}"
+        self._run("skopeo", "standalone-sign", str(manifest), reference, SIGNER, "--output", str(signature))
+        return signature.read_bytes()
+
+    def signed(self, identity: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The requirement that an image has a signature of this key, for a name as `identity` says."""
+        requirement = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(self.key)}
+        return requirement if identity is None else requirement | {"signedIdentity": identity}
+
+    def _gpg(self, program: str, *arguments: str) -> str:
+        return self._run(program, *(["--batch", "--quiet"] if program == "gpg" else []), *arguments)
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(command, env=self._environment, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        return done.stdout
 
 
 def say_where_signatures_are(program: Program, hosts: Mapping[str, Mapping[str, object]], name: str = "bench") -> None:
@@ -70,50 +106,9 @@ def say_where_signatures_are(program: Program, hosts: Mapping[str, Mapping[str, 
     (directory / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lookaside:
-    """A directory of signatures beside a registry."""
-
-    directory: Path
-
-    def keys(self) -> dict[str, object]:
-        """Return what registries.d says of a host whose signatures are here."""
-        return {"sigstore": f"file://{self.directory}"}
-
-    def files(self, repository: str, image: Image) -> list[Path]:
-        """Return the files of an image's signatures, in order."""
-        return sorted(self.of(repository, image).glob("signature-*"))
-
-    def of(self, repository: str, image: Image) -> Path:
-        """Return where the signatures of an image are."""
-        return self.directory / f"{repository}@{image.digest.replace(':', '=')}"
-
-
-@contextmanager
-def signing_key() -> Iterator[Path]:
-    """Give a directory for GNUPGHOME that has a key for `SIGNER`; its path is short, for the agent's socket."""
-    directory = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
-    environment = os.environ | {"GNUPGHOME": str(directory)}
-    gpg = ["gpg", "--batch", "--quiet", "--passphrase", ""]
-    try:
-        new_key = ["--quick-gen-key", SIGNER, "default", "default", "never"]
-        subprocess.run([*gpg, *new_key], env=environment, check=True, capture_output=True)
-        yield directory
-    finally:
-        subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=False, capture_output=True)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def sign(keys: Path, image: Image, reference: str, lookaside: Lookaside, repository: str) -> bytes:
-    """Have skopeo sign an image, with gpg, as `reference`; return the signature, which is in the lookaside then."""
-    place = lookaside.of(repository, image)
-    place.mkdir(parents=True, exist_ok=True)
-    (keys / "manifest.json").write_bytes(image.manifest)
-    signature = place / f"signature-{len(list(place.iterdir())) + 1}"
-    subprocess.run(
-        ["skopeo", "standalone-sign", str(keys / "manifest.json"), reference, SIGNER, "-o", str(signature)],
-        env=os.environ | {"GNUPGHOME": str(keys)},
-        check=True,
-        capture_output=True,
-    )
-    return signature.read_bytes()
+def write_policy(program: Program, default: dict[str, Any], scopes: dict[str, dict[str, Any]] | None = None) -> str:
+    """Write a policy.json with one requirement for each scope of registries; return its path."""
+    file = program.directory / "policy.json"
+    transports = {"docker": {scope: [one] for scope, one in (scopes or {}).items()}}
+    file.write_text(json.dumps({"default": [default], "transports": transports}), encoding="utf-8")
+    return str(file)
