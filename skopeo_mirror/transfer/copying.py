@@ -116,7 +116,7 @@ class Copier:
             return self._doubted(stage, provenance)
         provenance = provenance.disbelieved()
         if stage.there and provenance.server is not None:
-            return self.endings.success(journey, Status.PRESENT)
+            return self.endings.after(self.endings.success(journey, Status.PRESENT), stage.parts)
         if provenance.server is not None:
             if provenance.left and stage.plan is None:  # it was not read ahead; now its URLs are to be told
                 stage = self._with_exact_plan(stage)

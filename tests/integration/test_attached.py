@@ -11,8 +11,8 @@ from tests.integration.test_destinations import blobs_below, names_in
 from tests.rig.attached import attach, make_artifact, make_attachment, make_referrers, tag_of
 from tests.rig.copying import asked, configure, copy, entry, files_below, holds, only, statuses
 from tests.rig.faulty import FaultyRegistry
-from tests.rig.images import make_bases, make_image, make_multi_architecture, make_operator
-from tests.rig.signatures import say_where_signatures_are
+from tests.rig.images import make_bases, make_image, make_index, make_multi_architecture, make_operator
+from tests.rig.signatures import REJECT, Lookaside, Signer, say_where_signatures_are, write_policy
 from tests.rig.trees import holds_tree
 
 if TYPE_CHECKING:
@@ -325,6 +325,60 @@ def test_several_images_have_each_their_own(skopeo_mirror: Program, mirror: Regi
     assert {tag_of(single, kind) for kind in ("sig", "att", "referrers")} == attached_of(report["images"][1]).keys()
     assert sorted(writes(destination)) == sorted(set(writes(destination)) | ({*writes(destination)} & {single.digest}))
     assert writes(destination).count(tag_of(single, "sig")) == 1
+
+
+def test_where_a_policy_demands_a_signature_of_the_image(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry
+) -> None:
+    """Nobody signs what is attached; an image that is present is judged anew, and all of it is told."""
+    made = make_multi_architecture("app")
+    there = put(mirror, "m/app", made)
+    lookaside = Lookaside.of(skopeo_mirror)
+    configure(skopeo_mirror, entry("prod.invalid/ns", f"{mirror.host}/m"))
+    with Signer() as signer:
+        for part in made.walk():
+            signer.sign(part, "prod.invalid/ns/app:v1", lookaside, "m/app")
+        policy = write_policy(skopeo_mirror, REJECT, {"prod.invalid/ns": signer.signed()})
+        arguments = [ALL, "--policy", policy, "prod.invalid/ns/app:v1", f"docker://{destination.host}"]
+        for status in ("copied", "present"):
+            image = only(copy(skopeo_mirror, *arguments))
+            assert (image["status"], attached_of(image)) == (status, dict.fromkeys(there, status))
+        attach(mirror, "m/app", made, "sig")
+        report = copy(skopeo_mirror, *arguments)
+        assert (only(report)["status"], report["changed"]) == ("copied", True)
+        assert attached_of(only(report)) == {**dict.fromkeys(there, "present"), tag_of(made, "sig"): "copied"}
+        put(mirror, "m/unsigned", make_multi_architecture("unsigned"))
+        copy(skopeo_mirror, *arguments[:-2], "prod.invalid/ns/unsigned:v1", arguments[-1], status=1)
+        assert "v1" not in destination.tags("ns/unsigned")
+
+
+@pytest.mark.parametrize("options", [["--scoped"], ["--max-nested-paths=2"], []], ids=["scoped", "nested", "named"])
+def test_in_the_repository_of_the_image_whatever_that_is(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, options: list[str]
+) -> None:
+    made = make_multi_architecture("app")
+    there = put(mirror, "m/a/b/app", made)
+    configure(skopeo_mirror, entry("prod.invalid/ns", f"{mirror.host}/m"))
+    image = "prod.invalid/ns/a/b/app:v1"
+    line = image if options else f"{image}={destination.host}/own/name:v1"
+    (skopeo_mirror.directory / "list").write_text(line, encoding="utf-8")
+    copy(skopeo_mirror, ALL, *options, "-f", "list", f"docker://{destination.host}")
+    [repository] = destination.repositories()
+    assert all(holds_tree(destination, repository, tag, one) for tag, one in {**there, "v1": made}.items())
+
+
+@pytest.mark.parametrize("options", [["--no-plan"], ["--log-dir=logs"]], ids=["no-plan", "log-dir"])
+def test_of_an_index_inside_an_index(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, options: list[str]
+) -> None:
+    """Also where manifests are not read ahead, and where no skopeo stays to read them."""
+    made = make_index([make_image("one"), make_multi_architecture("inner")])
+    mirror.push("m/app", made, "v1")
+    there = {tag_of(part, "sig"): attach(mirror, "m/app", part, "sig") for part in made.walk()}
+    configure(skopeo_mirror, entry("prod.invalid/ns", f"{mirror.host}/m"))
+    for status in ("copied", "present"):
+        image = only(copy(skopeo_mirror, ALL, *options, "prod.invalid/ns/app:v1", f"docker://{destination.host}"))
+        assert (image["status"], attached_of(image)) == (status, dict.fromkeys(there, status))
 
 
 class TestWhereItIsAskedFor:
