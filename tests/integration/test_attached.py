@@ -367,17 +367,22 @@ def test_in_the_repository_of_the_image_whatever_that_is(
     assert all(holds_tree(destination, repository, tag, one) for tag, one in {**there, "v1": made}.items())
 
 
-@pytest.mark.parametrize("options", [["--no-plan"], ["--log-dir=logs"]], ids=["no-plan", "log-dir"])
-def test_of_an_index_inside_an_index(
-    skopeo_mirror: Program, mirror: Registry, destination: Registry, options: list[str]
+@pytest.mark.parametrize(
+    ("option", "made"),
+    [
+        # not read ahead, so copied whole, which skopeo cannot do with an index inside an index
+        pytest.param("--no-plan", make_multi_architecture("app"), id="no-plan"),
+        pytest.param("--log-dir=logs", make_index([make_image("one"), make_multi_architecture("in")]), id="log-dir"),
+    ],
+)
+def test_where_no_manifest_is_read_ahead_or_no_skopeo_stays_to_read_it(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, option: str, made: Image
 ) -> None:
-    """Also where manifests are not read ahead, and where no skopeo stays to read them."""
-    made = make_index([make_image("one"), make_multi_architecture("inner")])
     mirror.push("m/app", made, "v1")
     there = {tag_of(part, "sig"): attach(mirror, "m/app", part, "sig") for part in made.walk()}
     configure(skopeo_mirror, entry("prod.invalid/ns", f"{mirror.host}/m"))
     for status in ("copied", "present"):
-        image = only(copy(skopeo_mirror, ALL, *options, "prod.invalid/ns/app:v1", f"docker://{destination.host}"))
+        image = only(copy(skopeo_mirror, ALL, option, "prod.invalid/ns/app:v1", f"docker://{destination.host}"))
         assert (image["status"], attached_of(image)) == (status, dict.fromkeys(there, status))
 
 
