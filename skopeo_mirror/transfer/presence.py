@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import chosen, digest_of, parse_manifest
+from skopeo_mirror.reference import Digest
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import last_trouble
 from skopeo_mirror.transfer.majority import Majority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from concurrent.futures import Executor
 
     from skopeo_mirror.manifest import Descriptor
     from skopeo_mirror.platforms import Platform
-    from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.reference import Reference
     from skopeo_mirror.skopeo.proxy_pool import ProxyPool
     from skopeo_mirror.skopeo.scoped import Probe, ScopedSkopeo
     from skopeo_mirror.transfer.destination.place import Destination, Place
@@ -55,11 +56,15 @@ class _Search:
     seen: dict[Digest, None] = field(default_factory=dict)
     """All that were looked for."""
 
-    def take_on(self, children: Iterable[Descriptor]) -> None:
-        """Look for these, too."""
+    def take_on(self, children: Iterable[Descriptor], there: Container[Digest] = ()) -> None:
+        """Look for these, too, but for images that are known to be `there`."""
         for child in chosen(children, self.platforms):
-            if child.digest not in self.seen:
-                self.seen[child.digest] = None
+            if child.digest in self.seen:
+                continue
+            self.seen[child.digest] = None
+            if child.digest in there and not child.is_index:
+                self.images += 1
+            else:
                 self.todo.append(child)
 
     def go_on(self) -> None:
@@ -115,7 +120,7 @@ class Presence:
         if not found.children:
             return replace(found, images=(digest,))
         search = _Search(find=self._find, repository=repository.without_tag(), platforms=self.platforms)
-        search.take_on(found.children)
+        search.take_on(found.children, there=found.images)
         return replace(self._look_at_children(search), images=(digest, *search.seen))
 
     def _look_at_children(self, search: _Search) -> Sighting:
@@ -130,7 +135,11 @@ class Presence:
         return search.missing or Sighting(there=search.images > 0)
 
     def _find(self, repository: Reference, digest: Digest, *, exactly: bool) -> Sighting:
-        """Whether a name has that digest. A skopeo that stays cannot tell it of an index: `exactly` asks none."""
+        """Whether a name has that digest. A skopeo that stays cannot tell it of an index: `exactly` asks none.
+
+        But it has found one of its images then.
+        """
+        images: tuple[Digest, ...] = ()
         reading = None if exactly else self.proxies.read(repository, [self.candidate(repository)])
         if reading is not None:
             if reading.provenance.proven and reading.digest == str(digest):
@@ -140,10 +149,12 @@ class Presence:
             attempts = reading.provenance.attempts
             if not reading.opened and attempts and attempts[-1].reason is Reason.NOT_FOUND:
                 return Sighting(there=False)
+            if reading.provenance.proven and reading.chosen and reading.digest is not None:
+                images = (Digest.parse(reading.digest),)
         probe, trouble = self.read(repository)
         if probe is None or digest_of(probe.manifest, digest.algorithm) != digest:
             return Sighting(there=False, trouble=trouble)
-        return Sighting(there=True, children=parse_manifest(probe.manifest).children)
+        return Sighting(there=True, children=parse_manifest(probe.manifest).children, images=images)
 
     def images(self, found: Sighting, place: Place, digest: Digest) -> tuple[Digest, ...]:
         """The image that was found at its place, and the images of its index that are asked for."""

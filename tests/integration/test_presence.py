@@ -27,7 +27,7 @@ def manifests_asked(registry: Registry) -> Counter[str]:
 def test_once_names_are_indexes_each_is_asked_for_once(
     skopeo_mirror: Program, mirror: Registry, destination: Registry
 ) -> None:
-    """Only the first is asked of a skopeo that cannot tell, and that asks for one of its images instead."""
+    """Only the first is asked of a skopeo that cannot tell, and that finds one of its images instead."""
     images = [make_multi_architecture(f"{number}") for number in range(3)]
     for image in images:
         destination.push("app", image, pin_tag(image))
@@ -38,7 +38,7 @@ def test_once_names_are_indexes_each_is_asked_for_once(
     assert asked(mirror) == []
     requests = manifests_asked(destination)
     assert [requests[pin_tag(image)] for image in images] == [2, 1, 1]
-    assert [sum(requests[child.digest] for child in image.children) for image in images] == [3, 2, 2]
+    assert [sum(requests[child.digest] for child in image.children) for image in images] == [2, 2, 2]
 
 
 @pytest.mark.parametrize("docker", [False, True], ids=["oci", "docker"])
@@ -51,7 +51,7 @@ def test_many_images_of_an_index_are_each_asked_for_once(
     wanted = f"prod.invalid/app@{made.digest}"
     assert only(copy(skopeo_mirror, wanted, f"docker://{destination.host}"))["status"] == "present"
     requests = manifests_asked(destination)
-    assert sorted(requests[child.digest] for child in made.children) == [1] * 39 + [2]
+    assert {requests[child.digest] for child in made.children} == {1}
     destination.delete("app", made.children[-1].digest)
     run = copy(skopeo_mirror, "--dry-run", wanted, f"docker://{destination.host}", status=1)
     assert only(run)["status"] == "failed"  # nobody else has it

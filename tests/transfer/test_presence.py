@@ -184,6 +184,26 @@ def test_an_index_is_there_with_all_its_images() -> None:
     assert [asked.reference for asked in skopeo.looked] == [NAME]
 
 
+def chosen_for(content: bytes, *gone: bytes) -> PreparedPool:
+    """What skopeos that stay find where they find `content` for the index, and not by itself."""
+    return replace(registry(content, *gone), reading=replace(proven(content), chosen=True))
+
+
+@pytest.mark.parametrize(("found", "other"), [(MANIFEST, OTHER), (OTHER, MANIFEST)], ids=["first", "last"])
+def test_an_image_that_was_found_for_its_index_is_not_looked_for_again(found: bytes, other: bytes) -> None:
+    for gone in ((), (other,)):
+        pool = chosen_for(found, *gone)
+        sighting = presence_of(Prepared(there=[manifest(THERE, INDEX)]), pool=pool).look(PLACE, digest_of(INDEX))
+        assert sighting.there is (not gone)
+        assert pool.asked == [NAME, part(other)]
+
+
+def test_an_index_that_was_found_for_its_index_is_looked_into() -> None:
+    outer = image_index(INDEX, media_type=OCI_INDEX)
+    skopeo = Prepared(there=[manifest(THERE, outer), manifest(THERE, INDEX)])
+    assert not presence_of(skopeo, pool=chosen_for(INDEX)).look(PLACE, digest_of(outer)).there
+
+
 @pytest.mark.parametrize("gone", [MANIFEST, OTHER], ids=["first", "last"])
 @pytest.mark.parametrize("platforms", [(), (AMD64,), (ARM64,), (AMD64, ARM64)], ids=str)
 def test_an_index_is_there_with_the_images_that_are_asked_for(gone: bytes, platforms: tuple[Platform, ...]) -> None:
