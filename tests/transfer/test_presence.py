@@ -201,7 +201,7 @@ def test_an_image_that_was_found_for_its_index_is_not_looked_for_again(found: by
 def test_an_index_that_was_found_for_its_index_is_looked_into() -> None:
     outer = image_index(INDEX, media_type=OCI_INDEX)
     skopeo = Prepared(there=[manifest(THERE, outer), manifest(THERE, INDEX)])
-    assert not presence_of(skopeo, pool=chosen_for(INDEX)).look(PLACE, digest_of(outer)).there
+    assert not presence_of(skopeo, pool=chosen_for(INDEX, MANIFEST, OTHER)).look(PLACE, digest_of(outer)).there
 
 
 @pytest.mark.parametrize("gone", [MANIFEST, OTHER], ids=["first", "last"])
