@@ -27,6 +27,7 @@ from tests.rig.trees import (
     parts_of,
     pulled,
     pulled_layers,
+    wanted,
     weight_of,
 )
 
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from tests.rig.registry import Registry
 
 AMD64 = ["--platform", "linux/amd64"]
-
-
-def wanted(image: Image) -> str:
-    return f"prod.invalid/ns/app:v1@{image.digest}"
 
 
 @pytest.mark.parametrize("docker", [False, True], ids=["oci-index", "docker-list"])

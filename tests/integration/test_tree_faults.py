@@ -23,14 +23,17 @@ from tests.rig.images import (
     make_random_layer,
 )
 from tests.rig.trees import (
+    TARGETS,
     Noting,
     digests_of,
     holds_tree,
     layers_of,
+    named,
     part_statuses,
     parts_of,
     pulled,
     pulled_layers,
+    wanted,
     weight_of,
 )
 
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
     from tests.rig.program import Program
     from tests.rig.registry import Registry
 
-TARGETS = ["docker", "oci"]
 OPERATOR = make_operator("app", make_bases("base"))
 ODD_TYPE = "application/vnd.example.odd.v1+json"
 DOCKER_OPERATOR = make_operator("docker app", make_bases("base"), docker=True)
@@ -61,20 +63,12 @@ def own_layer(image: Image) -> str:
     return list(image.blobs)[-1]
 
 
-def named(target: str, destination: Registry) -> str:
-    return f"docker://{destination.host}" if target == "docker" else "oci:images"
-
-
 def has_name(program: Program, target: str, destination: Registry) -> bool:
     """Whether anything at the destination has the name of the index, or any other."""
     if target == "docker":
         return destination.tags("ns/app") != []
     layout = program.directory / "images"
     return (layout / "index.json").exists() and names_in(layout) != []
-
-
-def wanted(image: Image, tag: str = "v1") -> str:
-    return f"prod.invalid/ns/app:{tag}@{image.digest}"
 
 
 def told(part: dict[str, Any]) -> list[tuple[str, str, str | None]]:

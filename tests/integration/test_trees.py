@@ -19,16 +19,19 @@ from tests.rig.images import (
     make_random_layer,
 )
 from tests.rig.trees import (
+    TARGETS,
     Noting,
     blobs_of,
     digests_of,
     holds_tree,
     layers_of,
+    named,
     part_statuses,
     parts_of,
     pulled,
     pulled_bytes,
     pulled_layers,
+    wanted,
     weight_of,
 )
 
@@ -36,12 +39,6 @@ if TYPE_CHECKING:
     from tests.rig.images import Image
     from tests.rig.program import Program
     from tests.rig.registry import Registry
-
-TARGETS = ["docker", "oci"]
-
-
-def named(target: str, destination: Registry) -> str:
-    return f"docker://{destination.host}" if target == "docker" else "oci:images"
 
 
 def is_whole(program: Program, target: str, destination: Registry, name: str, made: Image) -> bool:
@@ -73,16 +70,16 @@ def test_operators_arrive_image_by_image(
     """Four architectures that share their base layers: every byte is asked for once, and the second time none."""
     bases = make_bases("base")
     made = {f"ns/operator-{number}": make_operator(f"{number}", bases, docker=docker) for number in range(3)}
-    wanted = {}
+    names = {}
     for name, image in made.items():
         mirror.push(name, image)
-        wanted[f"prod.invalid/{name}:v1@{image.digest}"] = image
+        names[f"prod.invalid/{name}:v1@{image.digest}"] = image
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    arguments = [*options, *wanted, named(target, destination)]
+    arguments = [*options, *names, named(target, destination)]
     report = copy(skopeo_mirror, *arguments)
 
     for image in report["images"]:
-        index = wanted[image["image"]]
+        index = names[image["image"]]
         assert (image["status"], image["confirmed"], image["digest"]) == ("copied", True, index.digest)
         assert image["served_by"]["location"] == mirror.host
         assert image.get("whole") is None
@@ -125,7 +122,7 @@ def test_an_index_is_asked_for_alone_and_its_images_by_their_digests(
     copy(
         skopeo_mirror,
         f"--skopeo={noting.path}",
-        f"prod.invalid/ns/app:v1@{made.digest}",
+        wanted(made),
         f"docker://{destination.host}",
     )
     runs = noting.copies()
@@ -150,8 +147,8 @@ def test_an_image_of_two_indexes_is_copied_once(
         mirror.push("ns/app", image)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
     noting = Noting(skopeo_mirror)
-    wanted = [f"prod.invalid/ns/app:{tag}@{image.digest}" for tag, image in made.items()]
-    report = copy(skopeo_mirror, f"--skopeo={noting.path}", *wanted, named(target, destination))
+    names = [wanted(image, tag) for tag, image in made.items()]
+    report = copy(skopeo_mirror, f"--skopeo={noting.path}", *names, named(target, destination))
     assert set(statuses(report).values()) == {"copied"}
     assert all(image["confirmed"] for image in report["images"])
     assert pulled(mirror) == sorted(blobs_of(*made.values()))
@@ -175,8 +172,8 @@ def test_an_index_of_all_that_there_is(
     mirror.push("ns/app", made)
     mirror.push("ns/single", single)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    wanted = [f"prod.invalid/ns/app:v1@{made.digest}", f"prod.invalid/ns/single:v1@{single.digest}"]
-    report = copy(skopeo_mirror, *wanted, named(target, destination))
+    names = [wanted(made), f"prod.invalid/ns/single:v1@{single.digest}"]
+    report = copy(skopeo_mirror, *names, named(target, destination))
     of_index, of_single = report["images"]
     assert part_statuses(of_index) == dict.fromkeys(digests_of(made.children), "copied")
     assert [part["platform"] for part in parts_of(of_index).values()].count("linux/amd64") == 1
@@ -197,7 +194,7 @@ def test_of_an_index_that_lost_an_image_only_that_is_brought(
     made = make_operator("app", make_bases("base"), docker=docker)
     mirror.push("ns/app", made)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    arguments = [f"prod.invalid/ns/app:v1@{made.digest}", named(target, destination)]
+    arguments = [wanted(made), named(target, destination)]
     copy(skopeo_mirror, *arguments)
     lost = made.children[2]
     layout = skopeo_mirror.directory / "images"
@@ -231,9 +228,9 @@ def test_images_that_are_there_already_are_not_brought_again(
     for image in (old, new):
         mirror.push("ns/app", image)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    copy(skopeo_mirror, f"prod.invalid/ns/app:v1@{old.digest}", named(target, destination))
+    copy(skopeo_mirror, wanted(old), named(target, destination))
     mirror.forget()
-    report = copy(skopeo_mirror, f"prod.invalid/ns/app:v1@{new.digest}", named(target, destination))
+    report = copy(skopeo_mirror, wanted(new), named(target, destination))
     assert part_statuses(only(report)) == {
         child.digest: "copied" if child is changed else "present" for child in new.children
     }
@@ -250,9 +247,9 @@ def test_a_dry_run_says_what_would_move_and_writes_nothing(
     for name, image in made.items():
         mirror.push(name, image)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    wanted = [f"prod.invalid/{name}:v1@{image.digest}" for name, image in made.items()]
-    report = copy(skopeo_mirror, "--dry-run", *wanted, named(target, destination))
-    assert statuses(report) == dict.fromkeys(wanted, "would-copy")
+    names = [f"prod.invalid/{name}:v1@{image.digest}" for name, image in made.items()]
+    report = copy(skopeo_mirror, "--dry-run", *names, named(target, destination))
+    assert statuses(report) == dict.fromkeys(names, "would-copy")
     assert report["summary"]["bytes"] == weight_of(*made.values())
     assert pulled(mirror) == []
     assert destination.repositories() == []
@@ -266,7 +263,7 @@ def test_an_index_goes_on_from_a_layout_image_by_image(
     made = make_operator("app", make_bases("base"), docker=docker)
     mirror.push("ns/app", made)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    copy(skopeo_mirror, f"prod.invalid/ns/app:v1@{made.digest}", "oci:images")
+    copy(skopeo_mirror, wanted(made), "oci:images")
     mirror.stop()
     report = copy(skopeo_mirror, "--from", "oci:images", f"docker://{destination.host}")
     image = only(report)
@@ -287,8 +284,9 @@ def test_without_reading_ahead_an_index_is_copied_whole(
     mirror.push("ns/app", made)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
     noting = Noting(skopeo_mirror)
-    wanted = f"prod.invalid/ns/app:v1@{made.digest}"
-    copied = only(copy(skopeo_mirror, "--no-plan", f"--skopeo={noting.path}", wanted, f"docker://{destination.host}"))
+    copied = only(
+        copy(skopeo_mirror, "--no-plan", f"--skopeo={noting.path}", wanted(made), f"docker://{destination.host}")
+    )
     assert parts_of(copied) == {}
     assert ["--all" in run for run in noting.copies()] == [True]
     assert holds_tree(destination, "ns/app", "v1", made)
@@ -298,7 +296,7 @@ def test_a_directory_takes_an_index_whole(skopeo_mirror: Program, mirror: Regist
     made = make_multi_architecture("app")
     mirror.push("ns/app", made)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
-    copied = only(copy(skopeo_mirror, f"prod.invalid/ns/app:v1@{made.digest}", "dir:images"))
+    copied = only(copy(skopeo_mirror, wanted(made), "dir:images"))
     assert (copied["status"], parts_of(copied)) == ("copied", {})
     there = {digest_of(file.read_bytes()) for file in (skopeo_mirror.directory / "images/ns/app/v1").iterdir()}
     assert set(made.blobs) | digests_of(made.walk()) <= there

@@ -1,8 +1,8 @@
-"""What the tests on indexes share: the parts in a report, what a source was asked for, and the skopeos that ran."""
+"""What the tests on indexes share: names, the parts in a report, what a source was asked for, the skopeos that ran."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from .images import Image
     from .program import Program
     from .registry import Registry
+
+TARGETS: Final = ("docker", "oci")
+"""The destinations that take an index image by image."""
+
+
+def named(target: str, destination: Registry) -> str:
+    """Return one of `TARGETS` as the tool is given it."""
+    return f"docker://{destination.host}" if target == "docker" else "oci:images"
+
+
+def wanted(image: Image, tag: str = "v1") -> str:
+    """Return an image of `ns/app` as the tool is asked for it."""
+    return f"prod.invalid/ns/app:{tag}@{image.digest}"
 
 
 def parts_of(image: dict[str, Any]) -> dict[str, dict[str, Any]]:
