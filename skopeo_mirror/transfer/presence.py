@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 HELPERS: Final = 8
-_WORTH_A_HELPER: Final = 8
+_WORTH_A_HELPER: Final = 2
 """Questions that cost more time than it takes to start another skopeo that stays."""
 
 

@@ -19,7 +19,7 @@ from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.command import Runs, Skopeo
 from skopeo_mirror.skopeo.scoped import ScopedSkopeo
 from skopeo_mirror.skopeo.settings import Settings
-from skopeo_mirror.transfer import source_proxies
+from skopeo_mirror.transfer import majority
 from skopeo_mirror.transfer.circuits import Circuits
 from skopeo_mirror.transfer.manifests import ManifestReader
 from skopeo_mirror.transfer.plan import plan_of
@@ -326,7 +326,7 @@ class TestAList:
     def test_that_begins_together_waits_for_one_answer(
         self, reading: Making, mirror: RealRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(source_proxies, "LONGEST_WAIT", 60.0)  # however busy the machine is
+        monkeypatch.setattr(majority, "LONGEST_WAIT", 60.0)  # however busy the machine is
         images = [make_image(f"{number}") for number in range(8)]
         for image in images:
             mirror.push("app", image)
