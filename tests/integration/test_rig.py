@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import socket
 import subprocess
 import threading
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -294,8 +295,10 @@ class TestPool:
             assert lent is not stopped
 
     def test_what_somebody_is_connected_to_does_not_come_back(self, pool: Pool) -> None:
-        with pool.lend() as busy:
-            host, _, port = busy.host.partition(":")
-            connection = socket.create_connection((host, int(port)))
-        with connection, pool.lend() as lent:
-            assert lent is not busy
+        with ExitStack() as stack:
+            with pool.lend() as busy:
+                connection = stack.enter_context(closing(http.client.HTTPConnection(busy.host)))
+                connection.request("GET", "/v2/")
+                connection.getresponse().read()  # it is accepted now, and stays open
+            with pool.lend() as lent:
+                assert lent is not busy
