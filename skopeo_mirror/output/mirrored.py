@@ -59,9 +59,8 @@ class Mirrored:
 
     @property
     def is_redirected_by_tag(self) -> bool:
-        """Whether it was asked for by its tag, and has that at the destination too."""
-        there = None if self.destination is None else self.destination.tag
-        return self.image.digest is None and there == (self.image.tag or "latest")
+        """Whether it was asked for by a tag, with a digest or without; no tag and no digest is `latest`."""
+        return self.image.tag is not None or self.image.digest is None
 
 
 def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:

@@ -11,11 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, attached, confirmed_images
-from skopeo_mirror.registries_conf.model import Mirror, Registry
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
+from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from skopeo_mirror.output.mirrored import Mirrored
     from skopeo_mirror.reference import Reference
@@ -25,6 +26,20 @@ _SOME_PLATFORMS: Final = """\
 # Some images were copied for a few platforms alone (`copy --platform`). A pull for another platform finds an index at
 # the mirror and not its image, and fails; no other location is asked.
 """
+_INSECURE: Final = """\
+# Certificates were not verified at these hosts. Mirror sets cannot say so: nodes pull from there only if the cluster's
+# Image config has them too (`oc edit image.config.openshift.io/cluster`; keep what is listed there already).
+#   apiVersion: config.openshift.io/v1
+#   kind: Image
+#   metadata:
+#     name: cluster
+#   spec:
+#     registrySources:
+#       insecureRegistries:
+"""
+LARGEST_OBJECT: Final = 250_000
+"""Bytes of a mirror set. `oc apply` keeps it in an annotation too, of at most 262,144 (the limit is that of oc)."""
+_OBJECT_HEAD: Final = 200  # bytes, more than what stands before the entries
 _NAMED_BY: Final = 12  # characters of the tag, or of the digest that the tag was made of, that go into a name
 _LONGEST_LABEL: Final = 63  # characters, as DNS has it
 
@@ -52,11 +67,8 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
     match format_:
         case Format.REGISTRIES_CONF:
             return document([f"{_HEAD}\n{comments}".rstrip("\n"), *map(registry_text, _entries(images, reports))])
-        case Format.IDMS:
-            return comments + _mirror_sets("ImageDigestMirrorSet", "imageDigestMirrors", "idms", reports, images)
-        case Format.ITMS:
-            tagged = [image for image in images if image.is_redirected_by_tag]
-            return comments + _mirror_sets("ImageTagMirrorSet", "imageTagMirrors", "itms", reports, tagged)
+        case Format.IDMS | Format.ITMS:
+            return _mirror_sets(format_, images, _entries(images, reports), comments)
         case Format.CATALOGSOURCE:
             return comments + catalog_sources(
                 image.destination for image in confirmed if image.catalog is not None and image.destination is not None
@@ -83,12 +95,10 @@ def catalog_sources(catalogs: Iterable[Reference]) -> str:
 
 def _is_for(format_: Format, image: Mirrored) -> bool:
     match format_:
-        case Format.REGISTRIES_CONF | Format.MAPPING:
+        case Format.REGISTRIES_CONF | Format.MAPPING | Format.IDMS:
             return image.has_origin
-        case Format.IDMS:
-            return image.catalog is None
         case Format.ITMS:
-            return image.catalog is None and image.is_redirected_by_tag
+            return image.has_origin and image.is_redirected_by_tag
         case Format.CATALOGSOURCE:
             return image.catalog is not None
 
@@ -114,7 +124,7 @@ def _entries(images: Sequence[Mirrored], reports: Iterable[Iterable[Mirrored]]) 
             insecure = image.insecure and image.destination.domain not in verified
             mirror = Mirror(location=image.destination.name, insecure=insecure)
             repositories.setdefault(image.image.name, {})[mirror] = None
-    tagged = {image.image.name for image in images if image.image.tag is not None}
+    tagged = {image.image.name for image in images if image.is_redirected_by_tag}
     entries: dict[str, Registry] = {}
     for name, mirrors in sorted(repositories.items()):
         prefix = _exact_namespace(name, repositories, unconfirmed) or name
@@ -153,31 +163,60 @@ def _moved_up(name: str, prefix: str, mirrors: Iterable[Mirror]) -> tuple[Mirror
     return moved if exact else ()
 
 
-def _mirror_sets(
-    kind: str, field: str, short: str, reports: Iterable[Iterable[Mirrored]], images: Sequence[Mirrored]
-) -> str:
-    """ImageDigestMirrorSets or ImageTagMirrorSets of OpenShift (config.openshift.io/v1), one for each category.
+def _mirror_sets(format_: Format, images: Sequence[Mirrored], entries: Sequence[Registry], comments: str) -> str:
+    """ImageDigestMirrorSets or ImageTagMirrorSets of OpenShift (config.openshift.io/v1), apart for each category.
 
-    Named as oc-mirror v2 names them. As there, catalogs are in none: CatalogSources name them where they are now.
+    Those for digests have every entry, those for tags the entries that tags use: the longest source counts over both,
+    so together they say what the entries say. Named as oc-mirror v2 names them. Empty where there is no entry.
     """
-    entries = _entries(images, reports)
-    wanted = {GENERIC: set[str](), OPERATOR: set[str]()}
+    categories: dict[str, set[str]] = {GENERIC: set(), OPERATOR: set()}
+    router = Router(Configuration(registries=tuple(entries)))
     for image in images:
-        if image.catalog is None:
-            covering = (entry.prefix for entry in entries if f"{image.image.name}/".startswith(f"{entry.prefix}/"))
-            wanted[image.category].add(max(covering, key=len))  # the longest prefix counts
-    chosen = {name: [entry for entry in entries if entry.prefix in prefixes] for name, prefixes in wanted.items()}
-    sets = {name: found for name, found in chosen.items() if found} or {GENERIC: []}
-    return "---\n".join(_mirror_set(kind, field, f"{short}-{name}-0", found) for name, found in sets.items())
+        if (entry := router.lookup(image.image.name)) is not None:
+            categories[image.category].add(entry.prefix)
+    shown = [entry for entry in entries if format_ is Format.IDMS or not entry.mirror_by_digest_only]
+    sets = [
+        _mirror_set(format_, f"{format_}-{category}-0" + (f"-{number}" if number > 1 else ""), part)
+        for category, prefixes in categories.items()
+        for number, part in enumerate(_in_objects([entry for entry in shown if entry.prefix in prefixes]), 1)
+    ]
+    return comments + _insecure(shown) + "---\n".join(sets) if sets else ""
 
 
-def _mirror_set(kind: str, field: str, name: str, entries: Sequence[Registry]) -> str:
-    lines = ["apiVersion: config.openshift.io/v1", f"kind: {kind}", "metadata:", f"  name: {name}", "spec:"]
-    lines.append(f"  {field}:" if entries else f"  {field}: []")
-    for entry in entries:
-        lines += [f"  - source: {value_text(entry.prefix)}", "    mirrors:"]
-        lines += [f"    - {value_text(location)}" for location in dict.fromkeys(one.location for one in entry.mirrors)]
-    return "\n".join([*lines, ""])
+def _in_objects(entries: Iterable[Registry]) -> Iterator[list[str]]:
+    """The entries as text, each list of them short enough for one object."""
+    part: list[str] = []
+    size = _OBJECT_HEAD
+    for text in map(_mirror_set_entry, entries):
+        if part and size + len(text) > LARGEST_OBJECT:
+            yield part
+            part, size = [], _OBJECT_HEAD
+        part.append(text)
+        size += len(text)  # ASCII
+    if part:
+        yield part
+
+
+def _mirror_set(format_: Format, name: str, entries: Iterable[str]) -> str:
+    kind = "Digest" if format_ is Format.IDMS else "Tag"
+    lines = [
+        *("apiVersion: config.openshift.io/v1", f"kind: Image{kind}MirrorSet"),
+        *("metadata:", f"  name: {name}", "spec:", f"  image{kind}Mirrors:"),
+    ]
+    return "\n".join([*lines, "".join(entries)])
+
+
+def _mirror_set_entry(entry: Registry) -> str:
+    locations = dict.fromkeys(mirror.location for mirror in entry.mirrors)
+    lines = [f"  - source: {value_text(entry.prefix)}", "    mirrors:"]
+    return "\n".join([*lines, *(f"    - {value_text(location)}" for location in locations), ""])
+
+
+def _insecure(entries: Iterable[Registry]) -> str:
+    """What the cluster must be told beside the mirror sets, as a comment; empty where certificates were verified."""
+    hosts = {one.location.partition("/")[0] for entry in entries for one in entry.mirrors if one.insecure}
+    listed = "".join(f"#       - {value_text(host)}\n" for host in sorted(hosts))
+    return _INSECURE + listed if listed else ""
 
 
 def _source_name(place: Reference) -> str:

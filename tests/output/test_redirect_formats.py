@@ -208,11 +208,6 @@ class TestFormats:
         assert document["kind"] == "ImageTagMirrorSet"
         assert document["spec"] == {"imageTagMirrors": [{"source": "q.io/tagged", "mirrors": ["m.io/tagged"]}]}
 
-    def test_itms_is_valid_without_any(self) -> None:
-        text = redirected(report(entry(f"q.io/ns/a@{DIGEST}", "m.io/ns/a:t")), format_=Format.ITMS)
-        document = YAML(typ="safe").load(text)
-        assert document["spec"] == {"imageTagMirrors": []}
-
     def test_mapping(self) -> None:
         assert redirected(PINNED_AND_TAGGED, format_=Format.MAPPING).splitlines() == [
             f"q.io/ns/a@{DIGEST}=m.io/ns/a:t",

@@ -36,9 +36,10 @@ def test_operators_and_others_have_digest_mirrors_of_their_own_as_with_oc_mirror
     }
 
 
-def test_tag_mirrors_are_for_tags_that_are_there() -> None:
+def test_tag_mirrors_are_for_what_digest_mirrors_are_for() -> None:
     assert documents(redirected(REPORT, format_=Format.ITMS)) == {
-        "itms-operator-0": {"imageTagMirrors": [{"source": "q.io/op/related", "mirrors": ["m.io/x/op/related"]}]},
+        "itms-generic-0": {"imageTagMirrors": [{"source": "q.io/extra", "mirrors": ["m.io/x/extra"]}]},
+        "itms-operator-0": {"imageTagMirrors": [{"source": "q.io/op", "mirrors": ["m.io/x/op"]}]},
     }
 
 
@@ -53,9 +54,11 @@ def test_an_image_is_covered_by_its_own_entry_and_not_by_a_wider_one() -> None:
     }
 
 
-def test_a_catalog_alone_needs_no_mirror_set() -> None:
+def test_a_catalog_is_redirected_as_registries_conf_has_it() -> None:
     alone = report(entry("q.io/op/index:v1", "m.io/x/op/index:v1", **INDEX))
-    assert documents(redirected(alone, format_=Format.IDMS)) == {"idms-generic-0": {"imageDigestMirrors": []}}
+    mirrors = [{"source": "q.io/op", "mirrors": ["m.io/x/op"]}]
+    assert documents(redirected(alone, format_=Format.IDMS)) == {"idms-operator-0": {"imageDigestMirrors": mirrors}}
+    assert documents(redirected(alone, format_=Format.ITMS)) == {"itms-operator-0": {"imageTagMirrors": mirrors}}
 
 
 @pytest.mark.parametrize("format_", [one for one in Format if one is not Format.CATALOGSOURCE])

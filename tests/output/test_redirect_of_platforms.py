@@ -85,8 +85,8 @@ def test_parts_are_no_images_of_their_own() -> None:
     ("format_", "told"),
     [
         pytest.param(Format.REGISTRIES_CONF, {"digest", "tag", "catalog"}, id="registries-conf"),
-        pytest.param(Format.IDMS, {"digest", "tag"}, id="idms"),
-        pytest.param(Format.ITMS, {"tag"}, id="itms"),
+        pytest.param(Format.IDMS, {"digest", "tag", "catalog"}, id="idms"),
+        pytest.param(Format.ITMS, {"tag", "catalog"}, id="itms"),
         pytest.param(Format.CATALOGSOURCE, {"catalog"}, id="catalogsource"),
         pytest.param(Format.MAPPING, set[str](), id="mapping"),
     ],

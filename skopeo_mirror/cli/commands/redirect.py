@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
@@ -10,6 +11,11 @@ from skopeo_mirror.cli.options import OUTPUT, argument, option
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.mirrored import check_registries, confirmed_images, parse_report
 from skopeo_mirror.output.redirect_formats import Format, in_part, redirect_text
+
+_MIRROR_SETS: Final = {
+    Format.IDMS: "was copied: there is no ImageDigestMirrorSet",
+    Format.ITMS: "was copied by tag: there is no ImageTagMirrorSet",
+}
 
 
 @command()
@@ -34,7 +40,8 @@ def redirect(
         check_registries(images, str(file))
         parsed.append(images)
     console = Console()
-    if not confirmed_images(parsed):
+    confirmed = confirmed_images(parsed)
+    if not confirmed:
         console.warning("no image is confirmed: nothing is redirected")
     if partial := in_part(parsed, format_):
         platforms = ", ".join(sorted({str(platform) for image in partial for platform in image.platforms}))
@@ -46,5 +53,7 @@ def redirect(
     text = redirect_text(parsed, format_)
     if format_ is Format.CATALOGSOURCE and not text:
         console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
+    if format_ in _MIRROR_SETS and not text and confirmed:
+        console.warning(f"nothing that others pull {_MIRROR_SETS[format_]}")
     for line in text.splitlines():
         console.result(line)
