@@ -59,8 +59,9 @@ class Mirrored:
 
     @property
     def is_redirected_by_tag(self) -> bool:
-        """Whether it was asked for by a tag, with a digest or without; no tag and no digest is `latest`."""
-        return self.image.tag is not None or self.image.digest is None
+        """Whether it was asked for by a tag, with a digest or without, and has that tag at the destination too."""
+        tag = self.image.tag or (None if self.image.digest else "latest")
+        return tag is not None and self.destination is not None and self.destination.tag == tag
 
 
 def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:

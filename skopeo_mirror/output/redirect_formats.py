@@ -112,7 +112,7 @@ def _comments(images: Iterable[Mirrored]) -> str:
 def _entries(images: Sequence[Mirrored], reports: Iterable[Iterable[Mirrored]]) -> list[Registry]:
     """One entry a namespace where that says the same as one a repository, else one a repository.
 
-    Mirrors are for digests alone, unless something was copied by a tag.
+    Mirrors are for digests alone, unless something was copied by a tag and has it at the destination too.
     """
     confirmed = {image.image for image in images}
     unconfirmed = {image.image.name for report in reports for image in report if image.image not in confirmed}

@@ -84,7 +84,7 @@ def images(draw: st.DrawFn) -> dict[str, Any]:
     name = draw(st.sampled_from(NAMES))
     suffix = draw(st.sampled_from([f"@{DIGEST}", ":v1", f":v1@{DIGEST}", ""]))
     path = draw(st.sampled_from([name.partition("/")[2]] * 3 + ["renamed/b"]))
-    tag = draw(st.sampled_from(["v1", "t"]))
+    tag = draw(st.sampled_from(["v1", "t", "latest"]))
     kind: dict[str, Any] = draw(
         st.sampled_from([{}, {}, {}, FAILED, {"catalog": f"{name}:v1"}, {"wanted_by": [{"catalog": "c"}]}])
     )
@@ -153,6 +153,12 @@ class TestUnverified:
     [
         pytest.param(
             entry(f"q.io/ns/a@{DIGEST}", "m.io/ns/a:t"), Format.ITMS, "there is no ImageTagMirrorSet", id="no-tag"
+        ),
+        pytest.param(
+            entry("q.io/ns/a:v1", "m.io/ns/a:v2"),
+            Format.ITMS,
+            "nothing that others pull has its own tag at the destination",
+            id="other-tag",
         ),
         pytest.param(
             entry("localhost/c:v1", "m.io/c:v1", catalog="oci://c"),

@@ -156,17 +156,25 @@ def test_carries_insecure_where_the_destination_was_not_verified(verify: list[bo
 
 
 @pytest.mark.parametrize(
-    ("image", "by_tag"),
+    ("image", "there", "by_tag"),
     [
-        pytest.param(f"q.io/ns/a@{DIGEST}", False, id="digest"),
-        pytest.param("q.io/ns/a:v1", True, id="tag"),
-        pytest.param(f"q.io/ns/a:v1@{DIGEST}", True, id="tag-and-digest"),
+        pytest.param(f"q.io/ns/a@{DIGEST}", "v1", False, id="digest"),
+        pytest.param(f"q.io/ns/a@{DIGEST}", "latest", False, id="digest-as-latest"),
+        pytest.param("q.io/ns/a:v1", "v1", True, id="tag"),
+        pytest.param("q.io/ns/a:v1", "v2", False, id="other-tag"),
+        pytest.param("q.io/ns/a:v1", "latest", False, id="tag-as-latest"),
+        pytest.param(f"q.io/ns/a:v1@{DIGEST}", "v1", True, id="tag-and-digest"),
+        pytest.param(f"q.io/ns/a:v1@{DIGEST}", "v2", False, id="other-tag-and-digest"),
+        pytest.param("q.io/ns/a", "latest", True, id="bare"),
+        pytest.param("q.io/ns/a", "v1", False, id="bare-as-tag"),
     ],
 )
-def test_a_mirror_is_for_tags_where_one_was_copied(image: str, *, by_tag: bool) -> None:
-    router = Router(configured(redirected(report(entry(image, "m.io/ns/a:t")))))
+def test_a_mirror_is_for_tags_where_one_is_there(image: str, there: str, *, by_tag: bool) -> None:
+    copied = report(entry(image, f"m.io/ns/a:{there}"))
+    router = Router(configured(redirected(copied)))
     assert len(router.route(Reference.parse(f"q.io/ns/a@{DIGEST}")).candidates) == 2
-    assert len(router.route(Reference.parse("q.io/ns/a:v1")).candidates) == (2 if by_tag else 1)
+    assert len(router.route(Reference.parse(f"q.io/ns/a:{there}")).candidates) == (2 if by_tag else 1)
+    assert (redirected(copied, format_=Format.ITMS) != "") is by_tag
 
 
 class TestSeveralReports:

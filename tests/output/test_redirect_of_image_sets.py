@@ -36,9 +36,8 @@ def test_operators_and_others_have_digest_mirrors_of_their_own_as_with_oc_mirror
     }
 
 
-def test_tag_mirrors_are_for_what_digest_mirrors_are_for() -> None:
+def test_tag_mirrors_are_for_tags_that_are_there() -> None:
     assert documents(redirected(REPORT, format_=Format.ITMS)) == {
-        "itms-generic-0": {"imageTagMirrors": [{"source": "q.io/extra", "mirrors": ["m.io/x/extra"]}]},
         "itms-operator-0": {"imageTagMirrors": [{"source": "q.io/op", "mirrors": ["m.io/x/op"]}]},
     }
 

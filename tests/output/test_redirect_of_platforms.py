@@ -84,8 +84,8 @@ def test_parts_are_no_images_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("format_", "told"),
     [
-        pytest.param(Format.REGISTRIES_CONF, {"digest", "tag", "catalog"}, id="registries-conf"),
-        pytest.param(Format.IDMS, {"digest", "tag", "catalog"}, id="idms"),
+        pytest.param(Format.REGISTRIES_CONF, {"digest", "tag", "other-tag", "catalog"}, id="registries-conf"),
+        pytest.param(Format.IDMS, {"digest", "tag", "other-tag", "catalog"}, id="idms"),
         pytest.param(Format.ITMS, {"tag", "catalog"}, id="itms"),
         pytest.param(Format.CATALOGSOURCE, {"catalog"}, id="catalogsource"),
         pytest.param(Format.MAPPING, set[str](), id="mapping"),
@@ -95,6 +95,7 @@ def test_platforms_are_told_of_what_a_format_is_for(format_: Format, told: set[s
     images = [
         entry(f"q.io/digest/a@{DIGEST}", "m.io/digest/a:t", **PARTS),
         entry("q.io/tag/a:v1", "m.io/tag/a:v1", **PARTS),
+        entry("q.io/other-tag/a:v1", "m.io/other-tag/a:v2", **PARTS),
         entry("q.io/catalog/a:v1", "m.io/catalog/a:v1", catalog="q.io/catalog/a:v1", **PARTS),
     ]
     some, every = report(*images, **AMD64), report(*images)

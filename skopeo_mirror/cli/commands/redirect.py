@@ -14,7 +14,7 @@ from skopeo_mirror.output.redirect_formats import Format, in_part, redirect_text
 
 _MIRROR_SETS: Final = {
     Format.IDMS: "was copied: there is no ImageDigestMirrorSet",
-    Format.ITMS: "was copied by tag: there is no ImageTagMirrorSet",
+    Format.ITMS: "has its own tag at the destination: there is no ImageTagMirrorSet",
 }
 
 
