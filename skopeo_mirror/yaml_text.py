@@ -70,12 +70,23 @@ def read_yaml_document(text: bytes, name: str) -> Node:
 
     A few aliases are honoured: people write image sets by hand.
     """
-    events = _events(text, name, most_aliases=_MOST_ALIASES)
-    anchors: dict[str, Node] = {}
-    documents = [_node(event, events, name, anchors) for event in events if isinstance(event, yaml.NodeEvent)]
+    documents = read_yaml_documents(text, name)
     if len(documents) != 1:
         raise InvalidInput([f"{name}: expected one YAML document, found {len(documents)}"])
     return documents[0]
+
+
+def read_yaml_documents(text: bytes, name: str) -> list[Node]:
+    """Build every document that `text` holds, as `read_yaml_document` does one."""
+    events = _events(text, name, most_aliases=_MOST_ALIASES)
+    anchors: dict[str, Node] = {}
+    found = []
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            anchors.clear()
+        elif isinstance(event, yaml.NodeEvent):
+            found.append(_node(event, events, name, anchors))
+    return found
 
 
 class _BoundedSource:
@@ -96,7 +107,9 @@ class _BoundedSource:
 def _events(source: IO[bytes] | bytes, name: str, *, most_aliases: int = 0) -> Iterator[yaml.Event]:
     """The events of a text that costs no more than its size: what would is refused."""
     if yaml is None:
-        raise UsageError("image sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'")
+        raise UsageError(
+            "image sets, mirror sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'"
+        )
     depth = aliases = 0
     try:
         for event in yaml.parse(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

@@ -31,7 +31,7 @@ ARROWS = {
     "yaml_text": {"errors", "reference"},
     "yaml_fields": {"errors", "reference", "spelling", "yaml_text"},
     "olm": GROUND | {"oci_layout", "request", "spelling", "yaml_text", "yaml_fields"},
-    "registries_conf": GROUND,
+    "registries_conf": GROUND | {"spelling", "yaml_text"},
     "skopeo": GROUND | {"oci_layout", "registries_conf"},
     "transfer": GROUND | {"oci_layout", "registries_conf", "skopeo", "request"},
     "output": GROUND | {"request", "registries_conf", "skopeo", "transfer", "streams"},

@@ -77,4 +77,6 @@ def _source_line(candidate: PullSource) -> str:
         marks.append("insecure")
     if candidate.blocked:
         marks.append("blocked: not tried")
+    if candidate.position is not None:
+        marks.append(str(candidate.position))
     return f"{candidate.reference}  ({', '.join(marks)})"

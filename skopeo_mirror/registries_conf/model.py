@@ -30,6 +30,8 @@ class Mirror:
     location: str
     insecure: bool = False
     pull_from_mirror: PullFromMirror = PullFromMirror.ALL
+    position: Position | None = field(default=None, compare=False)
+    """Where it stands, if it was read from an object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

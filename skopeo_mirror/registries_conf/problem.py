@@ -149,8 +149,12 @@ class Position:
     index: int = 0
     """Which `[[registry]]` of the file it is or lies in, from 0."""
 
+    object: str = ""
+    """The object that it lies in, as `KIND/NAME`; empty for TOML."""
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}, {self.object}" if self.object else place
 
     def below(self, path: str) -> Position:
         """Return the place of the table that has this dotted path."""

@@ -13,6 +13,8 @@ from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
 from skopeo_mirror.registries_conf.key_warnings import key_warnings
 from skopeo_mirror.registries_conf.keys import fold
+from skopeo_mirror.registries_conf.mirror_sets.conversion import converted
+from skopeo_mirror.registries_conf.mirror_sets.objects import Objects, is_objects, read_objects
 from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.parsing import Contents, parse_document
@@ -70,6 +72,7 @@ def examine(files: Sequence[Path]) -> Examination:
     """Read the main file, then its drop-ins in the given order, and merge them as containers/image does.
 
     Never raises for what a file is or contains; a file that cannot be read is an error among the problems.
+    Raises UsageError where it is YAML and the library for that is missing.
     """
     problems: list[Problem] = []
     contents: list[tuple[str, bytes]] = []
@@ -89,6 +92,9 @@ def examine(files: Sequence[Path]) -> Examination:
 
 def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     """Interpret the contents of files, each with its name for messages (pure)."""
+    kinds = {is_objects(content) for _, content in files}
+    if True in kinds:
+        return _interpret_objects(files, mixed=False in kinds)
     problems: list[Problem] = []
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
@@ -115,6 +121,26 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
         others=others,
     )
     return Examination(configuration=configuration, problems=tuple(problems))
+
+
+def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Examination:
+    """Interpret files of OpenShift's objects. Raises UsageError where the library for YAML is missing."""
+    objects = Objects()
+    for file, content in files:
+        if is_objects(content):
+            read_objects(file, content, objects)
+        elif mixed and content.strip():
+            text = "is no file of OpenShift objects, as another is: the two do not mix"
+            objects.problems.append(Position(file=file).error("", text, "`skopeo-mirror normalize` makes TOML of them"))
+    registries, together = converted(objects)
+    order = {file: number for number, (file, _) in enumerate(files)}
+    problems = sorted([*objects.problems, *together], key=lambda one: (order[one.file], one.line or sys.maxsize))
+    configuration = Configuration(
+        registries=tuple(sorted(registries, key=lambda registry: registry.prefix)),
+        files=tuple(file for file, _ in files),
+        sha256=hashlib.sha256(b"".join(content for _, content in files)).hexdigest(),
+    )
+    return Examination(configuration=None if errors(problems) else configuration, problems=tuple(problems))
 
 
 def dropin_files(directory: Path) -> tuple[Path, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +13,7 @@ from skopeo_mirror.registries_conf.model import PullFromMirror
 if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest
     from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
+    from skopeo_mirror.registries_conf.problem import Position
 
 
 class Kind(StrEnum):
@@ -33,6 +34,8 @@ class PullSource:
     blocked: bool
     kind: str
     """A `Kind`, or a word of its own for what registries.conf does not know."""
+    position: Position | None = field(default=None, compare=False)
+    """Where the mirror stands, if it was read from an object."""
 
     @property
     def host(self) -> str | None:
@@ -132,6 +135,7 @@ class Router:
             insecure=there.insecure,
             blocked=found is not None and found.blocked,
             kind=kind,
+            position=there.position if kind is Kind.MIRROR else None,
         )
 
 
@@ -183,7 +187,8 @@ def _rewrite(reference: Reference, registry: Registry, location: str, key: str) 
     except InvalidReference as error:
         table = f"registry ({prefix})"
         if registry.position is not None:
-            table = f"{registry.position.file}: registry[{registry.position.index}] ({prefix})"
+            place = registry.position
+            table = f"{place.file}: {place.table if place.object else f'registry[{place.index}] ({prefix})'}"
         raise Unroutable(
             f"{reference} cannot be pulled: {table}.{key} {shown(location)} makes it {shown(text)}, "
             f"and one such candidate aborts the whole pull: {error}"

@@ -1,0 +1,1 @@
+"""OpenShift's mirror sets: the objects, their meaning, and the configuration that OpenShift makes of them."""

@@ -1,0 +1,263 @@
+"""The objects of a YAML file as values with their places, and every problem of each (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.reference import shown
+from skopeo_mirror.registries_conf.problem import Position, Problem, Severity
+from skopeo_mirror.spelling import did_you_mean
+from skopeo_mirror.yaml_text import read_yaml_documents
+
+if TYPE_CHECKING:
+    from skopeo_mirror.yaml_text import Field, Node
+
+NEVER = "NeverContactSource"
+ALLOW = "AllowContactingSource"
+DIGEST_SET, TAG_SET, POLICY, IMAGE = "ImageDigestMirrorSet", "ImageTagMirrorSet", "ImageContentSourcePolicy", "Image"
+LISTS = {DIGEST_SET: "imageDigestMirrors", TAG_SET: "imageTagMirrors", POLICY: "repositoryDigestMirrors"}
+"""Each kind with the name of its list."""
+
+_INSTALL_CONFIG = ("imageDigestSources", "imageContentSources")
+_SIGN = re.compile(
+    r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|imageDigestSources|imageContentSources)["']?[ \t]*:(?:\s|$)"""
+    r"""|\A\s*\{(?s:.*)\bkind["']?\s*:""",
+    re.MULTILINE,
+)
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_PLACE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_WILDCARD = re.compile(rf"\*(?:\.{_LABEL})+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One entry of a list of mirrors."""
+
+    kind: str
+    source: str
+    mirrors: tuple[str, ...]
+    never: bool
+    """Whether the source is never to be asked."""
+    position: Position
+    mirror_positions: tuple[Position, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """One item of an Image's registrySources."""
+
+    scope: str
+    position: Position
+
+
+@dataclass(kw_only=True, slots=True)
+class Objects:
+    """What files of objects say, and what is wrong with them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    insecure: list[Scope] = field(default_factory=list)
+    blocked: list[Scope] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def is_objects(content: bytes) -> bool:
+    """Whether a file holds objects rather than TOML, by what stands in it."""
+    return _SIGN.search(content.decode("utf-8", "replace").removeprefix("\ufeff")) is not None
+
+
+def read_objects(file: str, content: bytes, found: Objects) -> None:
+    """Add what a file says to `found`. Raises UsageError where the library for YAML is missing."""
+    place = Position(file=file)
+    try:
+        documents = read_yaml_documents(content, file)
+    except InvalidInput as error:
+        for told in error.problems:
+            text = told.removeprefix(f"{file}:")
+            line = re.match(r"(\d+): ", text)
+            problem = place.error("", text[line.end() :] if line else text.strip())
+            found.problems.append(replace(problem, line=int(line[1])) if line else problem)
+        return
+    for document in documents:
+        if document.value is not None:
+            _object(document, place, found)
+
+
+def _at(place: Position, table: str, line: int) -> Position:
+    return replace(place, table=table, line=line)
+
+
+def _problem(place: Position, text: str, advice: str = "", *, warning: bool = False) -> Problem:
+    problem = place.error("", text, advice)
+    return replace(problem, severity=Severity.WARNING) if warning else problem
+
+
+def _text(fields: dict[str, Field], name: str) -> str:
+    value = fields[name].node.value if name in fields else None
+    return value if isinstance(value, str) else ""
+
+
+def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901, PLR0912 - a case for each kind
+    place = replace(place, line=node.line)
+    fields = node.value
+    if not isinstance(fields, dict):
+        found.problems.append(_problem(place, "expected an object with a kind"))
+        return
+    kind = _text(fields, "kind")
+    if not kind and (sources := next((name for name in _INSTALL_CONFIG if name in fields), "")):
+        text = f"{sources} is of an install-config.yaml, which is not read here"
+        advice = f"write kind: {DIGEST_SET}, and its entries below spec.{LISTS[DIGEST_SET]}"
+        found.problems.append(_problem(_at(place, "", fields[sources].line), text, advice))
+    elif kind == "List" or (kind.endswith("List") and kind.removesuffix("List") in {*LISTS, IMAGE}):
+        items = fields["items"].node.value if "items" in fields else ()
+        if not isinstance(items, tuple | None):
+            found.problems.append(_problem(_at(place, "items", fields["items"].line), "expected a list"))
+        for item in items if isinstance(items, tuple) else ():
+            _object(item, place, found)
+    elif kind in LISTS or kind == IMAGE:
+        metadata = fields["metadata"].node.value if "metadata" in fields else None
+        name = _text(metadata, "name") if isinstance(metadata, dict) else ""
+        called = f"{kind}/{name}" if name else kind
+        place = replace(place, table=called, object=called)
+        spec = fields["spec"].node.value if "spec" in fields else None
+        for key in fields:
+            if key not in {"apiVersion", "kind", "metadata", "spec", "status"}:
+                text = f"unknown field {shown(key)}{did_you_mean(key, ('metadata', 'spec'))}"
+                found.problems.append(_problem(_at(place, place.table, fields[key].line), text, warning=True))
+        if not isinstance(spec, dict):
+            found.problems.append(_problem(place, "has no spec", "write the list below spec"))
+        elif kind == IMAGE:
+            _image(spec, place, found)
+        else:
+            _mirror_set(kind, spec, place, found)
+    elif not kind:
+        found.problems.append(_problem(place, "has no kind", f"write kind: {DIGEST_SET}, or another of {_kinds()}"))
+    else:
+        line = fields["kind"].line
+        text = f"the kind {shown(kind)} is not read here{did_you_mean(kind, (*LISTS, IMAGE))}"
+        found.problems.append(_problem(replace(place, line=line), text, f"there are {_kinds()}"))
+
+
+def _kinds() -> str:
+    return ", ".join((*LISTS, IMAGE))
+
+
+def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
+    sources = spec["registrySources"].node.value if "registrySources" in spec else None
+    if not isinstance(sources, dict):
+        return
+    for name, scopes in (("insecureRegistries", found.insecure), ("blockedRegistries", found.blocked)):
+        if name not in sources:
+            continue
+        table = f"{place.table}.spec.registrySources.{name}"
+        for index, item in enumerate(_items(sources[name], _at(place, table, sources[name].line), found)):
+            there = _at(place, f"{table}[{index}]", item.line)
+            text = item.value
+            if not isinstance(text, str) or not _is_scope(text):
+                said = shown(text) if isinstance(text, str) else "this"
+                advice = "write host[:port][/path] or *.example.com"
+                found.problems.append(_problem(there, f"{said} is no registry", advice))
+            else:
+                scopes.append(Scope(scope=text, position=there))
+    known = ("insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries")
+    for name, value in sources.items():
+        if name not in known:
+            there = _at(place, f"{place.table}.spec.registrySources", value.line)
+            text = f"unknown field {shown(name)}{did_you_mean(name, known)}"
+            found.problems.append(_problem(there, text, warning=True))
+
+
+def _is_scope(text: str) -> bool:
+    if "*" in text:
+        return text.startswith("*.") and len(text) > len("*.") and not any(sign in text[2:] for sign in "/@:*")
+    return bool(text) and not any(sign.isspace() for sign in text) and "://" not in text and not text.endswith("/")
+
+
+def _items(field_: Field, place: Position, found: Objects) -> tuple[Node, ...]:
+    value = field_.node.value
+    if isinstance(value, tuple):
+        return value
+    if value is not None:
+        found.problems.append(_problem(place, "expected a list"))
+    return ()
+
+
+def _mirror_set(kind: str, spec: dict[str, Field], place: Position, found: Objects) -> None:
+    name = LISTS[kind]
+    for key, value in spec.items():
+        if key == name:
+            continue
+        there = _at(place, f"{place.table}.spec", value.line)
+        if key == "mirrorSourcePolicy":
+            text = "mirrorSourcePolicy beside the list has no effect: the API drops it"
+            found.problems.append(_problem(there, text, "write it into each entry", warning=True))
+        elif key in LISTS.values():
+            other = next(one for one, listed in LISTS.items() if listed == key)
+            text = f"{key} is the list of {other} and has no effect here"
+            found.problems.append(_problem(there, text, f"write {name}, or kind: {other}", warning=True))
+        else:
+            text = f"unknown field {shown(key)}{did_you_mean(key, (name,))}"
+            found.problems.append(_problem(there, text, warning=True))
+    if name not in spec:
+        found.problems.append(_problem(place, f"has no spec.{name}, so it redirects nothing", warning=True))
+        return
+    table = f"{place.table}.spec.{name}"
+    for index, item in enumerate(_items(spec[name], _at(place, table, spec[name].line), found)):
+        _entry(kind, item, _at(place, f"{table}[{index}]", item.line), found)
+
+
+def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
+    fields = node.value
+    if not isinstance(fields, dict):
+        found.problems.append(_problem(place, "expected a mapping with source and mirrors"))
+        return
+    known = ("source", "mirrors", *(("mirrorSourcePolicy",) if kind != POLICY else ()))
+    for key, value in fields.items():
+        if key not in known:
+            text = f"unknown field {shown(key)}{did_you_mean(key, known)}"
+            found.problems.append(_problem(replace(place, line=value.line), text, "the API drops it", warning=True))
+    source = _text(fields, "source")
+    line = fields["source"].line if "source" in fields else place.line
+    _check(source, replace(place, table=f"{place.table}.source", line=line), found, wildcard=True)
+    mirrors: list[str] = []
+    positions: list[Position] = []
+    for index, item in enumerate(_items(fields["mirrors"], place, found) if "mirrors" in fields else ()):
+        there = _at(place, f"{place.table}.mirrors[{index}]", item.line)
+        text = item.value if isinstance(item.value, str) else ""
+        _check(text, there, found, wildcard=False)
+        mirrors.append(text)
+        positions.append(there)
+    policy = _text(fields, "mirrorSourcePolicy") if kind != POLICY else ""
+    if policy not in {"", ALLOW, NEVER}:
+        there = _at(place, f"{place.table}.mirrorSourcePolicy", fields["mirrorSourcePolicy"].line)
+        text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
+        found.problems.append(_problem(there, text))
+    if policy == NEVER and source in mirrors:
+        text = f"{NEVER}, and the source is among its own mirrors"
+        found.problems.append(_problem(place, text, "drop one of the two"))
+    if source and all(mirrors):
+        entry = Entry(
+            kind=kind,
+            source=source,
+            mirrors=tuple(mirrors),
+            never=policy == NEVER,
+            position=replace(place, line=line),
+            mirror_positions=tuple(positions),
+        )
+        found.entries.append(entry)
+
+
+def _check(text: str, place: Position, found: Objects, *, wildcard: bool) -> None:
+    if _PLACE.fullmatch(text) or (wildcard and _WILDCARD.fullmatch(text)):
+        return
+    what = "source" if wildcard else "mirror"
+    if not text:
+        found.problems.append(_problem(place, f"the {what} is missing"))
+        return
+    advice = "write host[:port][/path]" + (" or *.example.com" if wildcard else "")
+    last = text.rpartition("/")[2]
+    if "@" in text or ("/" in text and ":" in last):
+        advice += ", without tag and digest"
+    found.problems.append(_problem(place, f"{shown(text)} is no {what}", advice))
