@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.mirror_sets.conversion import converted, is_nested
 from skopeo_mirror.registries_conf.mirror_sets.merging import in_order, is_real, merged
 from skopeo_mirror.registries_conf.mirror_sets.objects import Objects, read_objects
 from skopeo_mirror.registries_conf.model import Configuration, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.problem import errors
 from skopeo_mirror.registries_conf.reading import interpret_files
+from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.registries_conf.writing import normalized
 
 DATA = Path(__file__).parent.parent / "data" / "mirror-sets"
@@ -103,6 +108,83 @@ def test_merging(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("row", [row for row in rows("scopes.jsonl") if row["rule"] == "nested"], ids=str)
 def test_nesting(row: dict[str, Any]) -> None:
     assert is_nested(*row["args"]) == row["expected"]
+
+
+def entries(*entries: str, kind: str = "ImageDigestMirrorSet", beside: str = "") -> str:
+    """Write an object with these entries, and with another line in its spec."""
+    listed = "".join(f"    - {{{one}}}\n" for one in entries)
+    name = {"ImageDigestMirrorSet": "imageDigestMirrors", "ImageTagMirrorSet": "imageTagMirrors"}[kind]
+    return f"kind: {kind}\nmetadata: {{name: a}}\nspec:\n  {name}:\n{listed}{beside}"
+
+
+GOOD = "source: prod.test/ns, mirrors: [m.test/ns]"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words", "is_error"),
+    [
+        (entries(GOOD, beside="  mirrorSourcePolicy: NeverContactSource\n"), 6, "beside the list", False),
+        (entries("source: 'prod.test/ns:v1', mirrors: [m.test/ns]"), 5, "without tag and digest", True),
+        (entries(f"{GOOD}, mirrorSourcePolicy: [a]"), 5, "expected AllowContactingSource or", True),
+        (entries(f"{GOOD}, mirrorSourcePolicy: NeverContactSources"), 5, "NeverContactSource", True),
+        (entries(f"{GOOD}, mirorSourcePolicy: NeverContactSource"), 5, "mirrorSourcePolicy", False),
+        (entries(GOOD).replace("imageDigestMirrors", "imageTagMirrors"), 4, "is the list of ImageTagMirrorSet", False),
+        (entries(GOOD).replace("DigestMirrorSet", "DigestMirrorset"), 1, "did you mean", True),
+        ("kind: Image\nspec:\n  registrySources: [prod.test]\n", 3, "expected a mapping of lists", True),
+        ("kind: Image\nspec:\n  registrySources:\n    insecureRegistries: prod.test\n", 4, "expected a list", True),
+        ("imageDigestSources:\n- source: prod.test\n", 1, "install-config.yaml", True),
+        ("kind: ImageDigestMirrorSet\nspec: [\n", None, "", True),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(text: str, line: int | None, words: str, is_error: bool) -> None:
+    found = interpret_files([("sets.yaml", text.encode())])
+    told = [problem for problem in found.problems if words in str(problem)]
+    assert told, found.problems
+    assert line is None or line in {problem.line for problem in told}
+    assert bool(found.errors) == is_error
+    assert (found.configuration is None) == is_error
+
+
+NAMES = st.sampled_from(["a.test", "a.test/n", "a.test/n/app", "b.test/n", "c.test"])
+ENTRIES = st.builds(
+    lambda source, mirrors, never: {
+        "source": source,
+        "mirrors": mirrors,
+        "mirrorSourcePolicy": "NeverContactSource" if never else "",
+    },
+    NAMES,
+    st.lists(NAMES, max_size=3),
+    st.just(False) | st.booleans(),
+)
+
+
+@given(
+    digests=st.lists(ENTRIES, max_size=4),
+    tags=st.lists(ENTRIES, max_size=4),
+    insecure=st.lists(NAMES, max_size=2),
+    blocked=st.lists(NAMES, max_size=2),
+    name=NAMES,
+)
+def test_routes_as_its_own_normal_form(
+    digests: list[Any], tags: list[Any], insecure: list[str], blocked: list[str], name: str
+) -> None:
+    row = {"idms": [digests], "itms": [tags], "icsp": [], "insecure": insecure, "blocked": blocked}
+    found = interpret_files([("sets.yaml", objects(row))]).configuration
+    assume(found is not None)
+    assert found is not None
+    again = interpret_files([("registries.conf", normalized(found).encode())])
+    assert again.configuration is not None, again.problems
+    for asked in (f"{name}/x/app:v1", f"{name}/x/app@sha256:{'0' * 64}", f"{name}/app:v1"):
+        reference = Reference.parse_canonical(asked)
+        assert told_route(found, reference) == told_route(again.configuration, reference)
+
+
+def told_route(configuration: Configuration, reference: Reference) -> list[tuple[str, bool, bool]] | str:
+    try:
+        candidates = Router(configuration).route(reference).candidates
+    except Unroutable as error:
+        return str(error).partition(":")[0]
+    return [(str(one.reference), one.insecure, one.blocked) for one in candidates]
 
 
 def test_toml_and_objects_do_not_mix() -> None:

@@ -147,6 +147,9 @@ def _kinds() -> str:
 def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
     sources = spec["registrySources"].node.value if "registrySources" in spec else None
     if not isinstance(sources, dict):
+        if sources is not None:
+            there = _at(place, f"{place.table}.spec.registrySources", spec["registrySources"].line)
+            found.problems.append(_problem(there, "expected a mapping of lists"))
         return
     for name, scopes in (("insecureRegistries", found.insecure), ("blockedRegistries", found.blocked)):
         if name not in sources:
@@ -230,10 +233,13 @@ def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
         mirrors.append(text)
         positions.append(there)
     policy = _text(fields, "mirrorSourcePolicy") if kind != POLICY else ""
-    if policy not in {"", ALLOW, NEVER}:
-        there = _at(place, f"{place.table}.mirrorSourcePolicy", fields["mirrorSourcePolicy"].line)
-        text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
-        found.problems.append(_problem(there, text))
+    if kind != POLICY and (said := fields.get("mirrorSourcePolicy")) is not None:
+        there = _at(place, f"{place.table}.mirrorSourcePolicy", said.line)
+        if not isinstance(said.node.value, str | None):
+            found.problems.append(_problem(there, f"expected {ALLOW} or {NEVER}"))
+        elif policy not in {"", ALLOW, NEVER}:
+            text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
+            found.problems.append(_problem(there, text))
     if policy == NEVER and source in mirrors:
         text = f"{NEVER}, and the source is among its own mirrors"
         found.problems.append(_problem(place, text, "drop one of the two"))
