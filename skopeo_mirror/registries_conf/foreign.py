@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _LISTED = 5  # mirrors that are written out in one line
 _NETWORK = re.compile(r".*/\d+")  # the Docker daemon takes 10.0.0.0/8, too
+_OBJECTS = re.compile(
+    r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|imageDigestSources|imageContentSources)["']?[ \t]*:(?:\s|$)"""
+    r"""|\A\s*\{(?s:.*)\bkind["']?\s*:""",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,3 +127,8 @@ def _below(table: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
                     return value
                 pending.append(value)
     return None
+
+
+def is_objects(content: bytes) -> bool:
+    """Whether a file holds OpenShift's objects rather than TOML, by what stands in it."""
+    return _OBJECTS.search(content.decode("utf-8", "replace").removeprefix("\ufeff")) is not None

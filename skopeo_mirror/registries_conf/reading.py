@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
+from skopeo_mirror.registries_conf.foreign import is_objects
 from skopeo_mirror.registries_conf.key_warnings import key_warnings
 from skopeo_mirror.registries_conf.keys import fold
-from skopeo_mirror.registries_conf.mirror_sets.conversion import converted
-from skopeo_mirror.registries_conf.mirror_sets.objects import Objects, is_objects, read_objects
 from skopeo_mirror.registries_conf.misreading import syntax_problem
 from skopeo_mirror.registries_conf.model import Configuration, Registry
 from skopeo_mirror.registries_conf.parsing import Contents, parse_document
@@ -125,6 +124,9 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
 
 def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Examination:
     """Interpret files of OpenShift's objects. Raises UsageError where the library for YAML is missing."""
+    from skopeo_mirror.registries_conf.mirror_sets.conversion import converted  # noqa: PLC0415 - YAML alone needs it
+    from skopeo_mirror.registries_conf.mirror_sets.objects import Objects, read_objects  # noqa: PLC0415 - as above
+
     objects = Objects()
     for file, content in files:
         if is_objects(content):

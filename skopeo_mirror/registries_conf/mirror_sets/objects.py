@@ -22,11 +22,6 @@ LISTS = {DIGEST_SET: "imageDigestMirrors", TAG_SET: "imageTagMirrors", POLICY: "
 """Each kind with the name of its list."""
 
 _INSTALL_CONFIG = ("imageDigestSources", "imageContentSources")
-_SIGN = re.compile(
-    r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|imageDigestSources|imageContentSources)["']?[ \t]*:(?:\s|$)"""
-    r"""|\A\s*\{(?s:.*)\bkind["']?\s*:""",
-    re.MULTILINE,
-)
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _PLACE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _WILDCARD = re.compile(rf"\*(?:\.{_LABEL})+")
@@ -61,11 +56,6 @@ class Objects:
     insecure: list[Scope] = field(default_factory=list)
     blocked: list[Scope] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-
-
-def is_objects(content: bytes) -> bool:
-    """Whether a file holds objects rather than TOML, by what stands in it."""
-    return _SIGN.search(content.decode("utf-8", "replace").removeprefix("\ufeff")) is not None
 
 
 def read_objects(file: str, content: bytes, found: Objects) -> None:
