@@ -116,6 +116,10 @@ class Reference:
         """The same name and tag, wherever it points."""
         return Reference(domain=self.domain, path=self.path, tag=self.tag)
 
+    def under(self, tag: str) -> Reference:
+        """The same name under another tag, whatever it pointed at."""
+        return Reference(domain=self.domain, path=self.path, tag=tag)
+
     def pin(self, digest: Digest) -> PinnedReference:
         """Return the same name and tag at `digest`, whatever it pointed at before."""
         return PinnedReference(domain=self.domain, path=self.path, tag=self.tag, digest=digest)

@@ -172,7 +172,7 @@ def _attached(image: dict[str, Any], where: str, destination: Reference) -> Iter
         if tag not in {name for _, name in names(subject, ALL_KINDS)}:
             raise InvalidReference(f"{place}.tag: {shown(tag)} is not what is attached to {subject} is called")
         if _field(entry, "status", str, place) in _THERE:
-            yield replace(destination.without_digest(), tag=tag).pin(digest)
+            yield destination.under(tag).pin(digest)
 
 
 def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str = "") -> _T:

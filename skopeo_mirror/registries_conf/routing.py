@@ -54,8 +54,7 @@ class PullSource:
 
     def under(self, tag: str) -> Self:
         """The same place, asked for a tag."""
-        there = self.reference
-        return replace(self, reference=Reference(domain=there.domain, path=there.path, tag=tag))
+        return replace(self, reference=self.reference.under(tag))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from skopeo_mirror.attached import AttachedKind, names
 from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest, subject_of
-from skopeo_mirror.reference import Reference
 from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, Reason
 from skopeo_mirror.skopeo.scoped import Probe, checked
@@ -226,7 +225,7 @@ class AttachmentFinder:
             children = parse_manifest(probe.manifest).children
         except InvalidManifest:
             return False
-        place = self.presence.destination.attached(job.place, replace(job.whole.image.without_digest(), tag=name.tag))
+        place = self.presence.destination.attached(job.place, job.whole.image.under(name.tag))
         if children and self.presence.look(place, probe.digest).there:
             return True
         entries = [self._ask(candidate.at(child.digest), exactly=False) for child in children[:MOST_IMAGES]]
@@ -237,9 +236,8 @@ class AttachmentFinder:
         """What a layout that an earlier run filled has under these names. Raises NotTold."""
         if job.whole.request.layout is not None:
             return
-        image = job.whole.image
         for name in every:
-            reference = Reference(domain=image.domain, path=image.path, tag=name.tag)
+            reference = job.whole.image.under(name.tag)
             candidates = self.sourcing.sources(ImageRequest(reference=reference)).candidates
             if candidates[0].reference.digest is None:
                 continue

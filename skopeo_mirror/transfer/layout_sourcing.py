@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +88,7 @@ class LayoutSourcing:
             below = (child.digest for index in self._below(top) for child in index.children)
             for subject in (top, *below):
                 for kind, tag in names(subject, ALL_KINDS):
-                    one = replace(image.without_digest(), tag=tag)
+                    one = image.under(tag)
                     if one in named and (kind is not AttachedKind.REFERRERS or self._refer_to(subject, one)):
                         attached.add(one)
                         todo += [one] if kind in {AttachedKind.ATT, AttachedKind.SBOM} else []  # these may be signed

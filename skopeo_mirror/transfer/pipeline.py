@@ -152,7 +152,7 @@ class Pipeline:
 
     def _attached(self, job: Job, one: Attachment, number: int) -> Job:
         """What is attached to an image, or to one of its index."""
-        name = replace(job.whole.image.without_digest(), tag=one.tag)
+        name = job.whole.image.under(one.tag)
         image = name.pin(one.digest)
         return Job(
             number=number,

@@ -93,7 +93,7 @@ class RegistryDestination(Destination):
     def attached(self, place: Place, image: Reference) -> Place:
         """In the same repository, whoever has named that."""
         assert place.repository is not None  # noqa: S101 - `place` made it
-        one = replace(place.repository.without_digest(), tag=image.tag)
+        one = place.repository.under(tag_of(image))
         return Place(name=f"docker://{one}", repository=one)
 
     def check(self, place: Place) -> None:
