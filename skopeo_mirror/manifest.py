@@ -150,6 +150,11 @@ def subject_of(content: bytes) -> str | None:
     return digest if isinstance(digest, str) else None
 
 
+def all_refer_to(subject: Digest, manifests: Iterable[bytes]) -> bool:
+    """Whether manifests, as far as they could be read (the others are empty), all refer to `subject`, and any does."""
+    return {subject_of(manifest) for manifest in manifests if manifest} == {str(subject)}
+
+
 def chosen(children: Iterable[Descriptor], platforms: Sequence[Platform]) -> tuple[Descriptor, ...]:
     """The images of an index that are for one of `platforms` (all, where there are none), and what belongs to them.
 

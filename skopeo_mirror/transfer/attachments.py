@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from skopeo_mirror.attached import AttachedKind, names
-from skopeo_mirror.manifest import InvalidManifest, digest_of, parse_manifest, subject_of
+from skopeo_mirror.manifest import InvalidManifest, all_refer_to, digest_of, parse_manifest
 from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, Reason
 from skopeo_mirror.skopeo.scoped import Probe, checked
@@ -229,8 +229,9 @@ class AttachmentFinder:
         if children and self.presence.look(place, probe.digest).there:
             return True
         entries = [self._ask(candidate.at(child.digest), exactly=False) for child in children[:MOST_IMAGES]]
-        subjects = {subject_of(entry.manifest) for entry in entries if entry.manifest}
-        return bool(entries) and subjects <= {str(name.subject)} and not all(map(_says_absent, entries))
+        if any(entry.manifest for entry in entries):
+            return all_refer_to(name.subject, (entry.manifest for entry in entries))
+        return not all(map(_says_absent, entries))  # the copy will say why they cannot be read
 
     def _in_layout(self, job: Job, every: Iterable[_Name]) -> Iterator[Attachment]:
         """What a layout that an earlier run filled has under these names. Raises NotTold."""

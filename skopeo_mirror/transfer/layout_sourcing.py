@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.attached import ALL_KINDS, AttachedKind, names
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.manifest import Descriptor, InvalidManifest, Manifest, descend, parse_manifest, subject_of
+from skopeo_mirror.manifest import InvalidManifest, all_refer_to, digests_below, parse_manifest
 from skopeo_mirror.oci_layout import read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout_source import LayoutSource
@@ -18,6 +18,7 @@ from skopeo_mirror.transfer.sourcing import Sources
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
 
@@ -85,8 +86,7 @@ class LayoutSourcing:
         while todo:
             image = todo.pop()
             top = self._digests[str(image)]
-            below = (child.digest for index in self._below(top) for child in index.children)
-            for subject in (top, *below):
+            for subject in digests_below(top, lambda one: self._manifest(one.digest)):
                 for kind, tag in names(subject, ALL_KINDS):
                     one = image.under(tag)
                     if one in named and (kind is not AttachedKind.REFERRERS or self._refer_to(subject, one)):
@@ -94,14 +94,11 @@ class LayoutSourcing:
                         todo += [one] if kind in {AttachedKind.ATT, AttachedKind.SBOM} else []  # these may be signed
         return attached
 
-    def _below(self, top: Digest) -> Iterator[Manifest]:
-        return descend(Descriptor(digest=top, size=0), lambda one: self._manifest(one.digest))
-
     def _refer_to(self, subject: Digest, index: Reference) -> bool:
         """Whether something called as an index of referrers is one; `cosign copy` calls images so, too."""
         found = self._manifest(self._digests[str(index)])
         entries = () if found is None else found.children
-        return any(subject_of(self._content(entry.digest)) == str(subject) for entry in entries)
+        return all_refer_to(subject, (self._content(entry.digest) for entry in entries))
 
     def _manifest(self, digest: Digest) -> Manifest | None:
         try:

@@ -188,6 +188,7 @@ def test_of_referrers_the_content_is_looked_at(tmp_path: Path) -> None:
     for content in (
         image,
         index_of(tmp_path, other),
+        index_of(tmp_path, artifact, other),
         index_of(tmp_path, image),
         index_of(tmp_path, D1),
         index_of(tmp_path),
