@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
-    from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, RunResult
+    from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, RunResult, UnitResult
 
 SCHEMA: Final = "skopeo-mirror/report/v1"
 
@@ -139,7 +139,7 @@ def _attached(one: AttachedResult) -> dict[str, Any]:
     }
 
 
-def _end(one: PartResult | AttachedResult) -> dict[str, Any]:
+def _end(one: UnitResult) -> dict[str, Any]:
     return {
         "status": str(one.status),
         **_sourcing(one),
@@ -149,7 +149,7 @@ def _end(one: PartResult | AttachedResult) -> dict[str, Any]:
     }
 
 
-def _sourcing(one: ImageResult | PartResult | AttachedResult) -> dict[str, Any]:
+def _sourcing(one: ImageResult | UnitResult) -> dict[str, Any]:
     return {
         "served_by": None if one.served_by is None else _candidate(one.served_by),
         "attempts": [_attempt(attempt) for attempt in one.attempts],

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.transfer.results import PartResult, Status
+    from skopeo_mirror.transfer.results import Status, UnitResult
 
-    Unit = ImageResult | PartResult | AttachedResult
+    Unit = ImageResult | UnitResult
 
 
 class Location(NamedTuple):

@@ -149,8 +149,8 @@ class AttachmentFinder:
 
     def _each(self, every: Sequence[_Name], ask: Callable[[_Name], _Answer]) -> list[_Answer]:
         """The answers for all names; for those of several images several are asked for at once."""
-        several = self.helpers is not None and len(every) > len(AttachedKind)
-        return list(self.helpers.map(ask, every) if several and self.helpers is not None else map(ask, every))
+        helpers = self.helpers if len(every) > len(AttachedKind) else None
+        return list(map(ask, every) if helpers is None else helpers.map(ask, every))
 
     def _look_for(
         self, journey: Journey, name: _Name, candidates: Sequence[PullSource], probe: Probe | None = None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.transfer.destination.place import Destination
     from skopeo_mirror.transfer.failover import Tries
     from skopeo_mirror.transfer.plan import Plan
-    from skopeo_mirror.transfer.results import LivesElsewhere
+    from skopeo_mirror.transfer.results import LivesElsewhere, UnitResult
     from skopeo_mirror.transfer.stages import Journey, Look
 
 _TOLD_PARTS: Final = 3
@@ -269,7 +269,7 @@ def _attached(parts: Iterable[Finished]) -> Iterator[AttachedResult]:
             )
 
 
-def _bytes_of(several: Iterable[PartResult | AttachedResult]) -> int:
+def _bytes_of(several: Iterable[UnitResult]) -> int:
     return sum(one.bytes for one in several)
 
 

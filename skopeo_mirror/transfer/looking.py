@@ -239,16 +239,11 @@ class Looker:
         )
 
     def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Awaiting | Finished:
-        journey = stage.journey
-        if self.dry_run and self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
-            return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
         plan = plan_of(probe.manifest, None)
-        then: Planned | Finished
-        if self.dry_run:
-            then = self.endings.success(journey, Status.WOULD_COPY, probe.provenance, plan)
-        else:
-            then = replace(stage.planned(plan=plan), alone=True)
-        return Awaiting(journey=journey, then=then, children=children, candidates=stage.tries.left)
+        then = self._would_be(stage, probe, plan) if self.dry_run else replace(stage.planned(plan=plan), alone=True)
+        if isinstance(then, Finished) and then.result.error is not None:
+            return then
+        return Awaiting(journey=stage.journey, then=then, children=children, candidates=stage.tries.left)
 
     def _why_together(self) -> str:
         """Why --platform cannot choose among the images of an index."""
@@ -268,6 +263,11 @@ class Looker:
         if not self.dry_run:
             shared = () if plan is None or not self.destination.shares_blobs else plan.blobs
             return stage.planned(plan=plan, layers=frozenset(shared))
+        return self._would_be(stage, probe, plan)
+
+    def _would_be(self, stage: Absent, probe: Probe, plan: Plan | None) -> Finished:
+        """What becomes of an image under a dry run."""
+        journey = stage.journey
         if self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
             return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
         return self.endings.success(journey, Status.WOULD_COPY, probe.provenance, plan)

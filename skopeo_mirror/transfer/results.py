@@ -37,37 +37,35 @@ class LivesElsewhere:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PartResult:
-    """The end of one image of an index that is copied image by image."""
+class UnitResult:
+    """The end of a manifest that was copied for an image, as a unit of its own."""
 
     digest: Digest
-    platform: Platform | None
     status: Status
     served_by: PullSource | None = None
     attempts: tuple[Attempt, ...] = ()
     bytes: int = 0
+    """With those of its own parts."""
     seconds: float = 0.0
     error: str | None = None
     """Set exactly where `status` is failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AttachedResult:
+class PartResult(UnitResult):
+    """The end of one image of an index that is copied image by image."""
+
+    platform: Platform | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttachedResult(UnitResult):
     """The end of what is attached to an image, to one of its index, or to something else that is attached to these."""
 
     tag: str
-    digest: Digest
     kind: AttachedKind
     subject: Digest
     """The manifest that it is attached to."""
-    status: Status
-    served_by: PullSource | None = None
-    attempts: tuple[Attempt, ...] = ()
-    bytes: int = 0
-    """With those of its parts."""
-    seconds: float = 0.0
-    error: str | None = None
-    """Set exactly where `status` is failed."""
     parts: tuple[PartResult, ...] = ()
     """The artifacts of an index of referrers, which come one by one."""
 
