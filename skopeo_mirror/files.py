@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT: Final = 128 << 20
 """Bytes of the largest index.json or report that is read: some hundred thousand images."""
 
+STANDARD_INPUT: Final = "-"
+"""What is written for a file's name where standard input is meant."""
+
 _PREFIX: Final = ".skopeo-mirror-"
 _CHUNK: Final = 1 << 20
 _MOST_LINKS: Final = 40
 _LONGEST_PART: Final = 60
 """Characters of a file's name that go into that of the unfinished one; file systems take 255 bytes."""
+
+
+def called(file: Path | str) -> str:
+    """What a file that is read is called in messages."""
+    return "standard input" if str(file) == STANDARD_INPUT else str(file)
 
 
 class IrregularFile(OSError):  # noqa: N818 - reads better where it is caught

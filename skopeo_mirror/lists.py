@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
+from skopeo_mirror.files import STANDARD_INPUT, called
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-STANDARD_INPUT = "-"
 _BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
 
 
@@ -94,7 +94,7 @@ class Shard:
 def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, str]]:
     """The lines that hold something, each with `FILE:LINE: ` for messages."""
     for file in files:
-        name = "standard input" if file == STANDARD_INPUT else file
+        name = called(file)
         try:
             content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
         except OSError as error:

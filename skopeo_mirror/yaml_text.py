@@ -27,21 +27,23 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A value of a document and the line, from 1, that it stands on."""
+    """A value of a document and the line and column, from 1, that it stands at."""
 
     value: str | tuple[Node, ...] | dict[str, Field] | None
     """A text, the items of a list, the fields of a mapping, or nothing."""
     line: int
+    column: int = 0
     quoted: bool = False
     """Whether it is "true" and not true."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """The value of a mapping's field, and the line that the field's name stands on."""
+    """The value of a mapping's field, and the line and column that the field's name stands at."""
 
     node: Node
     line: int
+    column: int = 0
 
 
 def read_yaml(
@@ -70,23 +72,21 @@ def read_yaml_document(text: bytes, name: str) -> Node:
 
     A few aliases are honoured: people write image sets by hand.
     """
-    documents = read_yaml_documents(text, name)
+    documents = [*read_yaml_documents(text, name)]
     if len(documents) != 1:
         raise InvalidInput([f"{name}: expected one YAML document, found {len(documents)}"])
     return documents[0]
 
 
-def read_yaml_documents(text: bytes, name: str) -> list[Node]:
-    """Build every document that `text` holds, as `read_yaml_document` does one."""
+def read_yaml_documents(text: bytes, name: str) -> Iterator[Node]:
+    """Build every document that `text` holds, as `read_yaml_document` does one; raise when it is that one's turn."""
     events = _events(text, name, most_aliases=_MOST_ALIASES)
     anchors: dict[str, Node] = {}
-    found = []
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             anchors.clear()
         elif isinstance(event, yaml.NodeEvent):
-            found.append(_node(event, events, name, anchors))
-    return found
+            yield _node(event, events, name, anchors)
 
 
 class _BoundedSource:
@@ -125,8 +125,9 @@ def _events(source: IO[bytes] | bytes, name: str, *, most_aliases: int = 0) -> I
                 raise InvalidInput([f"{name}:{_line(event)}: {found}: write the value out in its place"])
             yield event
     except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
-        raise InvalidInput([f"{name}{line}: no YAML: {error.problem}"]) from error
+        mark = error.problem_mark
+        place = name if mark is None else f"{name}:{mark.line + 1}:{mark.column + 1}"
+        raise InvalidInput([f"{place}: no YAML: {error.problem}"]) from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise InvalidInput([f"{name}: no YAML: {shown(str(error))}"]) from error
 
@@ -171,8 +172,10 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
                 raise InvalidInput([f"{name}:{key.line}: the name of a field must be a text"])
             if key.value in value:
                 raise InvalidInput([f"{name}:{key.line}: {shown(key.value)} is written twice"])
-            value[key.value] = Field(line=key.line, node=_node(next(events), events, name, anchors))
-    node = Node(value=value, line=_line(event), quoted=isinstance(event, yaml.ScalarEvent) and not event.implicit[0])
+            value[key.value] = Field(line=key.line, column=key.column, node=_node(next(events), events, name, anchors))
+    quoted = isinstance(event, yaml.ScalarEvent) and not event.implicit[0]
+    column = 0 if event.start_mark is None else event.start_mark.column + 1
+    node = Node(value=value, line=_line(event), column=column, quoted=quoted)
     if anchor := getattr(event, "anchor", None):
         anchors[anchor] = node
     return node

@@ -26,7 +26,7 @@ ARROWS = {
     "manifest": {"errors", "reference", "json_text", "platforms"},
     "oci_layout": GROUND,
     "request": {"reference"},
-    "lists": {"errors", "reference", "request"},
+    "lists": {"errors", "files", "reference", "request"},
     "spelling": set[str](),
     "yaml_text": {"errors", "reference"},
     "yaml_fields": {"errors", "reference", "spelling", "yaml_text"},

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.files import LARGEST_DOCUMENT, check_link, read_regular
+from skopeo_mirror.files import LARGEST_DOCUMENT, STANDARD_INPUT, check_link, read_regular
 
 
 def text_of(file: Path) -> str:
@@ -58,6 +59,14 @@ def _refusing(file: Path | str, done: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(f"{file}: cannot be {done}: {error.strerror}") from error
+
+
+def one_reads_standard_input(values: Mapping[str, Any]) -> None:
+    """Refuse `-` twice among the files that a command reads: the second would find nothing. Raises UsageError."""
+    read = [values.get(name) or () for name in ("images_from", "registries_conf", "files", "file")]
+    files = [str(one) for given in read for one in ([given] if isinstance(given, str) else given)]
+    if files.count(STANDARD_INPUT) > 1:
+        raise UsageError("-: standard input can be read once; give one of its two readers a file")
 
 
 def refuse_beside(what: str, context: typer.Context, *names: str) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror import signals
 from skopeo_mirror.errors import SkopeoUnusable, UsageError
+from skopeo_mirror.files import called
 from skopeo_mirror.registries_conf.host import host_files
-from skopeo_mirror.registries_conf.reading import dropin_files, read
+from skopeo_mirror.registries_conf.problem import Position
+from skopeo_mirror.registries_conf.reading import accepted, dropin_files, examine
 from skopeo_mirror.registries_conf.routing import Router
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.cli.options import Conf, Pull
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.registries_conf.model import Configuration
+    from skopeo_mirror.registries_conf.reading import Examination
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.settings import Settings
     from skopeo_mirror.transfer.engine import Stop
@@ -122,23 +125,34 @@ class Context:
 
 def configuration(conf: Conf, console: Console | None, file: str | None = None) -> Configuration:
     """What `conf` names, or `file`; its warnings go to `console`. Raises InvalidConfiguration, UsageError."""
-    examination = read(configuration_files(conf, file), strict=conf.strict)
+    reading = accepted(examined(conf, file), strict=conf.strict)
     if console is not None:
-        for warning in examination.problems:
+        for warning in reading.problems:
             console.warning(str(warning))
-    return examination.configuration
+    return reading.configuration
 
 
-def configuration_files(conf: Conf, file: str | None = None) -> tuple[Path, ...]:
-    """The files of the configuration in the order in which they are merged."""
-    main = file or conf.registries_conf or os.environ.get("CONTAINERS_REGISTRIES_CONF")
-    files = (Path(main),) if main else _host_files(conf.skopeo)
-    if conf.registries_conf_dir is None:
-        return files
-    try:
-        return (*(files if main else files[:1]), *dropin_files(Path(conf.registries_conf_dir)))
-    except OSError as error:
-        raise UsageError(f"--registries-conf-dir {conf.registries_conf_dir}: {error.strerror}") from error
+def examined(conf: Conf, file: str | None = None) -> Examination:
+    """What `conf` names, or `file`, and what is wrong with it. Raises UsageError."""
+    named = [file] if file else conf.registries_conf or _in_environment()
+    files = tuple(map(Path, named)) or _host_files(conf.skopeo)
+    if conf.registries_conf_dir is not None:
+        try:
+            files = (*(files if named else files[:1]), *dropin_files(Path(conf.registries_conf_dir)))
+        except OSError as error:
+            raise UsageError(f"--registries-conf-dir {conf.registries_conf_dir}: {error.strerror}") from error
+    examination = examine(files)
+    if len(named) > 1 and not examination.of_objects:
+        text = "is a second registries.conf; only files of OpenShift objects may be several"
+        problem = Position(file=called(named[1])).error("", text, "merge drop-ins with --registries-conf-dir DIR")
+        examination = replace(examination, configuration=None, problems=(*examination.problems, problem))
+    return examination
+
+
+def _in_environment() -> list[str]:
+    """The one file that a variable names; typer would split it at its blanks, as `-r` may be repeated."""
+    variables = ("SKOPEO_MIRROR_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF")
+    return [file for file in map(os.environ.get, variables) if file][:1]
 
 
 def _host_files(skopeo: str | None) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from skopeo_mirror.cli.checks import one_reads_standard_input
 from skopeo_mirror.signals import listen
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run, and heed signals from now on."""
+        one_reads_standard_input(ctx.params)
         listen()
         return super().invoke(ctx)
 

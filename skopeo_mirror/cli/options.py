@@ -84,7 +84,9 @@ class Asked:
 class Conf:
     """Which registries.conf; the host's own files depend on the skopeo that is installed."""
 
-    registries_conf: str | None = option("-r --registries-conf FILE", CONF, "Redirect pulls as FILE says.")
+    registries_conf: list[str] | None = repeated(
+        "-r --registries-conf FILE", CONF, "Redirect pulls as FILE says: TOML, or OpenShift's mirror sets (-: stdin)."
+    )
     registries_conf_dir: str | None = option(
         "--registries-conf-dir DIR", CONF, "Merge the drop-ins of DIR (*.conf) over FILE."
     )

@@ -146,9 +146,10 @@ class Position:
     """The table's path, as `registry[0] (quay.io).mirror[1]`; empty for the file itself."""
     line: int | None = 0
     """The line of the table's header; 0 for the file itself."""
+    column: int | None = None
+    """The column where it is known, as in YAML, from 1."""
     index: int = 0
     """Which `[[registry]]` of the file it is or lies in, from 0."""
-
     object: str = ""
     """The object that it lies in, as `KIND/NAME`; empty for TOML."""
 
@@ -178,6 +179,7 @@ class Position:
             text=text,
             advice=advice,
             line=self.lines.key(key, self.line) if key else self.line or None,
+            column=None if key else self.column,
             instead=instead,
         )
 

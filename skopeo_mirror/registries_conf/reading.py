@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidConfiguration
+from skopeo_mirror.files import STANDARD_INPUT, called
 from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
 from skopeo_mirror.registries_conf.foreign import is_objects
@@ -41,6 +43,10 @@ class Examination:
     """What they say; None where one of them is invalid."""
     problems: tuple[Problem, ...]
     """Everything that is wrong with them."""
+    files: tuple[str, ...] = ()
+    """Their names, in the order in which they are merged."""
+    of_objects: bool = False
+    """Whether one of them holds OpenShift's objects."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -56,20 +62,22 @@ class Reading(Examination):
 
 
 def read(files: Sequence[Path], *, strict: bool = False) -> Reading:
-    """Read `files` as `examine` does.
+    """Read `files` as `examine` does; raise as `accepted` does."""
+    return accepted(examine(files), strict=strict)
 
-    Raises InvalidConfiguration with every error, and with `strict` every warning as well.
-    """
-    examination = examine(files)
+
+def accepted(examination: Examination, *, strict: bool = False) -> Reading:
+    """Return what was found; raise InvalidConfiguration with every error, and with `strict` every warning as well."""
     fatal = examination.problems if strict else examination.errors
     if fatal or examination.configuration is None:
         raise InvalidConfiguration(str(problem) for problem in fatal)
-    return Reading(configuration=examination.configuration, problems=examination.problems)
+    return Reading(configuration=examination.configuration, problems=examination.problems, files=examination.files)
 
 
 def examine(files: Sequence[Path]) -> Examination:
     """Read the main file, then its drop-ins in the given order, and merge them as containers/image does.
 
+    Files of OpenShift's objects are taken together as OpenShift does. `-` is standard input.
     Never raises for what a file is or contains; a file that cannot be read is an error among the problems.
     Raises UsageError where it is YAML and the library for that is missing.
     """
@@ -77,16 +85,21 @@ def examine(files: Sequence[Path]) -> Examination:
     contents: list[tuple[str, bytes]] = []
     for file in files:
         try:
-            contents.append((str(file), _content(file)))
+            contents.append((called(file), _content(file)))
         except OSError as error:
             advice = "check the path" if isinstance(error, FileNotFoundError) else ""
-            problems.append(Position(file=str(file)).error("", f"cannot be read: {error.strerror or error}", advice))
+            problems.append(Position(file=called(file)).error("", f"cannot be read: {error.strerror or error}", advice))
     examination = interpret_files(contents)
     problems += examination.problems
     if not files:
         problems.append(Position(file="registries.conf").warning("", *_NO_FILE))
     configuration = None if errors(problems) else examination.configuration
-    return Examination(configuration=configuration, problems=tuple(problems))
+    return Examination(
+        configuration=configuration,
+        problems=tuple(problems),
+        files=tuple(map(called, files)),
+        of_objects=examination.of_objects,
+    )
 
 
 def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
@@ -142,7 +155,9 @@ def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Ex
         files=tuple(file for file, _ in files),
         sha256=hashlib.sha256(b"".join(content for _, content in files)).hexdigest(),
     )
-    return Examination(configuration=None if errors(problems) else configuration, problems=tuple(problems))
+    return Examination(
+        configuration=None if errors(problems) else configuration, problems=tuple(problems), of_objects=True
+    )
 
 
 def dropin_files(directory: Path) -> tuple[Path, ...]:
@@ -155,7 +170,8 @@ def dropin_files(directory: Path) -> tuple[Path, ...]:
 
 
 def _content(file: Path) -> bytes:
-    with file.open("rb") as stream:  # also a FIFO or /dev/stdin, as for skopeo
+    standard_input = str(file) == STANDARD_INPUT
+    with nullcontext(sys.stdin.buffer) if standard_input else file.open("rb") as stream:  # a FIFO, too, as for skopeo
         content = stream.read(toml.SIZE_LIMIT + 1)
     if len(content) > toml.SIZE_LIMIT:
         raise OSError(errno.EFBIG, f"longer than {toml.SIZE_LIMIT // 1024 // 1024} MiB, the most that is read")

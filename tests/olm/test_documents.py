@@ -125,7 +125,7 @@ def test_documents(content: str, expected: list[dict[str, Any]]) -> None:
         pytest.param('{"a":' + "9" * 5000 + "}", "no JSON", id="json-huge-number"),
         pytest.param(b'{"a": "\xff"}', "no JSON.*utf-8", id="json-no-utf-8"),
         pytest.param(b'{"a": "\xc3', "no JSON.*utf-8", id="json-cut-off-in-a-character"),
-        pytest.param("a: 1\n---\na: [1\nb: 2\n", r"^/configs/x:4: no YAML: ", id="yaml"),
+        pytest.param("a: 1\n---\na: [1\nb: 2\n", r"^/configs/x:4:2: no YAML: ", id="yaml"),
         pytest.param("# Read me\nSome text.\n", "/configs/x:2: expected a mapping", id="text"),
         pytest.param("- a\n", "/configs/x:1: expected a mapping", id="yaml-list"),
         pytest.param("a: " + "[" * 50_000, "nested more than 200 levels deep", id="yaml-deep"),

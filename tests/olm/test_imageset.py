@@ -193,7 +193,7 @@ OPERATOR = HEAD + "mirror:\n  operators:\n  - catalog: a.io/b:1\n"
             ],
             id="unsupported",
         ),
-        pytest.param("a: [1\nb: 2\n", ["2: no YAML: did not find expected ',' or ']'"], id="syntax"),
+        pytest.param("a: [1\nb: 2\n", ["2:2: no YAML: did not find expected ',' or ']'"], id="syntax"),
         pytest.param("a: 1\na: 2\n", ["2: 'a' is written twice"], id="twice"),
         pytest.param("? [a]\n: 2\n", ["1: the name of a field must be a text"], id="odd-key"),
         pytest.param("a: 1\n---\nb: 2\n", [" expected one YAML document, found 2"], id="two-documents"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from skopeo_mirror.cli.checks import refuse_beside
-from skopeo_mirror.cli.context import configuration_files
+from skopeo_mirror.cli.context import examined
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, Conf, argument
 from skopeo_mirror.output.console import Console
@@ -25,7 +25,7 @@ def validate(
     conf: Conf,
     json: bool = JSON,
 ) -> None:
-    """Check registries.conf files, every problem at once. A directory stands for its drop-ins.
+    """Check registries.conf files or mirror sets, every problem at once. A directory stands for its drop-ins.
 
     Example: skopeo-mirror validate registries.conf
     """
@@ -33,18 +33,17 @@ def validate(
         refuse_beside("FILE", context, "registries_conf", "registries_conf_dir")
     console = Console()
     given = [one for path in files or [] for one in (dropin_files(path) if path.is_dir() else (path,))]
-    chosen = given if files else configuration_files(conf)
-    examination = examine(chosen)
+    examination = examine(given) if files else examined(conf)
     problems = examination.problems
     failed = bool(problems if conf.strict else examination.errors)
     if json:
-        document = problem_document([str(file) for file in chosen], problems, strict=conf.strict)
+        document = problem_document(examination.files, problems, strict=conf.strict)
         console.result(json_text.dumps(document, indent=2))
     else:
         for line in problem_lines(problems):
             console.result(line)
         if not problems:
-            console.result(printable(f"valid: {', '.join(map(str, chosen))}"))
+            console.result(printable(f"valid: {', '.join(examination.files)}"))
         for note in tags_pass_by(examination.configuration):
             console.note(note)
     raise typer.Exit(2 if failed else 0)

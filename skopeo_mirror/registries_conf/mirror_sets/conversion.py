@@ -12,7 +12,7 @@ from skopeo_mirror.registries_conf.model import Mirror, PullFromMirror, Registry
 from skopeo_mirror.registries_conf.problem import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from skopeo_mirror.registries_conf.mirror_sets.objects import Entry, Objects
     from skopeo_mirror.registries_conf.problem import Position, Problem
@@ -30,14 +30,15 @@ class _Draft:
     mirrors: list[Mirror] = field(default_factory=list)
 
 
-def is_nested(scope: str, outer: str) -> bool:
-    """Whether `scope` is `outer` or lies inside it."""
-    if scope == outer or scope.startswith(f"{outer}/"):
-        return True
-    if not outer.startswith("*."):
-        return False
+def around(scope: str) -> Iterator[str]:
+    """Yield every scope that `scope` lies in, itself first."""
+    yield scope
+    for end in (at for at, sign in enumerate(scope) if sign == "/"):
+        yield scope[:end]
     host = scope.partition(":")[0] if ":" in scope else scope.partition("/")[0]
-    return host.endswith(outer[1:]) and "/" not in host
+    if "/" not in host:
+        for start in (at for at, sign in enumerate(host) if sign == "."):
+            yield f"*{host[start:]}"
 
 
 def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ...]]:
@@ -51,19 +52,17 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
         )
     _flag(drafts, objects)
     # OpenShift's order: of several mirrored parents the first by name counts, not the longest.
-    for parent in mirrored:
-        for name, draft in drafts.items():
-            if draft.mirrors or name == parent or not is_nested(name, parent):
-                continue
-            if parent.startswith("*."):
-                text = (
-                    f"{shown(name)} lies inside the mirrored {shown(parent)}, of which OpenShift makes no configuration"
-                )
-                problems.append(draft.position.error("", text, "give it mirrors of its own"))
-                continue
-            rest = name.removeprefix(parent)
-            above = drafts[parent].mirrors
-            draft.mirrors = [replace(mirror, location=mirror.location + rest) for mirror in above]
+    order = {name: place for place, name in reversed([*enumerate(mirrored)])}
+    for name, draft in drafts.items():
+        parent = min((one for one in around(name) if one in order), key=order.__getitem__, default=name)
+        if name in order or parent == name:
+            continue
+        if parent.startswith("*."):
+            text = f"{shown(name)} lies inside the mirrored {shown(parent)}, of which OpenShift makes no configuration"
+            problems.append(draft.position.error("", text, "give it mirrors of its own"))
+            continue
+        rest = name.removeprefix(parent)
+        draft.mirrors = [replace(mirror, location=mirror.location + rest) for mirror in drafts[parent].mirrors]
     registries = tuple(
         Registry(
             prefix=name,
@@ -75,25 +74,23 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
         )
         for name, draft in drafts.items()
     )
+    problems += _repeated(objects.entries, drafts)
     problems += _traps(registries, objects.entries)
     return registries, tuple(problems)
 
 
 def _flag(drafts: dict[str, _Draft], objects: Objects) -> None:
     """Mark, or add, what is insecure and blocked."""
-    for scope in objects.blocked:
+    for scope in (*objects.blocked, *objects.insecure):
         drafts.setdefault(scope.scope, _Draft(position=scope.position))
-    for scope in objects.insecure:
-        drafts.setdefault(scope.scope, _Draft(position=scope.position))
-        for name, draft in drafts.items():
-            draft.insecure = draft.insecure or is_nested(name, scope.scope)
-            draft.mirrors = [
-                replace(mirror, insecure=mirror.insecure or is_nested(mirror.location, scope.scope))
-                for mirror in draft.mirrors
-            ]
-    for scope in objects.blocked:
-        for name, draft in drafts.items():
-            draft.blocked = draft.blocked or is_nested(name, scope.scope)
+    insecure = {scope.scope for scope in objects.insecure}
+    blocked = {scope.scope for scope in objects.blocked}
+    for name, draft in drafts.items():
+        draft.insecure = not insecure.isdisjoint(around(name))
+        draft.blocked = draft.blocked or not blocked.isdisjoint(around(name))
+        draft.mirrors = [
+            replace(mirror, insecure=not insecure.isdisjoint(around(mirror.location))) for mirror in draft.mirrors
+        ]
 
 
 def _add_mirrors(drafts: dict[str, _Draft], pull: PullFromMirror, entries: Iterable[Entry]) -> list[str]:
@@ -123,6 +120,18 @@ def _clashing_policies(entries: Iterable[Entry]) -> Iterator[Problem]:
         if other.never != entry.never:
             text = f"{shown(entry.source)} has another mirrorSourcePolicy here than at {other.position}"
             yield entry.position.error("", text, "give a source one policy in all objects")
+
+
+def _repeated(entries: Iterable[Entry], merging: Mapping[str, _Draft]) -> Iterator[Problem]:
+    """Warn of a source that a file names twice: its mirrors are those of both, and not in the order of the file."""
+    first: dict[tuple[str, str, str], Entry] = {}
+    for entry in entries:
+        other = first.setdefault((entry.position.file, entry.kind, entry.source), entry)
+        if other is not entry and entry.source in merging:
+            pulls = next(pull for pull, kinds in _PULLS if entry.kind in kinds)
+            mirrors = [one.location for one in merging[entry.source].mirrors if one.pull_from_mirror is pulls]
+            text = f"{shown(entry.source)} stands at {other.position} already; OpenShift merges the mirrors of both"
+            yield _warning(entry.position, text, f"in the order {', '.join(mirrors)}")
 
 
 def _traps(registries: Iterable[Registry], entries: Iterable[Entry]) -> Iterator[Problem]:

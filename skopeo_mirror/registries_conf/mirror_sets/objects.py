@@ -62,21 +62,21 @@ def read_objects(file: str, content: bytes, found: Objects) -> None:
     """Add what a file says to `found`. Raises UsageError where the library for YAML is missing."""
     place = Position(file=file)
     try:
-        documents = read_yaml_documents(content, file)
+        for document in read_yaml_documents(content, file):
+            if document.value is not None:
+                _object(document, place, found)
     except InvalidInput as error:
         for told in error.problems:
             text = told.removeprefix(f"{file}:")
-            line = re.match(r"(\d+): ", text)
-            problem = place.error("", text[line.end() :] if line else text.strip())
-            found.problems.append(replace(problem, line=int(line[1])) if line else problem)
-        return
-    for document in documents:
-        if document.value is not None:
-            _object(document, place, found)
+            spot = re.match(r"(\d+):(?:(\d+):)? ", text)
+            problem = place.error("", text[spot.end() :] if spot else text.strip())
+            if spot:
+                problem = replace(problem, line=int(spot[1]), column=int(spot[2]) if spot[2] else None)
+            found.problems.append(problem)
 
 
-def _at(place: Position, table: str, line: int) -> Position:
-    return replace(place, table=table, line=line)
+def _at(place: Position, table: str, spot: Node | Field) -> Position:
+    return replace(place, table=table, line=spot.line, column=spot.column)
 
 
 def _problem(place: Position, text: str, advice: str = "", *, warning: bool = False) -> Problem:
@@ -90,7 +90,7 @@ def _text(fields: dict[str, Field], name: str) -> str:
 
 
 def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901, PLR0912 - a case for each kind
-    place = replace(place, line=node.line)
+    place = _at(place, "", node)
     fields = node.value
     if not isinstance(fields, dict):
         found.problems.append(_problem(place, "expected an object with a kind"))
@@ -99,11 +99,11 @@ def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901,
     if not kind and (sources := next((name for name in _INSTALL_CONFIG if name in fields), "")):
         text = f"{sources} is of an install-config.yaml, which is not read here"
         advice = f"write kind: {DIGEST_SET}, and its entries below spec.{LISTS[DIGEST_SET]}"
-        found.problems.append(_problem(_at(place, "", fields[sources].line), text, advice))
+        found.problems.append(_problem(_at(place, "", fields[sources]), text, advice))
     elif kind == "List" or (kind.endswith("List") and kind.removesuffix("List") in {*LISTS, IMAGE}):
         items = fields["items"].node.value if "items" in fields else ()
         if not isinstance(items, tuple | None):
-            found.problems.append(_problem(_at(place, "items", fields["items"].line), "expected a list"))
+            found.problems.append(_problem(_at(place, "items", fields["items"]), "expected a list"))
         for item in items if isinstance(items, tuple) else ():
             _object(item, place, found)
     elif kind in LISTS or kind == IMAGE:
@@ -115,7 +115,7 @@ def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901,
         for key in fields:
             if key not in {"apiVersion", "kind", "metadata", "spec", "status"}:
                 text = f"unknown field {shown(key)}{did_you_mean(key, ('metadata', 'spec'))}"
-                found.problems.append(_problem(_at(place, place.table, fields[key].line), text, warning=True))
+                found.problems.append(_problem(_at(place, place.table, fields[key]), text, warning=True))
         if not isinstance(spec, dict):
             found.problems.append(_problem(place, "has no spec", "write the list below spec"))
         elif kind == IMAGE:
@@ -125,9 +125,8 @@ def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901,
     elif not kind:
         found.problems.append(_problem(place, "has no kind", f"write kind: {DIGEST_SET}, or another of {_kinds()}"))
     else:
-        line = fields["kind"].line
         text = f"the kind {shown(kind)} is not read here{did_you_mean(kind, (*LISTS, IMAGE))}"
-        found.problems.append(_problem(replace(place, line=line), text, f"there are {_kinds()}"))
+        found.problems.append(_problem(_at(place, "", fields["kind"]), text, f"there are {_kinds()}"))
 
 
 def _kinds() -> str:
@@ -138,15 +137,15 @@ def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
     sources = spec["registrySources"].node.value if "registrySources" in spec else None
     if not isinstance(sources, dict):
         if sources is not None:
-            there = _at(place, f"{place.table}.spec.registrySources", spec["registrySources"].line)
+            there = _at(place, f"{place.table}.spec.registrySources", spec["registrySources"])
             found.problems.append(_problem(there, "expected a mapping of lists"))
         return
     for name, scopes in (("insecureRegistries", found.insecure), ("blockedRegistries", found.blocked)):
         if name not in sources:
             continue
         table = f"{place.table}.spec.registrySources.{name}"
-        for index, item in enumerate(_items(sources[name], _at(place, table, sources[name].line), found)):
-            there = _at(place, f"{table}[{index}]", item.line)
+        for index, item in enumerate(_items(sources[name], _at(place, table, sources[name]), found)):
+            there = _at(place, f"{table}[{index}]", item)
             text = item.value
             if not isinstance(text, str) or not _is_scope(text):
                 said = shown(text) if isinstance(text, str) else "this"
@@ -157,7 +156,7 @@ def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
     known = ("insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries")
     for name, value in sources.items():
         if name not in known:
-            there = _at(place, f"{place.table}.spec.registrySources", value.line)
+            there = _at(place, f"{place.table}.spec.registrySources", value)
             text = f"unknown field {shown(name)}{did_you_mean(name, known)}"
             found.problems.append(_problem(there, text, warning=True))
 
@@ -182,7 +181,7 @@ def _mirror_set(kind: str, spec: dict[str, Field], place: Position, found: Objec
     for key, value in spec.items():
         if key == name:
             continue
-        there = _at(place, f"{place.table}.spec", value.line)
+        there = _at(place, f"{place.table}.spec", value)
         if key == "mirrorSourcePolicy":
             text = "mirrorSourcePolicy beside the list has no effect: the API drops it"
             found.problems.append(_problem(there, text, "write it into each entry", warning=True))
@@ -197,8 +196,8 @@ def _mirror_set(kind: str, spec: dict[str, Field], place: Position, found: Objec
         found.problems.append(_problem(place, f"has no spec.{name}, so it redirects nothing", warning=True))
         return
     table = f"{place.table}.spec.{name}"
-    for index, item in enumerate(_items(spec[name], _at(place, table, spec[name].line), found)):
-        _entry(kind, item, _at(place, f"{table}[{index}]", item.line), found)
+    for index, item in enumerate(_items(spec[name], _at(place, table, spec[name]), found)):
+        _entry(kind, item, _at(place, f"{table}[{index}]", item), found)
 
 
 def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
@@ -210,26 +209,26 @@ def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
     for key, value in fields.items():
         if key not in known:
             text = f"unknown field {shown(key)}{did_you_mean(key, known)}"
-            found.problems.append(_problem(replace(place, line=value.line), text, "the API drops it", warning=True))
+            found.problems.append(_problem(_at(place, place.table, value), text, "the API drops it", warning=True))
     source = _text(fields, "source")
-    line = fields["source"].line if "source" in fields else place.line
-    _check(source, replace(place, table=f"{place.table}.source", line=line), found, wildcard=True)
+    there = _at(place, f"{place.table}.source", fields.get("source", node))
+    _check(source, there, found, wildcard=True)
     mirrors: list[str] = []
     positions: list[Position] = []
     for index, item in enumerate(_items(fields["mirrors"], place, found) if "mirrors" in fields else ()):
-        there = _at(place, f"{place.table}.mirrors[{index}]", item.line)
+        spot = _at(place, f"{place.table}.mirrors[{index}]", item)
         text = item.value if isinstance(item.value, str) else ""
-        _check(text, there, found, wildcard=False)
+        _check(text, spot, found, wildcard=False)
         mirrors.append(text)
-        positions.append(there)
+        positions.append(spot)
     policy = _text(fields, "mirrorSourcePolicy") if kind != POLICY else ""
     if kind != POLICY and (said := fields.get("mirrorSourcePolicy")) is not None:
-        there = _at(place, f"{place.table}.mirrorSourcePolicy", said.line)
+        spot = _at(place, f"{place.table}.mirrorSourcePolicy", said)
         if not isinstance(said.node.value, str | None):
-            found.problems.append(_problem(there, f"expected {ALLOW} or {NEVER}"))
+            found.problems.append(_problem(spot, f"expected {ALLOW} or {NEVER}"))
         elif policy not in {"", ALLOW, NEVER}:
             text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
-            found.problems.append(_problem(there, text))
+            found.problems.append(_problem(spot, text))
     if policy == NEVER and source in mirrors:
         text = f"{NEVER}, and the source is among its own mirrors"
         found.problems.append(_problem(place, text, "drop one of the two"))
@@ -239,7 +238,7 @@ def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
             source=source,
             mirrors=tuple(mirrors),
             never=policy == NEVER,
-            position=replace(place, line=line),
+            position=replace(there, table=place.table),
             mirror_positions=tuple(positions),
         )
         found.entries.append(entry)
