@@ -60,7 +60,7 @@ def flag(shown: str, heading: str, text: str) -> Any:
 
 
 IMAGES: Final = argument("[IMAGE]...")
-JOBS: Final = option("-j --jobs N", RUN, "Images at a time (8).", default=8, least=1)
+JOBS: Final = option("-j --jobs N", RUN, "Images, or images of an index, at a time (16).", default=16, least=1)
 JSON: Final = flag("--json", OUTPUT, "One JSON document on stdout, nothing else.")
 QUIET: Final = flag("-q --quiet", OUTPUT, "Only failures.")
 SKOPEO: Final = option("--skopeo PATH", RUN, "The skopeo to run.")
