@@ -26,7 +26,7 @@ _REFERENCE = re.compile(
     rf"(?P<name>(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*))"
     rf"(?::(?P<tag>[0-9A-Za-z_][0-9A-Za-z_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
 )
-_PASSWORD = re.compile(r"^(?:[^/@]*//)?[^/@]*:[^/@]*@(?!sha)")
+_PASSWORD = re.compile(r"^(?:[^/@]*//)?[^/@:]*:[^/@]*@(?!sha)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

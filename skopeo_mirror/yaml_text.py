@@ -6,7 +6,7 @@ is passed over without being built and no alias is ever expanded; ruamel.yaml do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from skopeo_mirror.errors import InvalidInput, UsageError
@@ -22,6 +22,7 @@ except ImportError:  # the extra `olm` is not installed
 
 _DEEPEST = 200  # levels: libyaml's time grows with the square of the depth of `[[[[`, and its composer crashes on it
 _MOST_ALIASES = 100
+_MOST_ALIASED = 100_000  # values that aliases stand for, together: those that stand for others multiply
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -81,12 +82,24 @@ def read_yaml_document(text: bytes, name: str) -> Node:
 def read_yaml_documents(text: bytes, name: str) -> Iterator[Node]:
     """Build every document that `text` holds, as `read_yaml_document` does one; raise when it is that one's turn."""
     events = _events(text, name, most_aliases=_MOST_ALIASES)
-    anchors: dict[str, Node] = {}
+    anchors = _Anchors()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            anchors.clear()
+            anchors.nodes.clear()
         elif isinstance(event, yaml.NodeEvent):
             yield _node(event, events, name, anchors)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Anchors:
+    """What the aliases of a document may stand for."""
+
+    nodes: dict[str, tuple[Node, int]] = field(default_factory=dict)
+    """Each with the number of nodes that it consists of."""
+    built: int = 0
+    """The nodes so far, those that aliases stand for included."""
+    aliased: int = 0
+    """Those that aliases stand for."""
 
 
 class _BoundedSource:
@@ -153,13 +166,21 @@ def _keep(event: yaml.Event, events: Iterator[yaml.Event], shape: Any) -> Any:
     return None
 
 
-def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: dict[str, Node]) -> Node:
+def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: _Anchors) -> Node:
     """Build the node that begins with `event`, and read on to its end."""
     value: Any = None
     if isinstance(event, yaml.AliasEvent):
-        if event.anchor not in anchors:
+        if event.anchor not in anchors.nodes:
             raise InvalidInput([f"{name}:{_line(event)}: *{event.anchor} stands for nothing that was written before"])
-        return anchors[event.anchor]
+        node, size = anchors.nodes[event.anchor]
+        anchors.built += size
+        anchors.aliased += size
+        if anchors.aliased > _MOST_ALIASED:
+            told = f"aliases stand for more than {_MOST_ALIASED} values: write fewer"
+            raise InvalidInput([f"{name}:{_line(event)}: {told}"])
+        return node
+    before = anchors.built
+    anchors.built += 1
     if isinstance(event, yaml.ScalarEvent):
         value = _text(event)
     elif isinstance(event, yaml.SequenceStartEvent):
@@ -177,7 +198,7 @@ def _node(event: yaml.Event, events: Iterator[yaml.Event], name: str, anchors: d
     column = 0 if event.start_mark is None else event.start_mark.column + 1
     node = Node(value=value, line=_line(event), column=column, quoted=quoted)
     if anchor := getattr(event, "anchor", None):
-        anchors[anchor] = node
+        anchors.nodes[anchor] = node, anchors.built - before
     return node
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skopeo_mirror.registries_conf.model import Registry
+    from skopeo_mirror.registries_conf.problem import Position
     from skopeo_mirror.registries_conf.routing import PullSource, Route
 
 SCHEMA = "skopeo-mirror/route/v1"
@@ -56,11 +57,25 @@ def _entry(image: Routed) -> dict[str, Any]:
                 "insecure": candidate.insecure,
                 "kind": str(candidate.kind),
                 "blocked": candidate.blocked,
+                **_places(at=candidate.position, insecure_at=candidate.insecure_at, blocked_at=candidate.blocked_at),
             }
             for candidate in route.candidates
         ],
-        "skipped": [{"location": skipped.location, "why": skipped.why} for skipped in route.skipped],
+        "skipped": [
+            {"location": skipped.location, "why": skipped.why, **_places(at=skipped.position)}
+            for skipped in route.skipped
+        ],
         "error": image.error,
+        **_places(matched_at=None if route.registry is None else route.registry.position),
+    }
+
+
+def _places(**places: Position | None) -> dict[str, Any]:
+    """The places that lie in an object, for machines."""
+    return {
+        name: {"file": place.file, "line": place.line, "object": place.object}
+        for name, place in places.items()
+        if place is not None and place.object
     }
 
 
@@ -73,10 +88,16 @@ def _matched(registry: Registry | None) -> str:
 
 def _source_line(candidate: PullSource) -> str:
     marks = [f"{candidate.kind} {candidate.location}"] if candidate.location else [str(candidate.kind), "not rewritten"]
-    if candidate.insecure:
-        marks.append("insecure")
-    if candidate.blocked:
-        marks.append("blocked: not tried")
     if candidate.position is not None:
-        marks.append(str(candidate.position))
-    return f"{candidate.reference}  ({', '.join(marks)})"
+        marks[0] += f" of {candidate.position}"
+    if candidate.insecure:
+        marks.append(f"insecure{_by(candidate.insecure_at)}")
+    if candidate.blocked:
+        marks.append(f"blocked{_by(candidate.blocked_at)}: not tried")
+    places = (candidate.position, candidate.insecure_at, candidate.blocked_at)
+    between = ", " if places == (None, None, None) else "; "  # of a place there is a comma
+    return f"{candidate.reference}  ({between.join(marks)})"
+
+
+def _by(place: Position | None) -> str:
+    return f" by {place}" if place is not None else ""

@@ -43,9 +43,25 @@ class _Entry:
     @property
     def locations(self) -> list[tuple[Position, str]]:
         """Every location of the entry, with its position."""
-        mirrors = [(self.position.mirror(index), mirror.location) for index, mirror in enumerate(self.registry.mirrors)]
+        mirrors = [
+            (mirror.position or self.position.mirror(index), mirror.location)
+            for index, mirror in enumerate(self.registry.mirrors)
+        ]
         own = [(self.position, self.registry.location)] if self.registry.location else []
         return mirrors + own
+
+    def advice(self, location: str) -> str:
+        """Say that this is to be written for a location."""
+        return f"write {location}" if self.position.object else f'write location = "{location}"'
+
+
+def object_warnings(registries: Collection[Registry]) -> Iterator[Problem]:
+    """Yield the same for entries that were made of OpenShift's objects, as far as their authors can have meant it."""
+    router = Router(Configuration(registries=tuple(registries)))
+    for registry in registries:
+        entry = _Entry(registry=registry, position=_position(registry), router=router)
+        for rule in _RULES_OF_OBJECTS if entry.matches else _RULES_WITHOUT_MATCH:
+            yield from rule(entry)
 
 
 def entry_warnings(registries: Collection[Registry]) -> Iterator[Problem]:
@@ -159,11 +175,7 @@ def _docker_hub(entry: _Entry) -> Iterator[Problem]:
         elif meant == HUB and not is_hub:
             meant = f"{HUB}/library"
         in_use = {registry.location, *(mirror.location for mirror in registry.mirrors)}
-        advice = (
-            "remove this mirror"
-            if position is not entry.position and meant in in_use
-            else f'write location = "{meant}"'
-        )
+        advice = "remove this mirror" if position is not entry.position and meant in in_use else entry.advice(meant)
         yield position.warning("location", text, advice)
 
 
@@ -253,6 +265,7 @@ _RULES: tuple[Callable[[_Entry], Iterator[Problem]], ...] = (
     _ineffective_block,
     _shadowed,
 )
+_RULES_OF_OBJECTS = (_upper_case_host, _official_image, _impossible_location, _docker_hub, _shadowed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

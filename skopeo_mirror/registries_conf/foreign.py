@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _LISTED = 5  # mirrors that are written out in one line
 _NETWORK = re.compile(r".*/\d+")  # the Docker daemon takes 10.0.0.0/8, too
 _OBJECTS = re.compile(
-    r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|imageDigestSources|imageContentSources)["']?[ \t]*:(?:\s|$)"""
+    r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|image(?:Digest|Content)Sources"""
+    r"""|image(?:Digest|Tag)Mirrors|repositoryDigestMirrors)["']?[ \t]*:(?:\s|$)"""
     r"""|\A\s*\{(?s:.*)\bkind["']?\s*:""",
     re.MULTILINE,
 )

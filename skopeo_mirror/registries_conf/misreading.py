@@ -99,7 +99,7 @@ def _yaml(wrong: _Wrong) -> Problem | None:
     first = wrong.first
     if first.rstrip() != "---" and not _COLON.fullmatch(first.rstrip()) and not first.startswith("- "):
         return None
-    return wrong.problem("this is YAML; registries.conf is TOML", _TABLES, wrong.number(re.escape(first) + "$"))
+    return wrong.problem("this is YAML; registries.conf is TOML", _TABLES, wrong.text.split("\n").index(first) + 1)
 
 
 def _plain(pattern: str, text: str, advice: str) -> Callable[[_Wrong], Problem | None]:

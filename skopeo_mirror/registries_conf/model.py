@@ -32,6 +32,8 @@ class Mirror:
     pull_from_mirror: PullFromMirror = PullFromMirror.ALL
     position: Position | None = field(default=None, compare=False)
     """Where it stands, if it was read from an object."""
+    insecure_at: Position | None = field(default=None, compare=False)
+    """What makes it insecure, if that is another object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,10 @@ class Registry:
     """Where it stands, if it was read from a file."""
     prefix_key: str = field(default="location", compare=False)
     """The key that its prefix was written under: `prefix`, or `location`."""
+    insecure_at: Position | None = field(default=None, compare=False)
+    """What makes it insecure, if it was read from objects."""
+    blocked_at: Position | None = field(default=None, compare=False)
+    """What blocks it, if it was read from objects."""
 
     @property
     def passed_by_tags(self) -> tuple[str, ...]:

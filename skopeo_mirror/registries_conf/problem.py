@@ -172,6 +172,7 @@ class Position:
 
     def warning(self, key: str, text: str, advice: str = "", instead: str = "") -> Problem:
         """Return a warning about a key of this table, or about the table where `key` is empty."""
+        key = "" if self.object else key  # the place of an object's value is its own
         return Problem(
             file=self.file,
             severity=Severity.WARNING,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skopeo_mirror.errors import InvalidConfiguration
 from skopeo_mirror.files import STANDARD_INPUT, called
 from skopeo_mirror.registries_conf import toml
-from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings
+from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings, object_warnings
 from skopeo_mirror.registries_conf.foreign import is_objects
 from skopeo_mirror.registries_conf.key_warnings import key_warnings
 from skopeo_mirror.registries_conf.keys import fold
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _NOTHING_REDIRECTED = (
     "has no [[registry]] table, so nothing is redirected: every image comes from where its name says",
     "write a [[registry]] with location, and a [[registry.mirror]] with location",
+)
+_NO_OBJECT_REDIRECTS = (
+    "nothing is redirected: every image comes from where its name says",
+    "write source and mirrors into an object's list",
 )
 _NO_FILE = (
     "there is none on this host, so nothing is redirected: every image comes from where its name says",
@@ -144,12 +148,17 @@ def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Ex
     for file, content in files:
         if is_objects(content):
             read_objects(file, content, objects)
-        elif mixed and content.strip():
+        elif mixed and _says_something(content):
             text = "is no file of OpenShift objects, as another is: the two do not mix"
             objects.problems.append(Position(file=file).error("", text, "`skopeo-mirror normalize` makes TOML of them"))
     registries, together = converted(objects)
     order = {file: number for number, (file, _) in enumerate(files)}
-    problems = sorted([*objects.problems, *together], key=lambda one: (order[one.file], one.line or sys.maxsize))
+    wrong = {(one.file, one.line, one.column) for one in errors(objects.problems)}
+    more = (one for one in object_warnings(registries) if (one.file, one.line, one.column) not in wrong)
+    found = dict.fromkeys([*objects.problems, *together, *more])
+    problems = sorted(found, key=lambda one: (order[one.file], one.line or sys.maxsize, one.column or 0))
+    if not registries and not problems:
+        problems.append(Position(file=files[0][0]).warning("", *_NO_OBJECT_REDIRECTS))
     configuration = Configuration(
         registries=tuple(sorted(registries, key=lambda registry: registry.prefix)),
         files=tuple(file for file, _ in files),
@@ -157,6 +166,13 @@ def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Ex
     )
     return Examination(
         configuration=None if errors(problems) else configuration, problems=tuple(problems), of_objects=True
+    )
+
+
+def _says_something(content: bytes) -> bool:
+    """Whether a file has more than comments, in TOML or YAML."""
+    return any(
+        line.strip() not in {b"", b"---"} and not line.lstrip().startswith(b"#") for line in content.splitlines()
     )
 
 

@@ -36,6 +36,10 @@ class PullSource:
     """A `Kind`, or a word of its own for what registries.conf does not know."""
     position: Position | None = field(default=None, compare=False)
     """Where the mirror stands, if it was read from an object."""
+    insecure_at: Position | None = field(default=None, compare=False)
+    """What makes it insecure, if it was read from objects."""
+    blocked_at: Position | None = field(default=None, compare=False)
+    """What blocks it, if it was read from objects."""
 
     @property
     def host(self) -> str | None:
@@ -63,9 +67,12 @@ class Skipped:
 
     location: str
     why: str
+    position: Position | None = field(default=None, compare=False)
+    """Where the mirror stands, if it was read from an object."""
 
     def __str__(self) -> str:
-        return f"{self.location}: {self.why} (--all-mirrors uses it all the same)"
+        where = f"; {self.position}" if self.position else ""
+        return f"{self.location}: {self.why} (--all-mirrors uses it all the same{where})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +126,7 @@ class Router:
             if why is None:
                 used.append(self._source(reference, registry, mirror, f"mirror[{index}].location", Kind.MIRROR))
             else:
-                skipped.append(Skipped(location=mirror.location, why=why))
+                skipped.append(Skipped(location=mirror.location, why=why, position=mirror.position))
         used.append(self._source(reference, registry, registry, "location", Kind.ORIGIN))
         return Route(reference=reference, registry=registry, candidates=tuple(used), skipped=tuple(skipped))
 
@@ -135,6 +142,8 @@ class Router:
             blocked=found is not None and found.blocked,
             kind=kind,
             position=there.position if kind is Kind.MIRROR else None,
+            insecure_at=there.insecure_at,
+            blocked_at=None if found is None else found.blocked_at,
         )
 
 

@@ -105,45 +105,44 @@ def test_merging(row: dict[str, Any]) -> None:
     assert {source: merged(source, given) for source, given in lists.items()} == expected
 
 
-@pytest.mark.parametrize("row", [row for row in rows("scopes.jsonl") if row["rule"] == "nested"], ids=str)
+SCOPES = rows("scopes.jsonl")
+
+
+@pytest.mark.parametrize("row", [row for row in SCOPES if row["rule"] == "nested"], ids=str)
 def test_nesting(row: dict[str, Any]) -> None:
     scope, outer = row["args"]
     assert (outer in around(scope)) == row["expected"]
 
 
-def entries(*entries: str, kind: str = "ImageDigestMirrorSet", beside: str = "") -> str:
-    """Write an object with these entries, and with another line in its spec."""
-    listed = "".join(f"    - {{{one}}}\n" for one in entries)
-    name = {"ImageDigestMirrorSet": "imageDigestMirrors", "ImageTagMirrorSet": "imageTagMirrors"}[kind]
-    return f"kind: {kind}\nmetadata: {{name: a}}\nspec:\n  {name}:\n{listed}{beside}"
+@pytest.mark.parametrize("row", [row for row in SCOPES if row["rule"] == "valid-scope"], ids=lambda row: row["args"][0])
+def test_scopes_are_valid(row: dict[str, Any]) -> None:
+    for lists in ({"insecure": row["args"], "blocked": []}, {"insecure": [], "blocked": row["args"]}):
+        found = interpret_files([("objects.yaml", objects({"idms": [], "itms": [], "icsp": [], **lists}))])
+        assert bool(found.errors) is not row["expected"]
 
 
-GOOD = "source: prod.test/ns, mirrors: [m.test/ns]"
+BLOCKED = "(a candidate was refused as blocked)"
+ROUTES = rows("routes.jsonl")
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "words", "is_error"),
-    [
-        (entries(GOOD, beside="  mirrorSourcePolicy: NeverContactSource\n"), 6, "beside the list", False),
-        (entries("source: 'prod.test/ns:v1', mirrors: [m.test/ns]"), 5, "without tag and digest", True),
-        (entries(f"{GOOD}, mirrorSourcePolicy: [a]"), 5, "expected AllowContactingSource or", True),
-        (entries(f"{GOOD}, mirrorSourcePolicy: NeverContactSources"), 5, "NeverContactSource", True),
-        (entries(f"{GOOD}, mirorSourcePolicy: NeverContactSource"), 5, "mirrorSourcePolicy", False),
-        (entries(GOOD).replace("imageDigestMirrors", "imageTagMirrors"), 4, "is the list of ImageTagMirrorSet", False),
-        (entries(GOOD).replace("DigestMirrorSet", "DigestMirrorset"), 1, "did you mean", True),
-        ("kind: Image\nspec:\n  registrySources: [prod.test]\n", 3, "expected a mapping of lists", True),
-        ("kind: Image\nspec:\n  registrySources:\n    insecureRegistries: prod.test\n", 4, "expected a list", True),
-        ("imageDigestSources:\n- source: prod.test\n", 1, "install-config.yaml", True),
-        ("kind: ImageDigestMirrorSet\nspec: [\n", None, "", True),
-    ],
-)
-def test_what_is_wrong_is_told_with_its_line(text: str, line: int | None, words: str, is_error: bool) -> None:
-    found = interpret_files([("sets.yaml", text.encode())])
-    told = [problem for problem in found.problems if words in str(problem)]
-    assert told, found.problems
-    assert line is None or line in {problem.line for problem in told}
-    assert bool(found.errors) == is_error
-    assert (found.configuration is None) == is_error
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row["name"])
+def test_routes_that_skopeo_took(row: dict[str, Any]) -> None:
+    entries = {
+        key: [[{**entry, "mirrorSourcePolicy": entry.pop("policy")} for entry in row[key]]] for key in ("idms", "itms")
+    }
+    found = interpret_files([("sets.yaml", objects({**entries, "icsp": [], "insecure": [], "blocked": []}))])
+    assert bool(found.errors) == bool(row["validate"])
+    assert found.configuration is not None
+    assert [told(one) for one in found.configuration.registries] == sorted_rows(row["registries"])
+    for asked, expected in row["routes"].items():
+        reference = Reference.parse(asked)
+        if expected[0].startswith("ERROR"):
+            with pytest.raises(Unroutable):
+                Router(found.configuration).route(reference)
+            continue
+        candidates = Router(found.configuration).route(reference).candidates
+        assert [str(one.reference) for one in candidates] == [one for one in expected if one != BLOCKED]
+        assert any(one.blocked for one in candidates) == (BLOCKED in expected)
 
 
 NAMES = st.sampled_from(["a.test", "a.test/n", "a.test/n/app", "b.test/n", "c.test"])
@@ -186,8 +185,3 @@ def told_route(configuration: Configuration, reference: Reference) -> list[tuple
     except Unroutable as error:
         return str(error).partition(":")[0]
     return [(str(one.reference), one.insecure, one.blocked) for one in candidates]
-
-
-def test_toml_and_objects_do_not_mix() -> None:
-    found = interpret_files([("a.yaml", b"kind: ImageDigestMirrorSet\nspec: {}\n"), ("b.conf", b"[[registry]]\n")])
-    assert "do not mix" in str(found.errors[0])

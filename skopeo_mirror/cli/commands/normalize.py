@@ -1,4 +1,4 @@
-"""`normalize`: a registries.conf in canonical form."""
+"""`normalize`: a registries.conf in canonical form, mirror sets as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def normalize(
     file: str | None = argument("[FILE]"),
     conf: Conf,
 ) -> None:
-    """Print the configuration in canonical form, drop-ins merged, as every skopeo from 1.9 on reads it.
+    """Print the configuration as a registries.conf in canonical form, as every skopeo from 1.9 on reads it.
+
+    Drop-ins are merged; mirror sets become what OpenShift makes of them.
 
     Example: skopeo-mirror normalize registries.conf
     """

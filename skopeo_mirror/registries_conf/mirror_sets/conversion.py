@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.reference import shown
 from skopeo_mirror.registries_conf.mirror_sets.merging import is_real, merged
 from skopeo_mirror.registries_conf.mirror_sets.objects import DIGEST_SET, POLICY, TAG_SET
-from skopeo_mirror.registries_conf.model import Mirror, PullFromMirror, Registry
-from skopeo_mirror.registries_conf.problem import Severity
+from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.routing import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from skopeo_mirror.registries_conf.mirror_sets.objects import Entry, Objects
     from skopeo_mirror.registries_conf.problem import Position, Problem
 
+_MOST_INHERITED = 500_000  # mirrors, over all scopes: a file may name many scopes below many mirrors
+_SHOWN = 5  # mirrors of a merged list
 _PULLS = ((PullFromMirror.DIGEST_ONLY, (DIGEST_SET, POLICY)), (PullFromMirror.TAG_ONLY, (TAG_SET,)))
 
 
@@ -25,8 +27,10 @@ class _Draft:
     """A `[[registry]]` in the making."""
 
     position: Position
-    insecure: bool = False
-    blocked: bool = False
+    insecure_at: Position | None = None
+    """What makes it insecure."""
+    blocked_at: Position | None = None
+    """What blocks it."""
     mirrors: list[Mirror] = field(default_factory=list)
 
 
@@ -53,6 +57,7 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
     _flag(drafts, objects)
     # OpenShift's order: of several mirrored parents the first by name counts, not the longest.
     order = {name: place for place, name in reversed([*enumerate(mirrored)])}
+    inherited = 0
     for name, draft in drafts.items():
         parent = min((one for one in around(name) if one in order), key=order.__getitem__, default=name)
         if name in order or parent == name:
@@ -61,21 +66,29 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
             text = f"{shown(name)} lies inside the mirrored {shown(parent)}, of which OpenShift makes no configuration"
             problems.append(draft.position.error("", text, "give it mirrors of its own"))
             continue
+        inherited += len(drafts[parent].mirrors)
+        if inherited > _MOST_INHERITED:
+            text = f"registries up to this one inherit more than {_MOST_INHERITED} mirrors from their sources"
+            problems.append(draft.position.error("", text, "name fewer of them"))
+            break
         rest = name.removeprefix(parent)
         draft.mirrors = [replace(mirror, location=mirror.location + rest) for mirror in drafts[parent].mirrors]
     registries = tuple(
         Registry(
             prefix=name,
             location="" if name.startswith("*.") else name,
-            insecure=draft.insecure,
-            blocked=draft.blocked,
+            insecure=draft.insecure_at is not None,
+            blocked=draft.blocked_at is not None,
             mirrors=tuple(draft.mirrors),
             position=draft.position,
+            insecure_at=draft.insecure_at,
+            blocked_at=draft.blocked_at,
         )
         for name, draft in drafts.items()
     )
     problems += _repeated(objects.entries, drafts)
-    problems += _traps(registries, objects.entries)
+    problems += _traps(registries, {name for name in order if drafts[name].mirrors})
+    problems += _one_kind_alone(objects.entries)
     return registries, tuple(problems)
 
 
@@ -83,14 +96,19 @@ def _flag(drafts: dict[str, _Draft], objects: Objects) -> None:
     """Mark, or add, what is insecure and blocked."""
     for scope in (*objects.blocked, *objects.insecure):
         drafts.setdefault(scope.scope, _Draft(position=scope.position))
-    insecure = {scope.scope for scope in objects.insecure}
-    blocked = {scope.scope for scope in objects.blocked}
+    insecure = {scope.scope: scope.position for scope in reversed(objects.insecure)}
+    blocked = {scope.scope: scope.position for scope in reversed(objects.blocked)}
     for name, draft in drafts.items():
-        draft.insecure = not insecure.isdisjoint(around(name))
-        draft.blocked = draft.blocked or not blocked.isdisjoint(around(name))
-        draft.mirrors = [
-            replace(mirror, insecure=not insecure.isdisjoint(around(mirror.location))) for mirror in draft.mirrors
-        ]
+        draft.insecure_at = _first(insecure, name)
+        draft.blocked_at = draft.blocked_at or _first(blocked, name)
+        for number, mirror in enumerate(draft.mirrors):
+            if there := _first(insecure, mirror.location):
+                draft.mirrors[number] = replace(mirror, insecure=True, insecure_at=there)
+
+
+def _first(scopes: Mapping[str, Position], name: str) -> Position | None:
+    """Where the innermost of the scopes stands that `name` lies in."""
+    return next((scopes[scope] for scope in around(name) if scope in scopes), None) if scopes else None
 
 
 def _add_mirrors(drafts: dict[str, _Draft], pull: PullFromMirror, entries: Iterable[Entry]) -> list[str]:
@@ -106,7 +124,7 @@ def _add_mirrors(drafts: dict[str, _Draft], pull: PullFromMirror, entries: Itera
             for mirror, place in zip(entry.mirrors, entry.mirror_positions, strict=True):
                 places.setdefault(mirror, place)
         draft = drafts.setdefault(source, _Draft(position=given[0].position))
-        draft.blocked = draft.blocked or any(entry.never for entry in given)
+        draft.blocked_at = draft.blocked_at or next((entry.position for entry in given if entry.never), None)
         for mirror in merged(source, [entry.mirrors for entry in given]):
             position = places.get(mirror, given[0].position)
             draft.mirrors.append(Mirror(location=mirror, pull_from_mirror=pull, position=position))
@@ -122,48 +140,56 @@ def _clashing_policies(entries: Iterable[Entry]) -> Iterator[Problem]:
             yield entry.position.error("", text, "give a source one policy in all objects")
 
 
-def _repeated(entries: Iterable[Entry], merging: Mapping[str, _Draft]) -> Iterator[Problem]:
+def _repeated(entries: Iterable[Entry], drafts: Mapping[str, _Draft]) -> Iterator[Problem]:
     """Warn of a source that a file names twice: its mirrors are those of both, and not in the order of the file."""
     first: dict[tuple[str, str, str], Entry] = {}
+    told = set()
     for entry in entries:
-        other = first.setdefault((entry.position.file, entry.kind, entry.source), entry)
-        if other is not entry and entry.source in merging:
-            pulls = next(pull for pull, kinds in _PULLS if entry.kind in kinds)
-            mirrors = [one.location for one in merging[entry.source].mirrors if one.pull_from_mirror is pulls]
-            text = f"{shown(entry.source)} stands at {other.position} already; OpenShift merges the mirrors of both"
-            yield _warning(entry.position, text, f"in the order {', '.join(mirrors)}")
-
-
-def _traps(registries: Iterable[Registry], entries: Iterable[Entry]) -> Iterator[Problem]:
-    by_prefix = {registry.prefix: registry for registry in registries}
-    for registry in registries:
-        for mirror in registry.mirrors:
-            place = mirror.position
-            if place is None:
-                continue
-            if "/" not in mirror.location and "/" in registry.prefix:
-                text = f"the host {mirror.location} for {registry.prefix}: a pull of that very repository fails"
-                yield _warning(place, text, "write the repository, too")
-            there = by_prefix.get(mirror.location)
-            if there is not None and there.blocked and there is not registry:
-                yield _warning(place, f"{mirror.location} is blocked, so that this mirror is never asked")
-        pulls = {mirror.pull_from_mirror for mirror in registry.mirrors}
-        if len(pulls) != 1 or registry.position is None:
+        key = (entry.position.file, entry.kind, entry.source)
+        other = first.setdefault(key, entry)
+        if other is entry or key in told or entry.source not in drafts:
             continue
-        for end in (at for at, sign in enumerate(registry.prefix) if sign == "/"):
-            above = by_prefix.get(registry.prefix[:end])
-            lost = {mirror.pull_from_mirror for mirror in above.mirrors} - pulls if above else set()
-            if above is not None and lost:
+        told.add(key)
+        pulls = next(pull for pull, kinds in _PULLS if entry.kind in kinds)
+        mirrors = [one.location for one in drafts[entry.source].mirrors if one.pull_from_mirror is pulls]
+        more = [f"and {len(mirrors) - _SHOWN} more"] if len(mirrors) > _SHOWN else []
+        text = f"{shown(entry.source)} stands at {other.position} already; OpenShift merges the mirrors of both"
+        yield _warning(entry.position, text, f"in the order {', '.join([*mirrors[:_SHOWN], *more])}")
+
+
+def _traps(registries: Iterable[Registry], mirrored: Container[str]) -> Iterator[Problem]:
+    """Warn of what containers/image does with the entries and nobody means; what is inherited is told once."""
+    by_prefix = {registry.prefix: registry for registry in registries}
+    router = Router(Configuration(registries=tuple(by_prefix.values())))
+    pulls = {name: {mirror.pull_from_mirror for mirror in one.mirrors} for name, one in by_prefix.items()}
+    for name, registry in by_prefix.items():
+        if name not in mirrored or registry.position is None:
+            continue
+        for mirror in registry.mirrors:
+            place = mirror.position or registry.position
+            if "/" not in mirror.location and "/" in name:
+                text = f"the host {mirror.location} for {name}: a pull of that very repository fails"
+                yield _warning(place, text, f"write the repository, too, unless {name} is a namespace")
+            there = router.lookup(mirror.location)
+            if there is not None and there.blocked:
+                why = f" ({there.blocked_at})" if there.blocked_at else ""
+                yield _warning(place, f"{mirror.location} is blocked{why}, so that this mirror is never asked")
+        for outer in around(name):
+            lost = pulls[outer] - pulls[name] if outer in pulls else set()
+            if lost:
                 what = "digests" if PullFromMirror.DIGEST_ONLY in lost else "tags"
-                text = (
-                    f"{what} of {registry.prefix} pass the mirrors of {above.prefix} by: only the longest source counts"
-                )
-                yield _warning(registry.position, text, f"name {registry.prefix} in both kinds of set")
-    entries = list(entries)
-    if entries and all(entry.kind != TAG_SET for entry in entries):
-        text = "no tag is redirected: an image named by tag comes from its source"
-        yield _warning(entries[0].position, text, f"add an {TAG_SET}")
+                text = f"{what} of {name} pass the mirrors of {outer} by: only the longest source counts"
+                yield _warning(registry.position, text, f"name {name} in both kinds of set")
+                break
+
+
+def _one_kind_alone(entries: Sequence[Entry]) -> Iterator[Problem]:
+    kinds = {entry.kind for entry in entries if is_real(entry.source, entry.mirrors)}
+    for missing, what, others in ((TAG_SET, "tag", {DIGEST_SET, POLICY}), (DIGEST_SET, "digest", {TAG_SET})):
+        if kinds and kinds <= others:
+            text = f"no {what} is redirected: an image named by {what} comes from its source"
+            yield _warning(entries[0].position, text, f"add an {missing}, or use --all-mirrors")
 
 
 def _warning(place: Position, text: str, advice: str = "") -> Problem:
-    return replace(place.error("", text, advice), severity=Severity.WARNING)
+    return place.warning("", text, advice)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.reference import shown
+from skopeo_mirror.reference import NAME_LIMIT, shown
+from skopeo_mirror.registries_conf.mirror_sets.merging import is_real
 from skopeo_mirror.registries_conf.problem import Position, Problem, Severity
 from skopeo_mirror.spelling import did_you_mean
 from skopeo_mirror.yaml_text import read_yaml_documents
@@ -24,6 +26,7 @@ LISTS = {DIGEST_SET: "imageDigestMirrors", TAG_SET: "imageTagMirrors", POLICY: "
 _INSTALL_CONFIG = ("imageDigestSources", "imageContentSources")
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _PLACE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_PLAIN_NAME = re.compile(r"[\w.-]{1,253}")
 _WILDCARD = re.compile(rf"\*(?:\.{_LABEL})+")
 
 
@@ -63,8 +66,9 @@ def read_objects(file: str, content: bytes, found: Objects) -> None:
     place = Position(file=file)
     try:
         for document in read_yaml_documents(content, file):
-            if document.value is not None:
-                _object(document, place, found)
+            pending = deque([document] if document.value is not None else [])
+            while pending:
+                pending += _object(pending.popleft(), place, found)
     except InvalidInput as error:
         for told in error.problems:
             text = told.removeprefix(f"{file}:")
@@ -89,44 +93,47 @@ def _text(fields: dict[str, Field], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _object(node: Node, place: Position, found: Objects) -> None:  # noqa: C901, PLR0912 - a case for each kind
+def _object(node: Node, place: Position, found: Objects) -> tuple[Node, ...]:
+    """Add what an object says; return the objects that it lists."""
     place = _at(place, "", node)
     fields = node.value
     if not isinstance(fields, dict):
-        found.problems.append(_problem(place, "expected an object with a kind"))
-        return
+        advice = "write --- between objects, or kind: List with items" if isinstance(fields, tuple) else ""
+        found.problems.append(_problem(place, "expected an object with a kind", advice))
+        return ()
     kind = _text(fields, "kind")
     if not kind and (sources := next((name for name in _INSTALL_CONFIG if name in fields), "")):
         text = f"{sources} is of an install-config.yaml, which is not read here"
         advice = f"write kind: {DIGEST_SET}, and its entries below spec.{LISTS[DIGEST_SET]}"
         found.problems.append(_problem(_at(place, "", fields[sources]), text, advice))
     elif kind == "List" or (kind.endswith("List") and kind.removesuffix("List") in {*LISTS, IMAGE}):
-        items = fields["items"].node.value if "items" in fields else ()
-        if not isinstance(items, tuple | None):
-            found.problems.append(_problem(_at(place, "items", fields["items"]), "expected a list"))
-        for item in items if isinstance(items, tuple) else ():
-            _object(item, place, found)
+        return _items(fields["items"], _at(place, "items", fields["items"]), found) if "items" in fields else ()
     elif kind in LISTS or kind == IMAGE:
-        metadata = fields["metadata"].node.value if "metadata" in fields else None
-        name = _text(metadata, "name") if isinstance(metadata, dict) else ""
-        called = f"{kind}/{name}" if name else kind
-        place = replace(place, table=called, object=called)
-        spec = fields["spec"].node.value if "spec" in fields else None
-        for key in fields:
-            if key not in {"apiVersion", "kind", "metadata", "spec", "status"}:
-                text = f"unknown field {shown(key)}{did_you_mean(key, ('metadata', 'spec'))}"
-                found.problems.append(_problem(_at(place, place.table, fields[key]), text, warning=True))
-        if not isinstance(spec, dict):
-            found.problems.append(_problem(place, "has no spec", "write the list below spec"))
-        elif kind == IMAGE:
-            _image(spec, place, found)
-        else:
-            _mirror_set(kind, spec, place, found)
+        _known_object(kind, fields, place, found)
     elif not kind:
         found.problems.append(_problem(place, "has no kind", f"write kind: {DIGEST_SET}, or another of {_kinds()}"))
     else:
         text = f"the kind {shown(kind)} is not read here{did_you_mean(kind, (*LISTS, IMAGE))}"
         found.problems.append(_problem(_at(place, "", fields["kind"]), text, f"there are {_kinds()}"))
+    return ()
+
+
+def _known_object(kind: str, fields: dict[str, Field], place: Position, found: Objects) -> None:
+    metadata = fields["metadata"].node.value if "metadata" in fields else None
+    name = _text(metadata, "name") if isinstance(metadata, dict) else ""
+    called = f"{kind}/{name}" if _PLAIN_NAME.fullmatch(name) else kind
+    place = replace(place, table=called, object=called)
+    for key, value in fields.items():
+        if key not in {"apiVersion", "kind", "metadata", "spec", "status"}:
+            text = f"unknown field {shown(key)}{did_you_mean(key, ('metadata', 'spec'))}"
+            found.problems.append(_problem(_at(place, place.table, value), text, warning=True))
+    spec = fields["spec"].node.value if "spec" in fields else None
+    if not isinstance(spec, dict):
+        found.problems.append(_problem(place, "has no spec", "write the list below spec"))
+    elif kind == IMAGE:
+        _image(spec, place, found)
+    else:
+        _mirror_set(kind, spec, place, found)
 
 
 def _kinds() -> str:
@@ -164,7 +171,8 @@ def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
 def _is_scope(text: str) -> bool:
     if "*" in text:
         return text.startswith("*.") and len(text) > len("*.") and not any(sign in text[2:] for sign in "/@:*")
-    return bool(text) and not any(sign.isspace() for sign in text) and "://" not in text and not text.endswith("/")
+    blank = any(sign.isspace() for sign in text)
+    return 0 < len(text) <= NAME_LIMIT and not blank and "://" not in text and not text.endswith("/")
 
 
 def _items(field_: Field, place: Position, found: Objects) -> tuple[Node, ...]:
@@ -221,33 +229,44 @@ def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
         _check(text, spot, found, wildcard=False)
         mirrors.append(text)
         positions.append(spot)
-    policy = _text(fields, "mirrorSourcePolicy") if kind != POLICY else ""
-    if kind != POLICY and (said := fields.get("mirrorSourcePolicy")) is not None:
-        spot = _at(place, f"{place.table}.mirrorSourcePolicy", said)
-        if not isinstance(said.node.value, str | None):
-            found.problems.append(_problem(spot, f"expected {ALLOW} or {NEVER}"))
-        elif policy not in {"", ALLOW, NEVER}:
-            text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
-            found.problems.append(_problem(spot, text))
-    if policy == NEVER and source in mirrors:
+    never = kind != POLICY and _never(fields, place, found)
+    if never and source in mirrors:
         text = f"{NEVER}, and the source is among its own mirrors"
         found.problems.append(_problem(place, text, "drop one of the two"))
-    if source and all(mirrors):
+    elif source and all(mirrors) and not is_real(source, mirrors):
+        text = f"has no mirror but its source, so OpenShift drops it{f' and its {NEVER}' if never else ''}"
+        found.problems.append(_problem(place, text, "name a mirror", warning=True))
+    if all(0 < len(one) <= NAME_LIMIT for one in (source, *mirrors)):
         entry = Entry(
             kind=kind,
             source=source,
             mirrors=tuple(mirrors),
-            never=policy == NEVER,
+            never=never,
             position=replace(there, table=place.table),
             mirror_positions=tuple(positions),
         )
         found.entries.append(entry)
 
 
+def _never(fields: dict[str, Field], place: Position, found: Objects) -> bool:
+    said = fields.get("mirrorSourcePolicy")
+    if said is None or said.node.value in {None, "", ALLOW, NEVER}:
+        return said is not None and said.node.value == NEVER
+    text = f"expected {ALLOW} or {NEVER}"
+    if isinstance(policy := said.node.value, str):
+        text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
+    found.problems.append(_problem(_at(place, f"{place.table}.mirrorSourcePolicy", said), text))
+    return False
+
+
 def _check(text: str, place: Position, found: Objects, *, wildcard: bool) -> None:
+    what = "source" if wildcard else "mirror"
+    if len(text) > NAME_LIMIT:
+        told = f"{shown(text)} is longer than the name of any image, {NAME_LIMIT} characters"
+        found.problems.append(_problem(place, told))
+        return
     if _PLACE.fullmatch(text) or (wildcard and _WILDCARD.fullmatch(text)):
         return
-    what = "source" if wildcard else "mirror"
     if not text:
         found.problems.append(_problem(place, f"the {what} is missing"))
         return
