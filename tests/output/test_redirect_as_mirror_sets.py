@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,15 @@ from ruamel.yaml import YAML
 from skopeo_mirror.cli.commands.redirect import redirect
 from skopeo_mirror.output.redirect_formats import LARGEST_OBJECT, Format
 from skopeo_mirror.reference import Reference
-from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
+from skopeo_mirror.registries_conf.reading import interpret_files
 from skopeo_mirror.registries_conf.routing import Router
 from tests.output.test_redirect_formats import DIGEST, FAILED, configured, entry, redirected, report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIELDS = {
-    "ImageDigestMirrorSet": ("imageDigestMirrors", PullFromMirror.DIGEST_ONLY),
-    "ImageTagMirrorSet": ("imageTagMirrors", PullFromMirror.TAG_ONLY),
-}
+    from skopeo_mirror.registries_conf.model import Configuration
+
 PREFIX = "#   "
 
 
@@ -45,27 +44,11 @@ def insecure_hosts(text: str) -> list[str]:
 
 
 def as_openshift_reads(*texts: str) -> Configuration:
-    """Convert mirror sets as openshift/runtime-utils does, as far as ours go: no source has two lists that differ."""
-    mirrors: dict[str, dict[PullFromMirror, list[str]]] = {}
-    insecure = {host for text in texts for host in insecure_hosts(text)}
-    for document in (document for text in texts for document in objects(text)):
-        field, pulls = FIELDS[document["kind"]]
-        for one in document["spec"][field]:
-            assert mirrors.setdefault(one["source"], {}).setdefault(pulls, one["mirrors"]) == one["mirrors"]
-    return Configuration(
-        registries=tuple(
-            Registry(
-                prefix=source,
-                location=source,
-                mirrors=tuple(
-                    Mirror(location=location, insecure=location.partition("/")[0] in insecure, pull_from_mirror=pulls)
-                    for pulls in (PullFromMirror.DIGEST_ONLY, PullFromMirror.TAG_ONLY)
-                    for location in by_pulls.get(pulls, [])
-                ),
-            )
-            for source, by_pulls in sorted(mirrors.items())
-        )
-    )
+    hosts = sorted({host for text in texts for host in insecure_hosts(text)})
+    image = json.dumps({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": hosts}}})
+    found = interpret_files([(f"{number}.yaml", text.encode()) for number, text in enumerate([*texts, image])])
+    assert found.configuration is not None, found.errors
+    return found.configuration
 
 
 def places(router: Router, reference: str) -> list[tuple[str, bool]]:
