@@ -105,7 +105,8 @@ def _registry_advice(reason: Reason | None, host: str, access: Access, scoped: S
         return (
             f"certificates of {host} are looked for in {where} and among the system's: put its authority there (a .crt "
             "file) or, where plain HTTP or an unverified certificate will do, say so (of a source: insecure = true in "
-            "registries.conf, of the destination: --dest-tls-verify=false)"
+            "registries.conf, or beside mirror sets an Image with insecureRegistries; of the destination: "
+            "--dest-tls-verify=false)"
         )
     return ""
 

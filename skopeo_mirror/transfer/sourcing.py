@@ -90,7 +90,8 @@ class Sourcing:
             if self.mirrors_only and candidate.kind is Kind.ORIGIN:
                 continue
             if candidate.blocked:
-                skipped.append(_skipped(candidate, Reason.BLOCKED, "it is blocked in registries.conf"))
+                by = candidate.blocked_at or "registries.conf"
+                skipped.append(_skipped(candidate, Reason.BLOCKED, f"it is blocked in {by}"))
             elif place is not None and place.repository is not None and _is_same(candidate, place.repository):
                 skipped.append(_skipped(candidate, Reason.DESTINATION, "it is the destination"))
             else:

@@ -72,6 +72,11 @@ def test_digests_and_tags_come_from_their_own_mirrors(
         (wanted[2], "failed", None),
         (wanted[3], "failed", None),
     ]
+    blocked = report["images"][2]["attempts"][0]
+    assert (blocked["reason"], blocked["detail"]) == (
+        "blocked",
+        "it is blocked in digests.yaml:6, ImageDigestMirrorSet/digests",
+    )
     assert asked(origin) == []
     assert not any(f"/{image.digest}" in path for path in asked(second_mirror, "manifests"))
     assert not any(path.endswith("/v1") for path in asked(mirror, "manifests"))

@@ -390,6 +390,18 @@ class TestSize:
         registries, problems = converted(Objects(entries=entries, insecure=scopes, blocked=scopes[:100]))
         assert (len(registries), problems) == (6_000, ())
 
+    @pytest.mark.slow
+    def test_a_file_of_five_megabytes(self) -> None:
+        listed = "".join(
+            f"  - source: a.test/some/name/{number}\n    mirrors: [b.test/one/{number}, c.test/other/{number}]\n"
+            for number in range(30_000)
+        )
+        sets = (f"kind: {kind}\nspec:\n  {LISTS[kind]}:\n{listed}" for kind in (DIGEST_SET, TAG_SET))
+        scopes = [f"a.test/some/name/{number}/below" for number in range(10_000)]
+        found = read(documents(*sets, image(insecureRegistries=scopes)))
+        assert found.configuration is not None
+        assert (len(found.configuration.registries), found.problems) == (40_000, ())
+
     def test_one_source_in_many_entries(self) -> None:
         entries = [self.entry("a.test", f"b.test/{number}") for number in range(10_000)]
         [registry], problems = converted(Objects(entries=entries))
