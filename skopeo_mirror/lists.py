@@ -77,6 +77,9 @@ class Shard:
     index: int
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
     @classmethod
     def parse(cls, text: str) -> Shard:
         """Read `I/N`. Raises UsageError."""

@@ -6,13 +6,14 @@ The schema is `report.schema.json` beside this file; a change of meaning bumps i
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from skopeo_mirror import __version__
 from skopeo_mirror.output.tally import Location, Tally
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
@@ -50,10 +51,12 @@ def _head(run: RunResult) -> dict[str, Any]:
         "dry_run": run.dry_run,
         "started": run.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(run.seconds, 3),
+        "tool": {"version": __version__},
         "skopeo": {"path": run.skopeo_path, "version": run.skopeo_version},
         "registries_conf": {"files": list(run.configuration_files), "sha256": run.configuration_sha256},
         "destination": run.destination,
         "destination_tls_verify": run.destination_tls_verify,
+        "shard": run.shard,
         **({"platforms": [str(platform) for platform in run.platforms]} if run.platforms else {}),
         "stopped": run.stopped,
         "summary": _summary(run),
@@ -67,11 +70,17 @@ def _summary(run: RunResult) -> dict[str, Any]:
         entry = served.setdefault(location.name, {"images": 0, "bytes": 0})
         entry["images"] += images
         entry["bytes"] += tally.bytes[location]
+    failed: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for location, reasons in tally.failures.items():
+        failed[location.name].update(reasons)
     return {
         "images": len(run.images),
         **_counts(tally.statuses, dry_run=run.dry_run),
         "bytes": tally.bytes.total(),
         "served_by": served,
+        "failed_by": {
+            name: {"attempts": reasons.total(), "reasons": dict(reasons)} for name, reasons in failed.items()
+        },
         **({"attached": _counts(tally.attached, dry_run=run.dry_run)} if tally.attached else {}),
     }
 
@@ -97,6 +106,7 @@ def _image(image: ImageResult) -> dict[str, Any]:
         "bytes": image.bytes,
         "seconds": round(image.seconds, 3),
         "error": image.error,
+        "reason": None if image.reason is None else str(image.reason),
     }
     if image.resolved_from is not None:
         document["resolved_from"] = str(image.resolved_from)

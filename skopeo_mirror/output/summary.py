@@ -50,7 +50,8 @@ def _passed_over(tally: Tally) -> list[str]:
     What the destination was at fault for is told with the images that failed.
     """
     lines = [
-        f"  {location}: {', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
+        f"  {location}: {'' if location in tally.served else 'served nothing; '}"
+        f"{', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
         for location, counts in sorted(tally.faults.items(), key=lambda item: str(item[0]))
     ]
     return ["failed or passed over:", *lines] if lines else []

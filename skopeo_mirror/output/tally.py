@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from skopeo_mirror.registries_conf.routing import Kind
 from skopeo_mirror.skopeo.faults import Reason
+from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.transfer.results import AttachedResult, ImageResult
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class Tally:
     """Bytes that came from each location; from None: of what none is proven to have served."""
     faults: defaultdict[Location, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Images, by reason, for which each location failed or was passed over, but for the destination's faults."""
+    asked: Counter[Location] = field(default_factory=Counter)
+    """How often each location was tried."""
+    failures: defaultdict[Location, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """How often, by reason, each failed or was passed over, but for the destination's faults."""
 
     @classmethod
     def of(cls, images: Iterable[ImageResult]) -> Self:
@@ -59,12 +64,16 @@ class Tally:
             tally.served.update({*_servers(units)})
             for one in units:
                 tally.bytes[_server(one)] += one.bytes - sum(part.bytes for part in _within(one))
-            for location, reason in {
+            attempts = [attempt for one in units for attempt in one.attempts]
+            tally.asked.update(Location.of(one.candidate) for one in attempts if one.outcome is not Outcome.SKIPPED)
+            failures = [
                 (Location.of(attempt.candidate), str(attempt.reason))
-                for one in units
-                for attempt in one.attempts
+                for attempt in attempts
                 if attempt.reason not in {None, Reason.DESTINATION}
-            }:
+            ]
+            for location, reason in failures:
+                tally.failures[location][reason] += 1
+            for location, reason in set(failures):
                 tally.faults[location][reason] += 1
         return tally
 

@@ -125,7 +125,8 @@ class Copier:
             )
         rejected = next((attempt for attempt in provenance.attempts if attempt.reason is Reason.POLICY), None)
         if rejected is not None:  # skopeo would ask nobody else either
-            return self.endings.failure(journey, rejected_by(self.policy_file, rejected), parts=stage.parts)
+            why = rejected_by(self.policy_file, rejected)
+            return self.endings.failure(journey, why, reason=Reason.POLICY, parts=stage.parts)
         if provenance.fault is None:
             return None
         return self.endings.fault(journey, provenance, provenance.fault, stage)

@@ -13,6 +13,7 @@ from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import destination_failed, nobody_served
 from skopeo_mirror.transfer.elsewhere import as_told
 from skopeo_mirror.transfer.explaining import OF_SOME_PLATFORMS, ours
+from skopeo_mirror.transfer.failover import decisive_reason
 from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
 from skopeo_mirror.transfer.stages import Finished, Planned, Retry
 
@@ -75,12 +76,13 @@ class Endings:
         error: str,
         provenance: Provenance | None = None,
         *,
+        reason: Reason = Reason.OTHER,
         parts: Sequence[Finished] = (),
         why_whole: str | None = None,
     ) -> Finished:
         """An image that is not where it is to be."""
         result = self._result(journey, Status.FAILED, provenance, parts, why_whole)
-        return Finished(journey=journey, result=replace(result, error=error, confirmed=False))
+        return Finished(journey=journey, result=replace(result, error=error, reason=reason, confirmed=False))
 
     def after(self, done: Finished, parts: Sequence[Finished]) -> Finished:
         """An image that needs no copy of its own, after `parts`: if one of these was copied, it has changed, too."""
@@ -103,7 +105,9 @@ class Endings:
         """An image that is not brought, because some of its index, or of what is attached to it, is not there."""
         images = [part for part in parts if part.journey.job.attached is None]
         told = list(filter(None, (self._of_images(journey, images), _of_attached(parts))))
-        return self.failure(journey, "; ".join(told), parts=parts)
+        reasons = (part.result.reason for part in parts if not part.left)
+        reason = next(filter(None, reasons), Reason.OTHER)
+        return self.failure(journey, "; ".join(told), reason=reason, parts=parts)
 
     def _of_images(self, journey: Journey, images: Sequence[Finished]) -> str:
         """Which images of an index are not there, and why; empty where all are."""
@@ -135,7 +139,8 @@ class Endings:
         )
         why_whole = stage.why_whole if isinstance(stage, Planned) else None
         error = "; ".join(filter(None, (told, advice)))
-        return self.failure(journey, error, parts=_so_far(stage), why_whole=why_whole)
+        reason = decisive_reason(journey.attempts)
+        return self.failure(journey, error, reason=reason, parts=_so_far(stage), why_whole=why_whole)
 
     def fault(self, journey: Journey, provenance: Provenance, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that failed on no candidate's side."""
@@ -146,7 +151,7 @@ class Endings:
             return self.failure(journey, ours(fault.detail), provenance, parts=parts)
         if fault.reason is Reason.DESTINATION:
             return self.destination_failed(journey, fault, stage)
-        return self.failure(journey, fault.detail, provenance, parts=parts)
+        return self.failure(journey, fault.detail, provenance, reason=fault.reason, parts=parts)
 
     def destination_failed(self, journey: Journey, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that the destination does not take."""
@@ -158,7 +163,7 @@ class Endings:
         alone = isinstance(stage, Planned) and stage.alone
         lacking = self.platforms if alone else ()
         told = destination_failed(self.destination.name, repository, fault.detail, self.scoped, lacking)
-        failure = self.failure(journey, told, parts=_so_far(stage))
+        failure = self.failure(journey, told, reason=Reason.DESTINATION, parts=_so_far(stage))
         return replace(failure, destination_lost=fault.unreachable and not self.stopping)
 
     def _result(

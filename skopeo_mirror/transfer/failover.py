@@ -33,6 +33,13 @@ def backoff(round_: int, random: Callable[[], float], at_least: float = 0.0) -> 
     return max(pause, at_least)
 
 
+def decisive_reason(attempts: Sequence[Attempt]) -> Reason:
+    """Why nobody has served in the end: the reason of the last candidate that failed, else that was passed over."""
+    failed = [attempt for attempt in attempts if attempt.outcome is Outcome.FAILED]
+    reasons = [attempt.reason for attempt in failed or attempts if attempt.reason is not None]
+    return reasons[-1] if reasons else Reason.OTHER
+
+
 class Rounds:
     """The rounds after the first that faults which may pass are worth: as many as `retries`, their pauses growing."""
 

@@ -12,6 +12,7 @@ from skopeo_mirror.skopeo.provenance import Fault
 from skopeo_mirror.transfer.attachments import NotTold
 from skopeo_mirror.transfer.elsewhere import why_not
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, has_none, temporary_trouble
+from skopeo_mirror.transfer.failover import decisive_reason
 from skopeo_mirror.transfer.plan import fetched_of, plan_of
 from skopeo_mirror.transfer.planning import whole_plan
 from skopeo_mirror.transfer.results import Status
@@ -104,7 +105,7 @@ class Looker:
         asked = self.asking.reference(journey.job, image)
         if self.dry_run and self.asking.requirements(journey.job, asked).reject:
             why = f"{self.asking.policy.file} rejects {asked}: skopeo would not copy it"
-            return self.endings.failure(journey, why)
+            return self.endings.failure(journey, why, reason=Reason.POLICY)
         return Pinned(journey=journey, image=image, asked=asked, tries=stage.tries if journey.moved else None)
 
     def _compare(self, stage: Pinned) -> Absent | Planned | Awaiting | Retry | Finished:
@@ -212,7 +213,7 @@ class Looker:
         try:
             attached = self.attachments.attached_to(journey, images, candidates, known=known)
         except NotTold as error:
-            return self.endings.failure(journey, str(error))
+            return self.endings.failure(journey, str(error), reason=decisive_reason(journey.attempts))
         if not attached:
             return then
         if isinstance(then, Awaiting):
@@ -269,7 +270,8 @@ class Looker:
         """What becomes of an image under a dry run."""
         journey = stage.journey
         if self.signatures.unwelcome(stage.image, journey.job.place, stage.tries):
-            return self.endings.failure(journey, f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}")
+            why = f"{self.destination.name}: {NO_ROOM_FOR_SIGNATURES}"
+            return self.endings.failure(journey, why, reason=Reason.DESTINATION)
         return self.endings.success(journey, Status.WOULD_COPY, probe.provenance, plan)
 
     def _is_final(self, trouble: str) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.request import ImageRequest
+    from skopeo_mirror.skopeo.faults import Reason
     from skopeo_mirror.skopeo.provenance import Attempt
 
 
@@ -88,6 +89,8 @@ class ImageResult:
     seconds: float = 0.0
     error: str | None = None
     """Set exactly where `status` is failed."""
+    reason: Reason | None = None
+    """What decided that; set where `error` is."""
     resolved_from: Reference | None = None
     """The tag that had the digest."""
     elsewhere: tuple[LivesElsewhere, ...] = ()
@@ -115,6 +118,8 @@ class RunResult:
     configuration_sha256: str = ""
     platforms: tuple[Platform, ...] = ()
     """Of an index only the images for these were asked for (none: all)."""
+    shard: str | None = None
+    """The part of the list that was asked for, `I/N` (None: all of it)."""
     stopped: str | None = None
 
     @property

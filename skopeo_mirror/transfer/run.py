@@ -65,6 +65,8 @@ class RunSettings:
     """Of an index only the images for these are brought (none: all)."""
     attached: frozenset[AttachedKind] = frozenset()
     """What is brought of what is attached to an image."""
+    shard: str | None = None
+    """For the report: the part of the list that is asked for, `I/N`."""
     plans: bool = True
     dry_run: bool = False
     fail_fast: bool = False
@@ -127,6 +129,7 @@ def unbegun(destination: Destination, settings: RunSettings) -> RunResult:
         configuration_files=settings.configuration.files,
         configuration_sha256=settings.configuration.sha256,
         platforms=settings.platforms,
+        shard=settings.shard,
     )
 
 

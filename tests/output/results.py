@@ -43,6 +43,7 @@ FAILED = ImageResult(
     confirmed=False,
     attempts=(Attempt(candidate=MIRROR, outcome=Outcome.SKIPPED, reason=Reason.CIRCUIT_OPEN, detail="it is down"),),
     error="no candidate served it",
+    reason=Reason.CIRCUIT_OPEN,
 )
 WANTED_BY = (WantedBy(catalog="c", package="p", channel="stable", bundle="p.v1"),)
 WANTED = replace(COPIED, request=replace(COPIED.request, wanted_by=WANTED_BY))

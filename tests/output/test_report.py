@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from skopeo_mirror import __version__
 from skopeo_mirror.output.report import SCHEMA, report_document, report_text
 from skopeo_mirror.output.tally import Location
 from skopeo_mirror.reference import Reference
@@ -29,6 +30,7 @@ from tests.output.results import (
     FAILED,
     IN_PARTS,
     MIRROR,
+    ORIGIN,
     PRESENT,
     REFERRERS,
     SBOM,
@@ -103,10 +105,12 @@ def test_says_of_a_run_what_was_promised() -> None:
         "dry_run": False,
         "started": "2026-01-01T00:00:00Z",
         "seconds": 12.346,
+        "tool": {"version": __version__},
         "skopeo": {"path": "/usr/bin/skopeo", "version": "1.9.3"},
         "registries_conf": {"files": ["registries.conf"], "sha256": "0" * 64},
         "destination": "docker://d.test/m",
         "destination_tls_verify": True,
+        "shard": None,
         "stopped": None,
         "summary": {
             "images": 3,
@@ -115,6 +119,7 @@ def test_says_of_a_run_what_was_promised() -> None:
             "failed": 1,
             "bytes": 1000,
             "served_by": {"prod.test": {"images": 1, "bytes": 1000}},
+            "failed_by": {"a.test": {"attempts": 2, "reasons": {"not-found": 1, "circuit-open": 1}}},
         },
     }
 
@@ -145,6 +150,7 @@ def test_says_of_an_image_what_was_promised() -> None:
         "bytes": 1000,
         "seconds": 1.235,
         "error": None,
+        "reason": None,
     }
 
 
@@ -284,6 +290,25 @@ def test_tells_and_sums_up_the_artifacts_of_an_index_of_referrers_where_they_cam
         "prod.test": {"images": 1, "bytes": 7},
     }
     assert found["summary"]["attached"]["copied"] == 1
+
+
+def test_counts_every_failure_of_a_location_whatever_it_was_for_and_whoever_served() -> None:
+    """One attempt served, one was made for a part, one for what is attached; the destination's fault is nobody's."""
+    ours = failed(ORIGIN, Reason.DESTINATION, Stage.WRITE)
+    summary = document(run_of(replace(IN_PARTS, attached=(SIGNATURE,)), replace(FAILED, attempts=(ours,))))["summary"]
+    assert summary["failed_by"] == {"a.test": {"attempts": 2, "reasons": {"not-found": 1, "corrupt": 1}}}
+    assert document(run_of(PRESENT))["summary"]["failed_by"] == {}
+
+
+def test_a_location_that_is_mirror_and_origin_has_its_failures_together() -> None:
+    both = tuple(failed(replace(MIRROR, kind=kind), Reason.TLS) for kind in (Kind.MIRROR, Kind.ORIGIN))
+    summary = document(run_of(replace(FAILED, attempts=both)))["summary"]
+    assert summary["failed_by"] == {"a.test": {"attempts": 2, "reasons": {"tls": 2}}}
+
+
+def test_says_why_an_image_failed_and_which_part_of_the_list_it_is_of() -> None:
+    found = document(replace(run_of(FAILED), shard="2/3"))
+    assert (found["images"][0]["reason"], found["shard"]) == ("circuit-open", "2/3")
 
 
 def test_parts_that_arrived_count_where_another_failed() -> None:

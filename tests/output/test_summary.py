@@ -54,7 +54,7 @@ def test_says_what_fell_back_to_the_origin_and_why() -> None:
     assert summary_lines(run_of(COPIED, COPIED, refused, unmirrored))[2:] == [
         "3 images fell back to the origin",
         "failed or passed over:",
-        "  a.test (mirror): connection (1 image), not-found (2 images)",
+        "  a.test (mirror): served nothing; connection (1 image), not-found (2 images)",
     ]
 
 
@@ -96,7 +96,7 @@ def test_names_a_location_that_failed_where_another_mirror_served() -> None:
     others = replace(BY_MIRROR, attempts=(open_, served(MIRROR)))
     assert summary_lines(run_of(first, others, others))[2:] == [
         "failed or passed over:",
-        "  prod.test (origin): circuit-open (2 images), connection (1 image)",
+        "  prod.test (origin): served nothing; circuit-open (2 images), connection (1 image)",
     ]
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from skopeo_mirror.skopeo.faults import HOST_IS_DOWN, PASSING, Reason, Stage
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from skopeo_mirror.transfer.circuits import Circuits
-from skopeo_mirror.transfer.failover import FIRST_PAUSE, LONGEST_PAUSE, Tries, backoff
+from skopeo_mirror.transfer.failover import FIRST_PAUSE, LONGEST_PAUSE, Tries, backoff, decisive_reason
 from tests.values import D1, candidate, failed, origin, run_of, served
+
+if TYPE_CHECKING:
+    from skopeo_mirror.registries_conf.routing import PullSource
 
 A = candidate(f"a.test/x/app@{D1}")
 B = candidate(f"b.test/y/app@{D1}")
@@ -22,9 +26,26 @@ def tries(circuits: Circuits | None = None, retries: int = 2) -> Tries:
     return Tries("prod.test/app", ROUTE, circuits or Circuits(), retries)
 
 
+def skipped(who: PullSource, reason: Reason) -> Attempt:
+    return Attempt(candidate=who, outcome=Outcome.SKIPPED, reason=reason)
+
+
 def highest() -> float:
     """The jitter that shortens nothing."""
     return 1.0
+
+
+@pytest.mark.parametrize(
+    ("attempts", "reason"),
+    [
+        pytest.param((failed(A, Reason.TLS), failed(O, Reason.NOT_FOUND)), Reason.NOT_FOUND, id="the-last"),
+        pytest.param((failed(A, Reason.TLS), skipped(O, Reason.BLOCKED)), Reason.TLS, id="the-last-that-was-tried"),
+        pytest.param((skipped(A, Reason.CIRCUIT_OPEN),), Reason.CIRCUIT_OPEN, id="none-was-tried"),
+        pytest.param((), Reason.OTHER, id="none-there"),
+    ],
+)
+def test_what_decides_is_who_failed_last(attempts: tuple[Attempt, ...], reason: Reason) -> None:
+    assert decisive_reason(attempts) is reason
 
 
 def test_skopeo_is_given_all_candidates_first() -> None:

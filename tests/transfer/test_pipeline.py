@@ -70,6 +70,7 @@ def test_what_is_doubted_is_neither_copied_nor_published(doubtful: Provenance) -
     result = bench.result(SOLE)
     assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
     assert DOUBT in (result.error or "")
+    assert result.reason is Reason.OTHER
     assert bench.destination.published == []
 
 
@@ -78,6 +79,7 @@ def test_nobody_served_and_nothing_is_published() -> None:
     result = bench.result()
     assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
     assert all(who.reference.name in (result.error or "") for who in (A, B, O))
+    assert result.reason is Reason.NOT_FOUND
     assert bench.destination.published == []
 
 
@@ -188,7 +190,7 @@ def test_only_a_destination_that_nobody_reaches_ends_the_run(why: str, lost: boo
     step = rig(nothing_came(why, unreachable=lost)).go()
     assert isinstance(step, Finished)
     assert step.destination_lost is lost
-    assert step.result.status is Status.FAILED
+    assert (step.result.status, step.result.reason) == (Status.FAILED, Reason.DESTINATION)
     assert "docker://d.test/m: " in (step.result.error or "")
     assert why in (step.result.error or "")
 
@@ -197,6 +199,7 @@ def test_what_fails_on_nobodys_side_fails_the_image_and_loses_no_destination() -
     step = rig(nothing_came("trust policy: no such file", Reason.POLICY)).go()
     assert isinstance(step, Finished)
     assert not step.destination_lost
+    assert step.result.reason is Reason.POLICY
     assert step.result.error == "trust policy: no such file"
 
 
@@ -386,6 +389,7 @@ def test_what_is_left_at_the_end_says_why() -> None:
     journey = bench.begin().journey
     result = bench.pipeline.abandon(journey.job, journey, "interrupted").result
     assert (result.status, result.confirmed, result.error) == (Status.FAILED, False, "not copied: interrupted")
+    assert result.reason is Reason.OTHER
 
 
 def test_a_planned_image_brings_its_layers() -> None:

@@ -169,6 +169,7 @@ def test_without_one_of_its_images_the_index_does_not_come_and_the_others_do() -
     [result] = bring(bench, pinned(INDEX))
     assert (result.status, result.confirmed, result.served_by) == (Status.FAILED, False, None)
     assert f"1 of the 2 images of its index could not be copied: {digest_of(ONE)}: " in (result.error or "")
+    assert result.reason is Reason.CORRUPT
     assert [part.status for part in result.parts] == [Status.FAILED, Status.COPIED]
     assert [place.name for place in bench.destination.published] == [f"docker://d.test/m/app@{digest_of(TWO)}"]
 

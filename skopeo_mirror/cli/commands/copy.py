@@ -94,6 +94,7 @@ def copy(
         jobs=running.jobs,
         platforms=platforms,
         attached=kinds,
+        shard=None if wished.shard is None else str(wished.shard),
         plans=not running.no_plan,
         dry_run=running.dry_run,
         fail_fast=running.fail_fast,
