@@ -157,6 +157,7 @@ class Running:
     json: bool = JSON
     report: Path | None = option("--report FILE", OUTPUT, "Write the same document to FILE.")
     failed_images: Path | None = option("--failed-images FILE", OUTPUT, "Write what failed to FILE, for -f.")
+    metrics: Path | None = option("--metrics FILE", OUTPUT, "Write figures of the run to FILE, for node-exporter.")
     log_dir: Path | None = option("--log-dir DIR", OUTPUT, "Keep skopeo's log of every failed attempt.")
     quiet: bool = QUIET
     verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt.")

@@ -1,4 +1,4 @@
-"""Report and failed list of a `copy` that ends before its run does: refused, interrupted, or broken on the way.
+"""Report, failed list and metrics of a `copy` that ends before its run: refused, interrupted, or broken on the way.
 
 Without them those of an earlier run would be taken for its own. What is told once the run has come to its end is the
 printer's.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from typer.exceptions import Exit, TyperException
 
 from skopeo_mirror.cli.help import Command
-from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError, words_of
+from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError, UsageError, words_of
 from skopeo_mirror.files import check_link, write_atomically
+from skopeo_mirror.lists import Shard
 from skopeo_mirror.output.console import Console
+from skopeo_mirror.output.metrics import metrics_pieces
 from skopeo_mirror.output.report import report_pieces, report_text
 from skopeo_mirror.output.text import list_line
 from skopeo_mirror.signals import Signalled
@@ -25,7 +28,7 @@ from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import RunResult, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.news import News
@@ -38,6 +41,7 @@ class Account:
 
     report: Path | None
     failed_images: Path | None
+    metrics: Path | None
     json: bool
     result: RunResult
     """All but its images, which are remembered as they end."""
@@ -48,15 +52,19 @@ class Account:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Account:
         """From the command's parameters; those that could not be made out are None or missing."""
-        report, failed = parameters.get("report"), parameters.get("failed_images")
+        report, failed, metrics = (
+            Path(file) if (file := parameters.get(name)) else None for name in ("report", "failed_images", "metrics")
+        )
         return cls(
-            report=Path(report) if report else None,
-            failed_images=Path(failed) if failed else None,
+            report=report,
+            failed_images=failed,
+            metrics=metrics,
             json=bool(parameters.get("json")),
             result=RunResult(
                 destination=[*(parameters.get("arguments") or []), ""][-1],
                 dry_run=bool(parameters.get("dry_run")),
                 started=dt.datetime.now(dt.UTC),
+                shard=_shard(parameters.get("shard")),
             ),
         )
 
@@ -82,14 +90,14 @@ class Account:
 
     def end(self, why: str) -> None:
         """Write that the run was stopped, and why."""
-        try:
-            if self.report is not None:
-                write_atomically(self.report, map(str.encode, report_pieces(self._broken_off(why))))
-            if self.failed_images is not None:
+        run = self._broken_off(why)
+        for file, pieces in ((self.report, report_pieces(run)), (self.metrics, metrics_pieces(run, self.metrics))):
+            if file is not None:
+                with _warning_of_stale(why):
+                    write_atomically(file, map(str.encode, pieces))
+        if self.failed_images is not None:
+            with _warning_of_stale(why):
                 self._write_failed(self.failed_images)
-        except OSError as error:
-            if error.filename is not None and error.filename not in why and os.path.lexists(error.filename):
-                Console().warning(f"{error.filename}: cannot be written: {error.strerror}; it is of an earlier run")
 
     def _broken_off(self, why: str) -> RunResult:
         return replace(self.result, images=tuple(self._finished), stopped=why)
@@ -105,8 +113,18 @@ class Account:
             failed_images.resolve().unlink()
 
 
+@contextmanager
+def _warning_of_stale(why: str) -> Iterator[None]:
+    """Warn where the block cannot replace a file of an earlier run, unless `why` the run ended is just that."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and error.filename not in why and os.path.lexists(error.filename):
+            Console().warning(f"{error.filename}: cannot be written: {error.strerror}; it is of an earlier run")
+
+
 class ReportingCommand(Command):
-    """A command with `--report` and `--failed-images`; its context's `obj` is its Account."""
+    """A command with `--report`, `--failed-images` and `--metrics`; its context's `obj` is its Account."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; of a command line that cannot be, what can be made out of it says which report to write."""
@@ -131,6 +149,13 @@ class ReportingCommand(Command):
         except BaseException as error:
             ctx.obj.broken_off(error)
             raise
+
+
+def _shard(given: Any) -> str | None:
+    """The part of the list that is asked for; None where it cannot be made out."""
+    with suppress(UsageError):
+        return str(Shard.parse(given)) if given else None
+    return None
 
 
 def _words(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The printer: tells a run as it happens, and writes what is left of it: report, list of failures."""
+"""The printer: tells a run as it happens, and writes what is left of it: report, list of failures, metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import RunBroken
 from skopeo_mirror.files import write_atomically
+from skopeo_mirror.output.metrics import metrics_pieces
 from skopeo_mirror.output.progress import Display, on_terminal
 from skopeo_mirror.output.report import report_pieces, report_text
 from skopeo_mirror.output.summary import summary_lines
@@ -67,11 +68,14 @@ class Printer:
         else:
             tell_trouble(news, self.console)
 
-    def finish(self, run: RunResult, *, report: Path | None, failed_images: Path | None) -> None:
+    def finish(
+        self, run: RunResult, *, report: Path | None, failed_images: Path | None, metrics: Path | None = None
+    ) -> None:
         """Write the files, then print the document and the summary. Raises RunBroken where a file cannot be written."""
         failed = (list_line(image.request) for image in run.images if image.status is Status.FAILED)
         broken = []
-        for file, pieces in ((report, report_pieces(run)), (failed_images, failed)):
+        texts = ((report, report_pieces(run)), (failed_images, failed), (metrics, metrics_pieces(run, metrics)))
+        for file, pieces in texts:
             if file is not None:
                 try:
                     write_atomically(file, map(str.encode, pieces))

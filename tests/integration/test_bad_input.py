@@ -286,6 +286,7 @@ OUTPUTS = [
         for option in ("--report", "--failed-images")
         for place in ("a-file/below", "missing/below", "/proc/skopeo-mirror", "a-directory")
     ),
+    pytest.param("--metrics", "a-directory", id="--metrics-a-directory"),
     *(
         pytest.param("--log-dir", place, id=f"--log-dir-{place}")
         for place in ("a-file", "a-file/below", "/proc/skopeo-mirror")

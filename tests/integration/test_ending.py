@@ -301,15 +301,22 @@ class TestRefusal:
         ],
     )
     def test_says_so_in_its_report(self, skopeo_mirror: Program, arguments: list[str], status: int, why: str) -> None:
-        report, failed = skopeo_mirror.directory / "report.json", skopeo_mirror.directory / "failed"
+        names = ("report.json", "failed", "mirror.prom")
+        report, failed, metrics = (skopeo_mirror.directory / name for name in names)
         report.write_text('{"of": "yesterday"}')
         failed.write_text("yesterday.io/image\n")
-        run = skopeo_mirror("copy", f"--report={report}", f"--failed-images={failed}", *arguments)
+        success = 'skopeo_mirror_last_success_timestamp_seconds{destination="oci:D"} 1.5'
+        metrics.write_text(f'{success}\nskopeo_mirror_run_failed{{destination="oci:D"}} 0\n')
+        files = [f"--report={report}", f"--failed-images={failed}", f"--metrics={metrics}"]
+        run = skopeo_mirror("copy", *files, *arguments)
         assert run.status == status, run.stderr
         document = json.loads(report.read_text())
         hold_to_schema(document)
         assert (document["failed"], document["changed"], document["images"]) == (True, False, [])
         assert why in document["stopped"]
+        figures = metrics.read_text().splitlines()
+        assert success in figures
+        assert [line[-2:] for line in figures if line.startswith("skopeo_mirror_run_failed{")] == [" 1"]
         if why == "would both become":  # what was asked for is known
             assert failed.read_text() == "a.io/x:v1\nb.io/x:v1\n"
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rig.copying import (
     PLAIN,
@@ -23,6 +24,7 @@ from tests.rig.copying import (
     statuses,
 )
 from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.ports import LOOPBACK, port_of, reserve_port
 
 if TYPE_CHECKING:
     from tests.rig.images import Image
@@ -73,6 +75,11 @@ def test_the_report_says_what_happened(
     assert report["registries_conf"]["files"] == [conf.name]
     version = subprocess.run(["skopeo", "--version"], text=True, capture_output=True, check=True).stdout
     assert report["skopeo"]["version"] == version.split()[2]
+    failures = report["summary"]["failed_by"]
+    assert {name: failures[name]["reasons"] for name in failures} == {
+        f"{mirror.host}/ns": {"not-found": 2},
+        f"{second_mirror.host}/ns": {"not-found": 1},
+    }
     served = report["summary"].pop("served_by")
     assert {name: served[name]["images"] for name in served} == {f"{mirror.host}/ns": 1, f"{second_mirror.host}/ns": 1}
     assert {key: report["summary"][key] for key in ("images", "copied", "present", "failed")} == {
@@ -83,7 +90,7 @@ def test_the_report_says_what_happened(
     assert index["bytes"] >= sum(map(len, many.blobs.values()))
     assert report["summary"]["bytes"] == app["bytes"] + index["bytes"] == sum(one["bytes"] for one in served.values())
     assert (app["error"], failed["served_by"], failed["confirmed"]) == (None, None, False)
-    assert {attempt["reason"] for attempt in failed["attempts"]} == {"not-found"}
+    assert {attempt["reason"] for attempt in failed["attempts"]} == {"not-found"} == {failed["reason"]}
     for attempt in failed["attempts"]:
         assert attempt["detail"]
         assert attempt["location"] in failed["error"] or attempt["reference"].split("@")[0] in failed["error"]
@@ -219,6 +226,39 @@ class TestLines:
         assert only(read_report(skopeo_mirror))["status"] == "copied"
 
 
+def test_a_dead_first_mirror_is_one_line_of_the_summary_though_another_serves_all(
+    skopeo_mirror: Program, mirror: Registry
+) -> None:
+    """Report and metrics have it too: two images find it dead, the third passes it over."""
+    images = [make_image(f"image-{number}") for number in range(3)]
+    for number, image in enumerate(images):
+        mirror.push(f"ns/{number}", image)
+    wanted = [f"prod.invalid/ns/{number}@{image.digest}" for number, image in enumerate(images)]
+    with reserve_port() as port:
+        dead = f"{LOOPBACK}:{port_of(port)}"
+        configure(skopeo_mirror, entry("prod.invalid", dead, mirror.host))
+        files = ["--report=report.json", "--metrics=mirror.prom"]
+        run = skopeo_mirror("copy", "-j1", "-r", "registries.conf", *files, *wanted, "dir:images")
+    assert run.status == 0, run.stderr
+    [line] = [line for line in run.stderr.splitlines() if dead in line]
+    assert line == f"  {dead} (mirror): served nothing; circuit-open (1 image), connection (2 images)"
+    found = {"attempts": 3, "reasons": {"connection": 2, "circuit-open": 1}}
+    assert read_report(skopeo_mirror)["summary"]["failed_by"] == {dead: found}
+    families = text_string_to_metric_families((skopeo_mirror.directory / "mirror.prom").read_text())
+    figures = {
+        (sample.name, sample.labels.get("reason")): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.labels.get("location") == dead
+    }
+    assert figures == {
+        ("skopeo_mirror_pulled_bytes", None): 0,
+        ("skopeo_mirror_attempts", None): 2,
+        ("skopeo_mirror_failures", "connection"): 2,
+        ("skopeo_mirror_failures", "circuit-open"): 1,
+    }
+
+
 class TestVariables:
     """Every option with one value has its variable, the same under every command; the option wins."""
 
@@ -236,15 +276,17 @@ class TestVariables:
             "SHARD": "1/1",
             "REPORT": "report.json",
             "FAILED_IMAGES": "failed.txt",
+            "METRICS": "mirror.prom",
             "LOG_DIR": "logs",
         }
         env = {f"SKOPEO_MIRROR_{name}": value for name, value in variables.items()}
         arguments = ["copy", f"prod.invalid/a/b/c/app@{image.digest}", f"docker://{destination.host}"]
         run = skopeo_mirror(*arguments, env=env)
         assert run.status == 0, run.stderr
-        assert only(read_report(skopeo_mirror))["status"] == "copied"
+        report = read_report(skopeo_mirror)
+        assert (only(report)["status"], report["shard"]) == ("copied", "1/1")
         assert destination.repositories() == ["a/b-c-app"]
-        assert {"failed.txt", "logs"} <= files_below(skopeo_mirror.directory).keys()
+        assert {"failed.txt", "mirror.prom", "logs"} <= files_below(skopeo_mirror.directory).keys()
 
         skopeo_mirror(*arguments, "--report", "other.json", "--max-nested-paths", "0", env=env)
         assert only(read_report(skopeo_mirror, "other.json"))["status"] == "copied"

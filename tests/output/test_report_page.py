@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import skopeo_mirror
+from skopeo_mirror.output.metrics import HELP
 from skopeo_mirror.skopeo.faults import Reason
 from tests.rig.copying import report_schema
 
@@ -47,7 +48,7 @@ class Walk:
 def rows(heading: str) -> dict[str, str]:
     """Return the table below a heading of the page."""
     section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE))
+    return dict(re.findall(r"^\| `([^`]+)` \| (.*?) \|(?:$| )", section, re.MULTILINE))
 
 
 def test_has_every_field() -> None:
@@ -56,3 +57,7 @@ def test_has_every_field() -> None:
 
 def test_has_every_reason() -> None:
     assert list(rows("Reasons")) == [str(reason) for reason in Reason]
+
+
+def test_has_every_metric() -> None:
+    assert list(rows("Metrics").items()) == list(HELP.items())

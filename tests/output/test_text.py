@@ -353,11 +353,14 @@ def test_nothing_that_a_mirror_says_reaches_a_terminal(capsys: pytest.CaptureFix
     assert (captured.out + captured.err).replace("\n", "").isprintable()
 
 
-def test_writes_the_report_and_the_failures(tmp_path: Path) -> None:
-    report, failures = tmp_path / "report.json", tmp_path / "failed.txt"
-    printer(quiet=True).finish(run_of(PRESENT, FAILED, FAILED), report=report, failed_images=failures)
+def test_writes_the_report_the_failures_and_the_metrics(tmp_path: Path) -> None:
+    report, failures, metrics = (tmp_path / name for name in ("report.json", "failed.txt", "mirror.prom"))
+    files = {"report": report, "failed_images": failures, "metrics": metrics}
+    printer(quiet=True).finish(run_of(PRESENT, FAILED, FAILED), **files)
     assert json.loads(report.read_text())["failed"] is True
     assert failures.read_text() == "prod.test/other:v1\nprod.test/other:v1\n"
-    printer(quiet=True).finish(run_of(PRESENT), report=report, failed_images=failures)
+    assert 'status="failed"} 2\n' in metrics.read_text()
+    printer(quiet=True).finish(run_of(PRESENT), **files)
     assert failures.read_text() == ""
     assert json.loads(report.read_text())["failed"] is False
+    assert 'status="failed"} 0\n' in metrics.read_text()

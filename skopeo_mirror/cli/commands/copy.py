@@ -100,7 +100,7 @@ def copy(
         fail_fast=running.fail_fast,
     )
     checks.readable(pull.authfile, pull.src_authfile, push.dest_authfile, pull.policy)
-    checks.writable(running.report, running.failed_images)
+    checks.writable(running.report, running.failed_images, running.metrics)
     checks.make_directory(running.log_dir)
     account.result = unbegun(destination, run_settings)
     printer = Printer(console=console, json=running.json, verbose=running.verbose, quiet=running.quiet)
@@ -116,7 +116,8 @@ def copy(
         with printer.live(len(requests)):
             result = run(requests, destination, run_settings, stop=around.stop, tell=account.hearing(printer.hear))
         account.told = True
-        printer.finish(result, report=running.report, failed_images=running.failed_images)
+        files = {"report": running.report, "failed_images": running.failed_images, "metrics": running.metrics}
+        printer.finish(result, **files)
     raise typer.Exit(1 if result.failed else 0)
 
 
