@@ -146,7 +146,8 @@ class TestSignals:
                 holding.serve("app", image)
             configure(skopeo_mirror, entry("prod.invalid", mirror.host, holding.host))
             wanted = [f"prod.invalid/app@{image.digest}" for image in (done, held, waiting)]
-            command = ("copy", "-r", "registries.conf", PLAIN, "-j1", "--report=report.json", "--failed-images=failed")
+            files = ("--report=report.json", "--failed-images=failed", "--metrics=mirror.prom")
+            command = ("copy", "-r", "registries.conf", PLAIN, "-j1", *files)
             with started(skopeo_mirror, *command, *wanted, where.name, env={"TMPDIR": str(temporary)}) as run:
                 until(lambda: where.has(done) and any("/blobs/" in request.path for request in holding.requests()))
                 run.signal(number)
@@ -161,6 +162,7 @@ class TestSignals:
             assert statuses(report) == dict(zip(wanted, ["copied", "failed", "failed"], strict=True))
             assert [image["error"] for image in report["images"]][1:] == [f"not copied: {report['stopped']}"] * 2
             assert (skopeo_mirror.directory / "failed").read_text().split() == wanted[1:]
+            assert 'status="failed"} 2\n' in (skopeo_mirror.directory / "mirror.prom").read_text()
             holding.heal()
             again = copy(skopeo_mirror, *wanted, where.name)
         assert statuses(again) == dict(zip(wanted, ["present", "copied", "copied"], strict=True))
