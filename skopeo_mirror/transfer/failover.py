@@ -34,10 +34,15 @@ def backoff(round_: int, random: Callable[[], float], at_least: float = 0.0) -> 
 
 
 def decisive_reason(attempts: Sequence[Attempt]) -> Reason:
-    """Why nobody has served in the end: the reason of the last candidate that failed, else that was passed over."""
-    failed = [attempt for attempt in attempts if attempt.outcome is Outcome.FAILED]
-    reasons = [attempt.reason for attempt in failed or attempts if attempt.reason is not None]
-    return reasons[-1] if reasons else Reason.OTHER
+    """Why nobody has served in the end: the last word of the last candidate that was tried, else passed over.
+
+    `not-found` only where all say so: what one candidate lacks, another that was in trouble may have.
+    """
+    tried = [attempt for attempt in attempts if attempt.outcome is Outcome.FAILED] or list(attempts)
+    last = {attempt.candidate: attempt for attempt in tried}
+    reasons = [one.reason for one in tried if last[one.candidate] is one and one.reason is not None]
+    otherwise = reasons[-1] if reasons else Reason.OTHER
+    return next((reason for reason in reversed(reasons) if reason is not Reason.NOT_FOUND), otherwise)
 
 
 class Rounds:

@@ -114,6 +114,7 @@ def test_trouble_with_a_signature_that_no_other_has_fails_the_image(
     assert SIG in failed["error"]
     assert reason in failed["error"]
     assert (f"{faulty.host}/m", reason) in reasons(failed)
+    assert failed["reason"] == reason
     assert "v1" not in destination.tags("ns/app")
 
     faulty.heal()
@@ -174,6 +175,7 @@ def test_bad_content_of_a_signature_comes_from_the_next_or_fails_the_image(
     assert SIG in failed["error"]
     assert attached_of(failed) == {SIG: "failed"}
     assert (f"{faulty.host}/m", reason) in reasons(failed["attached"][0])
+    assert failed["reason"] == reason
     assert destination.tags("ns/app") == []
 
     attach(second_mirror, "m/app", SINGLE, "sig", signature)

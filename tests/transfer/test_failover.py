@@ -38,13 +38,18 @@ def highest() -> float:
 @pytest.mark.parametrize(
     ("attempts", "reason"),
     [
-        pytest.param((failed(A, Reason.TLS), failed(O, Reason.NOT_FOUND)), Reason.NOT_FOUND, id="the-last"),
+        pytest.param((failed(A, Reason.TLS), failed(O, Reason.CONNECTION)), Reason.CONNECTION, id="the-last"),
+        pytest.param(
+            (failed(A, Reason.TLS), failed(O, Reason.NOT_FOUND)), Reason.TLS, id="it-may-have-what-others-lack"
+        ),
+        pytest.param((failed(A, Reason.TLS), failed(A, Reason.NOT_FOUND)), Reason.NOT_FOUND, id="its-last-word"),
+        pytest.param((failed(A, Reason.NOT_FOUND), failed(O, Reason.NOT_FOUND)), Reason.NOT_FOUND, id="all-say-so"),
         pytest.param((failed(A, Reason.TLS), skipped(O, Reason.BLOCKED)), Reason.TLS, id="the-last-that-was-tried"),
         pytest.param((skipped(A, Reason.CIRCUIT_OPEN),), Reason.CIRCUIT_OPEN, id="none-was-tried"),
         pytest.param((), Reason.OTHER, id="none-there"),
     ],
 )
-def test_what_decides_is_who_failed_last(attempts: tuple[Attempt, ...], reason: Reason) -> None:
+def test_what_decides_is_the_last_word_of_who_failed_last(attempts: tuple[Attempt, ...], reason: Reason) -> None:
     assert decisive_reason(attempts) is reason
 
 
