@@ -1,7 +1,7 @@
 """Metrics of a run, in Prometheus' text format, for the textfile collector of node-exporter.
 
-A file tells of one run, and so its figures are gauges. All of them carry the destination (and the shard), so that the
-files of several jobs stand side by side in one directory.
+A file tells of one run, and so its figures are gauges. All of them carry the file's name, for a series that is in two
+files of a directory spoils all of them, and the destination (and the shard).
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ _LARGEST: Final = 1 << 20
 
 def metrics_pieces(run: RunResult, file: Path | None) -> Iterator[str]:
     """Yield the text that is to replace what `file` has, which is read then: it may know the last success."""
-    yield metrics_text(run, earlier="" if file is None else _content(file))
+    if file is not None:
+        yield metrics_text(run, file=file.name, earlier=_content(file))
 
 
-def metrics_text(run: RunResult, *, earlier: str = "") -> str:
-    """The metrics of a run; where it is no success, the last one is what `earlier` metrics say."""
-    labels = {"destination": run.destination} | ({} if run.shard is None else {"shard": run.shard})
+def metrics_text(run: RunResult, *, file: str, earlier: str = "") -> str:
+    """The metrics of a run for a file of that name; where it is no success, the last one is what `earlier` ones say."""
+    labels = {"file": file, "destination": run.destination} | ({} if run.shard is None else {"shard": run.shard})
     lines: list[str] = []
     for name, samples in _samples(run).items():
         told = [f"{name}{_braced(labels | own)} {round(value, 3)}" for own, value in samples]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from skopeo_mirror.output.metrics import HELP, metrics_pieces, metrics_text
+from skopeo_mirror.output import metrics
+from skopeo_mirror.output.metrics import HELP, metrics_pieces
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
 from tests.output.results import COPIED, FAILED, IN_PARTS, MIRROR, PRESENT, WOULD_COPY, run_of
@@ -29,6 +30,10 @@ ENDED = 1767225612.346
 SUCCESS = "skopeo_mirror_last_success_timestamp_seconds"
 
 
+def metrics_text(run: RunResult, earlier: str = "") -> str:
+    return metrics.metrics_text(run, file="mirror.prom", earlier=earlier)
+
+
 def samples(text: str) -> dict[Key, float]:
     """Every sample by its name and labels; names, words and types are those that are promised."""
     found: dict[Key, float] = {}
@@ -42,7 +47,7 @@ def samples(text: str) -> dict[Key, float]:
 
 
 def key(name: str, **labels: str) -> Key:
-    return f"skopeo_mirror_{name}", frozenset({"destination": TO, **labels}.items())
+    return f"skopeo_mirror_{name}", frozenset({"file": "mirror.prom", "destination": TO, **labels}.items())
 
 
 def last_success(run: RunResult, earlier: str = "") -> dict[Key, float]:
