@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -15,27 +16,36 @@ from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import ImageRequest, once, tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
+_LONGEST = 2048  # characters of a line that is looked through for a reference
+_AROUND = re.compile(
+    r"""^(?:[-*]\s+|(?:docker|podman|nerdctl|crictl)\s+(?:image\s+)?pull\s+|FROM\s+|["']?[\w.-]+["']?\s*:\s+|["'`\[{(<]+)"""
+    r"""|["'`\]})>,;]+$"""
+)
+"""What references stand in where they are copied from: YAML, JSON, shell, Dockerfiles."""
 
 
-def read_images(arguments: Sequence[str], files: Sequence[str]) -> tuple[ImageRequest, ...]:
+def read_images(
+    arguments: Sequence[str], files: Sequence[str], *, warn: Callable[[str], object] | None = None
+) -> tuple[ImageRequest, ...]:
     """Read the references of the command line, then those of each file (`-`: standard input); each once.
 
+    `warn` is told of a file that names no image.
     Raises InvalidInput with every bad line of every file, named by file and line.
     """
     problems: list[str] = []
     found: list[ImageRequest] = []
     arguments_and_lines = [
         *(("", argument, parse_argument) for argument in arguments),
-        *((where, line, parse_line) for where, line in _lines_of(files, problems)),
+        *((where, line, parse_line) for where, line in _lines_of(files, problems, warn)),
     ]
     for where, text, parse in arguments_and_lines:
         try:
             found.append(parse(text))
         except InvalidReference as error:
-            problems.append(f"{where}{error}")
+            problems.append(f"{where}{error}{_advice(text, parse)}")
     if problems:
         raise InvalidInput(problems)
     return once(found)
@@ -45,6 +55,11 @@ def parse_argument(text: str) -> ImageRequest:
     """Read a reference of the command line, to the letter. Raises InvalidReference."""
     if "=" in text:
         raise InvalidReference(f"{shown(text)} is SOURCE=DESTINATION, which is a line of a list; read it with -f FILE")
+    if ":" not in text and "@" not in text and os.path.isfile(text):  # noqa: PTH113 - raises for no text
+        raise InvalidReference(
+            f"{shown(text)} is a file here; name a list with -f FILE, an image set with -c FILE (an image of that name "
+            "is written with its tag)"
+        )
     return _listed(text)
 
 
@@ -60,6 +75,20 @@ def parse_line(text: str) -> ImageRequest:
     except InvalidReference as error:
         raise InvalidReference(f"the destination after '=': {error}") from error
     return replace(listed, destination=destination)
+
+
+def _advice(text: str, parse: Callable[[str], ImageRequest]) -> str:
+    """What to write instead, where a reference stands in what it was copied with: quotes, a YAML key, `docker pull`."""
+    bare, before = text.strip(), ""
+    while bare != before and len(text) <= _LONGEST:
+        before, bare = bare, _AROUND.sub("", bare).strip()
+    if bare == text:
+        return ""
+    try:
+        parse(bare)
+    except InvalidReference:
+        return ""
+    return f"; write {bare}"
 
 
 def _listed(text: str) -> ImageRequest:
@@ -94,7 +123,9 @@ class Shard:
         return number % self.count == self.index - 1
 
 
-def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, str]]:
+def _lines_of(
+    files: Iterable[str], problems: list[str], warn: Callable[[str], object] | None
+) -> Iterator[tuple[str, str]]:
     """The lines that hold something, each with `FILE:LINE: ` for messages."""
     for file in files:
         name = called(file)
@@ -103,12 +134,17 @@ def _lines_of(files: Iterable[str], problems: list[str]) -> Iterator[tuple[str, 
         except OSError as error:
             problems.append(f"{name}: cannot be read: {error.strerror}")
             continue
+        empty = True
         for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
             try:
                 line = raw.decode()
             except UnicodeDecodeError:
                 problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
+                empty = False
                 continue
             text = re.sub(rf"(^|[{_BLANKS}])#.*", "", line).strip(_BLANKS)
             if text:
+                empty = False
                 yield f"{name}:{number}: ", text
+        if empty and warn is not None:
+            warn(f"{name}: names no image")

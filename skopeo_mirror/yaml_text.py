@@ -121,7 +121,8 @@ def _events(source: IO[bytes] | bytes, name: str, *, most_aliases: int = 0) -> I
     """The events of a text that costs no more than its size: what would is refused."""
     if yaml is None:
         raise UsageError(
-            "image sets, mirror sets and YAML catalogs need PyYAML: install it with pip install 'skopeo-mirror[olm]'"
+            "image sets, mirror sets and YAML catalogs need PyYAML: pip install PyYAML, or for the system's Python "
+            "(Debian, Ubuntu: apt install python3-yaml)"
         )
     depth = aliases = 0
     try:

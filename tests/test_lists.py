@@ -66,6 +66,58 @@ def test_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(one.reference) for one in read_images([], ["-"])] == ["a.test/b:1"]
 
 
+@pytest.mark.parametrize(
+    ("line", "bare"),
+    [
+        pytest.param('"a.test/b:1"', "a.test/b:1", id="quotes"),
+        pytest.param("'a.test/b:1',", "a.test/b:1", id="quotes-and-a-comma"),
+        pytest.param(f"a.test/b@{D1},", f"a.test/b@{D1}", id="comma"),
+        pytest.param("image: a.test/b:1", "a.test/b:1", id="yaml"),
+        pytest.param('- image: "a.test/b:1"', "a.test/b:1", id="yaml-in-a-list"),
+        pytest.param("- a.test/b:1", "a.test/b:1", id="item"),
+        pytest.param('"image": "a.test:5000/b:1",', "a.test:5000/b:1", id="json"),
+        pytest.param('["a.test/b:1"]', "a.test/b:1", id="json-list"),
+        pytest.param("docker pull a.test/b:1", "a.test/b:1", id="docker-pull"),
+        pytest.param("FROM a.test/b:1", "a.test/b:1", id="dockerfile"),
+        pytest.param("'a.test/b:1=d.test/b'", "a.test/b:1=d.test/b", id="its-own-destination"),
+        pytest.param("a.test/b:1 a.test/c:1", None, id="two"),
+        pytest.param("docker pull a.test/B", None, id="no-reference"),
+        pytest.param("- " * 2000 + "a.test/b", None, id="long"),
+    ],
+)
+def test_says_what_to_write_for_a_reference_that_stands_in_something(
+    line: str, bare: str | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "images.txt"
+    file.write_text(f"{line}\n")
+    (problem,) = problems(file)
+    assert problem.startswith(f"{file}:1: ")
+    assert problem.partition("; write ")[2] == (bare or "")
+    if bare is not None:
+        file.write_text(bare)
+        assert len(read_images([], [str(file)])) == 1
+
+
+def test_an_argument_that_is_a_file_is_taken_for_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alpine").mkdir()
+    (tmp_path / "images.txt").write_text("a.test/b:1\n")
+    for argument in ("images.txt", "./images.txt", str(tmp_path / "images.txt")):
+        (problem,) = problems(arguments=(argument, "alpine"))
+        assert problem.startswith(f"'{argument}' is a file here; name a list with -f FILE")
+    assert len(read_images(["alpine", "images.txt:latest"], ["images.txt"])) == 3
+
+
+@pytest.mark.parametrize("content", ["", "# none\n\n", "\ufeff\r\n"])
+def test_warns_of_a_list_that_names_no_image(content: str, tmp_path: Path) -> None:
+    file, other = tmp_path / "empty.txt", tmp_path / "images.txt"
+    file.write_text(content, encoding="utf-8")
+    other.write_text("a.test/b:1\n")
+    told: list[str] = []
+    read_images([], [str(file), str(other)], warn=told.append)
+    assert told == [f"{file}: names no image"]
+
+
 def test_keeps_how_an_image_was_written_where_that_is_not_its_reference() -> None:
     found = read_images(["a.test/b:1", "docker://a.test/c:1", "d"], [])
     assert [one.text for one in found] == [None, "docker://a.test/c:1", "d"]

@@ -67,7 +67,7 @@ def wishes(
     if layout is not None and found is None and not named and not asked.images_from:
         listed = tuple(ImageRequest(reference=image) for image in layout.images(with_attached=with_attached))
     else:
-        listed = read_images(named or [], asked.images_from or [])
+        listed = read_images(named or [], asked.images_from or [], warn=console.warning)
     shard = None if asked.shard is None else Shard.parse(asked.shard)
     listed = _part(listed, shard)
     if not listed and not asked.images_from and layout is None and found is None:

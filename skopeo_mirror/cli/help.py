@@ -7,6 +7,7 @@ too; here the same panels become headings of plain text.
 from __future__ import annotations
 
 import inspect
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _EXAMPLE: Final = "\n\nExample: "
+_OF_SKOPEO: Final = (
+    (
+        r"--((src|dest)-)?(creds|username|password|registry-token)",
+        "credentials come from an auth file: skopeo login HOST writes one (--src-authfile, --dest-authfile: another)",
+    ),
+    (
+        r"--(src-)?tls-verify",
+        "of a source say `insecure = true` in registries.conf, of the destination --dest-tls-verify=false",
+    ),
+    (r"--(all|multi-arch|preserve-digests)|-a", "every image is copied whole as it is; --platform leaves images out"),
+    (r"--override-(os|arch|variant)", "--platform OS/ARCH[/VARIANT] takes some images of an index"),
+)
+"""Options of `skopeo copy` that are none here, and what to do instead."""
 
 
 class Command(TyperCommand):
@@ -73,12 +87,16 @@ def write_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) 
 
 @contextmanager
 def saying_what_was_meant() -> Iterator[None]:
-    """Reword typer's `No such option: --jsn (Possible options: --json)`."""
+    """Reword typer's `No such option: --jsn (Possible options: --json)`; of an option of skopeo's say what is here."""
     try:
         yield
     except TyperException as error:
         wrong: Any = error  # typer does not export the class of an option that does not exist
-        if possibilities := getattr(error, "possibilities", None):
+        name = str(getattr(error, "option_name", ""))
+        if hint := next((hint for pattern, hint in _OF_SKOPEO if re.fullmatch(pattern, name)), None):
+            wrong.message = f"{wrong.message}; {hint}"
+            wrong.possibilities = None
+        elif possibilities := getattr(error, "possibilities", None):
             wrong.message = f"{wrong.message}. Did you mean {', '.join(map(repr, possibilities))}?"
             wrong.possibilities = None
         raise

@@ -64,12 +64,23 @@ USAGE = [
     pytest.param(["dir:out"], "no image", id="no-image"),
     pytest.param([GOOD, "registry:out"], "'registry:out' is no destination", id="unknown-transport"),
     pytest.param([GOOD, "docker-archive:out.tar"], "is no destination", id="another-transport-of-skopeo"),
+    pytest.param([GOOD, "a.invalid/x/"], "write docker://a.invalid/x, oci:DIR", id="no-transport"),
+    pytest.param([GOOD, "localhost:5000"], "write docker://localhost:5000, oci:DIR", id="a-port-and-no-transport"),
+    pytest.param([GOOD, "docker:/a.invalid/x"], "write docker://a.invalid/x, oci:DIR", id="a-slash-too-few"),
+    pytest.param([GOOD, "https://a.invalid/x"], "write docker://a.invalid/x, oci:DIR", id="https"),
+    pytest.param(
+        [GOOD, "http://a.invalid/x"], "write docker://a.invalid/x with --dest-tls-verify=false, oci:DIR", id="http"
+    ),
+    pytest.param([GOOD, "a.invalid/x:v1"], "write docker://HOST[:PORT][/PATH], oci:DIR", id="an-image-last"),
     pytest.param([GOOD, "dir:"], "names no directory", id="no-directory"),
     pytest.param([GOOD, "docker://"], "is no registry host", id="no-registry"),
     pytest.param([GOOD, "docker://name/path"], "is no registry host", id="registry-without-host"),
     pytest.param([GOOD, "docker://a.invalid/Upper"], "lower case", id="upper-case-destination"),
     pytest.param([GOOD, "docker://a.invalid/x:v1"], "has a tag", id="destination-with-tag"),
     pytest.param(["--no-such-option", GOOD, "dir:out"], "--no-such-option", id="unknown-option"),
+    pytest.param(["--dest-creds=u:p", GOOD, "dir:out"], "--dest-creds; credentials come from an auth file", id="creds"),
+    pytest.param(["--src-tls-verify", "false", GOOD, "dir:out"], "`insecure = true` in", id="tls-verify-of-sources"),
+    pytest.param(["-a", GOOD, "dir:out"], "every image is copied whole", id="all"),
     pytest.param(["--jobs=0", GOOD, "dir:out"], "--jobs", id="no-jobs"),
     pytest.param(["--jobs=many", GOOD, "dir:out"], "--jobs", id="jobs-no-number"),
     pytest.param(["--retries=-1", GOOD, "dir:out"], "--retries", id="negative-retries"),
@@ -124,6 +135,12 @@ def test_reference(skopeo_mirror: Program, serving: Registry, reference: str, wo
 def test_reference_of_other_commands(skopeo_mirror: Program, serving: Registry, command: str) -> None:
     [line] = refused(skopeo_mirror, serving, [*command.split(), GOOD, "prod.invalid/Upper"], {})
     assert "lower case" in line
+
+
+def test_a_list_that_names_no_image_is_a_warning(skopeo_mirror: Program) -> None:
+    (skopeo_mirror.directory / LIST).write_text("# none\n")
+    run = skopeo_mirror("images", "-f", LIST)
+    assert (run.status, run.stdout, run.stderr) == (0, "", f"warning: {LIST}: names no image\n")
 
 
 def test_all_bad_references_are_told_at_once(skopeo_mirror: Program, serving: Registry) -> None:

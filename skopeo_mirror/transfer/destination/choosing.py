@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,20 @@ def parse_destination(
     text: str, *, router: Router, access: Access, tls_verify: bool | None, rules: NamingRules
 ) -> Destination:
     """Read `docker://host[:port][/path]`, `oci:DIR` or `dir:DIR`. Raises UsageError or DestinationRefused."""
+
+    def registry(below: str) -> RegistryDestination:
+        return RegistryDestination.parse(below, router=router, access=access, given_tls_verify=tls_verify, rules=rules)
+
     if text.startswith("docker://"):
-        return RegistryDestination.parse(
-            text.removeprefix("docker://"), router=router, access=access, given_tls_verify=tls_verify, rules=rules
-        )
+        return registry(text.removeprefix("docker://"))
     transport, colon, path = text.partition(":")
     if not colon or transport not in {"oci", "dir"}:
-        raise UsageError(f"{shown(text)} is no destination: write docker://HOST[:PORT][/PATH], oci:DIR or dir:DIR")
+        try:
+            meant = registry(re.sub(r"^(docker:/?|https?://)", "", text)).name
+        except DestinationRefused:
+            meant = "docker://HOST[:PORT][/PATH]"
+        plain = " with --dest-tls-verify=false" if transport == "http" else ""
+        raise UsageError(f"{shown(text)} is no destination: write {meant}{plain}, oci:DIR or dir:DIR")
     if not path:
         raise UsageError(f"{shown(text)} names no directory")
     directory = Path(path)
