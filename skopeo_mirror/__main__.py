@@ -37,13 +37,15 @@ def _run() -> None:
     if sys.argv[1:] == ["--version"]:
         import contextlib  # noqa: PLC0415 - only here
 
+        from skopeo_mirror import __version__  # noqa: PLC0415
         from skopeo_mirror.errors import SkopeoMirrorError  # noqa: PLC0415
         from skopeo_mirror.signals import listen  # noqa: PLC0415
-        from skopeo_mirror.skopeo.command import versions  # noqa: PLC0415
+        from skopeo_mirror.skopeo.command import version_line  # noqa: PLC0415
 
         listen()
         with contextlib.suppress(SkopeoMirrorError, OSError):  # the command line says what is wrong
-            sys.stdout.write(f"{versions(os.environ.get('SKOPEO_MIRROR_SKOPEO'))}\n")
+            found = version_line(os.environ.get("SKOPEO_MIRROR_SKOPEO"))
+            sys.stdout.write(f"skopeo-mirror {__version__}\n{found}\n")
             return
     from skopeo_mirror.cli import main as command_line  # noqa: PLC0415 - see above
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from skopeo_mirror import __version__
 from skopeo_mirror.cli.help import saying_what_was_meant, write_options
-from skopeo_mirror.cli.options import SKOPEO, flag
+from skopeo_mirror.cli.options import SKOPEO, Shell, flag
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, words_of
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled, listen
@@ -50,6 +51,7 @@ class Program(TyperGroup):
 app = typer.Typer(
     name="skopeo-mirror",
     cls=Program,
+    add_completion=False,
     help="Copy container images through registries.conf with skopeo, and prove which mirror served each.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -60,6 +62,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the program; every error that it raises on purpose ends here, as words and an exit status."""
+    if "_SKOPEO_MIRROR_COMPLETE" in os.environ:
+        from skopeo_mirror.cli.completion import answering  # noqa: PLC0415 - a shell asks
+
+        answering()
     try:
         app(prog_name=app.info.name)
     except InvalidInput as error:
@@ -77,18 +83,35 @@ def _die(status: int, *lines: str) -> None:
     sys.exit(status)
 
 
+def _of_shell(name: str, text: str) -> Any:
+    names = ", ".join(Shell)
+    return typer.Option(None, name, metavar="SHELL", help=f"{text} ({names}).", show_default=False)
+
+
 @app.callback(invoke_without_command=True, help=app.info.help)
 def root(
     *,
     version: bool = flag("--version", "Options", "Print the versions of the program and of skopeo."),
+    install_completion: Shell | None = _of_shell("--install-completion", "Install completion for SHELL"),
+    show_completion: Shell | None = _of_shell("--show-completion", "Print the completion script of SHELL"),
     skopeo: str | None = SKOPEO,
 ) -> None:
-    """Answer `--version`; typer shows the program's help from elsewhere. `--skopeo` is for whatever command follows."""
+    """Answer the options; typer shows the program's help from elsewhere. `--skopeo` is for whatever command follows."""
     if skopeo is not None:
         os.environ["SKOPEO_MIRROR_SKOPEO"] = skopeo
+    console = Console()
     if version:
-        from skopeo_mirror.skopeo.command import versions  # noqa: PLC0415 - only here
+        from skopeo_mirror.skopeo.command import version_line  # noqa: PLC0415 - only here
 
         listen()
-        Console().result(versions(skopeo))
+        console.result(f"skopeo-mirror {__version__}")
+        console.result(version_line(skopeo))
+        raise typer.Exit
+    if install_completion is not None or show_completion is not None:
+        from skopeo_mirror.cli import completion  # noqa: PLC0415 - only here
+
+        if install_completion is not None:
+            console.result(f"installed {completion.install(install_completion)}; it counts in the next shell")
+        if show_completion is not None:
+            console.result(completion.script(show_completion).rstrip("\n"))
         raise typer.Exit

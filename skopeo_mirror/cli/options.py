@@ -6,6 +6,7 @@ The default of a field, or of a command's parameter, is its option, as typer has
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,14 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     OUTPUT: (),
 }
 """The headings of the help in their order; below each first these options, the others as they are declared."""
+
+
+class Shell(StrEnum):
+    """The shells that completion is for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
 
 
 def argument(shown: str) -> Any:

@@ -19,7 +19,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror import __version__
 from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.supervision import Process, Timeouts, Transcript, supervise
 
@@ -157,10 +156,11 @@ class Runs:
         hearing.start()
 
         def end() -> None:
-            with contextlib.suppress(OSError, sh.ErrorReturnCode):  # it can have been killed before
+            with contextlib.suppress(OSError):  # it can have been killed before, and reaped by sh
                 ours.shutdown(socket.SHUT_RDWR)
                 hearing.join()
-                launcher.wait()
+                # not launcher.wait(): it starts a timer, and CPython 3.12.0 to 3.12.2 let no thread start by now
+                os.waitpid(launcher.pid, 0)
             ours.close()
 
         atexit.register(end)
@@ -220,10 +220,10 @@ def find(named: str | None, environment: Mapping[str, str]) -> Skopeo:
     return skopeo
 
 
-def versions(named: str | None) -> str:
-    """The version of the program, and that of the skopeo that it finds, a line each. Raises as `find`."""
+def version_line(named: str | None) -> str:
+    """The version and the path of the skopeo that is found. Raises as `find`."""
     found = find(named, os.environ)
-    return f"skopeo-mirror {__version__}\nskopeo {found.version} ({found.path})"
+    return f"skopeo {found.version} ({found.path})"
 
 
 def _raise_descriptor_limit() -> None:

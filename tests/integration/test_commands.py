@@ -324,7 +324,8 @@ class TestVersion:
     def test_without_a_skopeo(self, skopeo_mirror: Program) -> None:
         run = skopeo_mirror("--version", env={"PATH": "/nonexistent"})
         assert run.status == 3
-        assert "Traceback" not in run.stderr
+        assert run.stdout == f"skopeo-mirror {__version__}\n"
+        assert run.stderr.startswith("error: skopeo: not found on PATH; install it")
 
     def test_of_another_skopeo(self, skopeo_mirror: Program) -> None:
         """The program has not to be called skopeo, and its path may have spaces."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
     from skopeo_mirror.skopeo.supervision import Process
 
 PATIENCE = 10.0  # seconds; a last resort
+
+
+def test_no_thread_starts_while_the_interpreter_ends() -> None:
+    """CPython 3.12.0 to 3.12.2 refuse it, with a traceback."""
+    script = """if True:
+        import atexit, os, threading
+        from skopeo_mirror.skopeo.command import find
+
+        def start(thread):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        find(None, os.environ)
+        atexit.register(setattr, threading.Thread, "start", start)
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture

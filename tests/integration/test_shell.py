@@ -3,77 +3,117 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.rig.program import Program
 
-COMPLETE = "_SKOPEO_MIRROR_COMPLETE"
-WORDS = [
-    pytest.param("skopeo-mirror r", ["route", "redirect"], id="command"),
-    pytest.param("skopeo-mirror copy --max", ["--max-nested-paths"], id="option"),
-    pytest.param("skopeo-mirror redirect --format i", ["idms", "itms"], id="value"),
-]
+WORDS = {
+    "skopeo-mirror r": {"route", "redirect"},
+    "skopeo-mirror copy --max": {"--max-nested-paths"},
+    "skopeo-mirror redirect --format i": {"idms", "itms"},
+}
+"""What is typed, and what may follow."""
 
 
 @pytest.fixture
-def bin_directory(skopeo_mirror: Program) -> str:
-    """Return a PATH on which `skopeo-mirror` is found, as it is when it is installed."""
+def shell(skopeo_mirror: Program) -> Callable[..., str]:
+    """Return what runs a script in a shell that finds `skopeo-mirror`, as it is when it is installed."""
     directory = skopeo_mirror.directory / "bin"
     directory.mkdir()
-    script = directory / "skopeo-mirror"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
-    script.chmod(0o755)
-    return f"{directory}:{skopeo_mirror.environment()['PATH']}"
+    program = directory / "skopeo-mirror"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
+    program.chmod(0o755)
+    path = f"{directory}:{skopeo_mirror.environment()['PATH']}"
+
+    def run(*command: str) -> str:
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed")
+        done = subprocess.run(
+            command,
+            env=skopeo_mirror.environment({"PATH": path, "TERM": "dumb"}),
+            cwd=skopeo_mirror.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    return run
 
 
-@pytest.mark.parametrize(("words", "expected"), WORDS)
-def test_bash_completes(skopeo_mirror: Program, bin_directory: str, words: str, expected: list[str]) -> None:
-    """By the real bash, from the script that the program gives."""
-    script = f"""
-        eval "$({COMPLETE}=source_bash skopeo-mirror)"
-        COMP_WORDS=({words})
-        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-        $(complete -p skopeo-mirror | sed 's/.*-F \\([^ ]*\\).*/\\1/') skopeo-mirror
-        printf '%s\\n' "${{COMPREPLY[@]}}"
+def test_bash_completes(shell: Callable[..., str]) -> None:
+    """By the script that the program gives."""
+    script = """
+        eval "$(skopeo-mirror --show-completion bash)"
+        function=$(complete -p skopeo-mirror | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        for typed; do
+            COMP_WORDS=($typed)
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            $function skopeo-mirror
+            echo "${COMPREPLY[@]}"
+        done
     """
-    done = subprocess.run(
-        ["bash", "--norc", "-c", script],
-        env=skopeo_mirror.environment({"PATH": bin_directory}),
-        cwd=skopeo_mirror.directory,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert (done.stdout.split(), done.stderr) == (expected, "")
+    said = shell("bash", "--norc", "-c", script, "bash", *WORDS)
+    assert [set(line.split()) for line in said.splitlines()] == list(WORDS.values())
 
 
-@pytest.mark.parametrize(("words", "expected"), WORDS)
-def test_zsh_and_fish_are_told_the_same(skopeo_mirror: Program, words: str, expected: list[str]) -> None:
-    """By the questions that their scripts ask."""
-    asked = {"_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    zsh = skopeo_mirror(env={COMPLETE: "complete_zsh", **asked})
-    fish = skopeo_mirror(env={COMPLETE: "complete_fish", **asked})
-    assert re.findall(r'^(?:_arguments \S+ \S*\(\()?"([^"]*)"', zsh.stdout, re.MULTILINE) == expected
-    assert [line.partition("\t")[0] for line in fish.stdout.splitlines()] == expected
+def test_fish_completes(shell: Callable[..., str]) -> None:
+    script = """
+        skopeo-mirror --show-completion fish | source
+        for typed in $argv
+            string join -- " " (complete -C $typed | string replace -r "\\t.*" "")
+        end
+    """
+    said = shell("fish", "--no-config", "-c", script, *WORDS)
+    assert [set(line.split()) for line in said.splitlines()] == list(WORDS.values())
 
 
-@pytest.mark.parametrize(
-    ("shell", "registers"),
-    [
-        pytest.param("bash", "complete -o default -F _skopeo_mirror_completion skopeo-mirror", id="bash"),
-        pytest.param("zsh", "compdef _skopeo_mirror_completion skopeo-mirror", id="zsh"),
-        pytest.param("fish", "complete --command skopeo-mirror", id="fish"),
-    ],
-)
-def test_each_shell_is_given_its_script(skopeo_mirror: Program, shell: str, registers: str) -> None:
-    run = skopeo_mirror(env={COMPLETE: f"source_{shell}"})
+@pytest.mark.parametrize("way", ["install", "eval"])
+def test_zsh_completes_at_the_first_tab(shell: Callable[..., str], way: str) -> None:
+    """On a terminal of zsh's own, where a script is loaded by the Tab that it has to answer, or beforehand."""
+    begins = {
+        "install": "source ~/.zshrc",
+        "eval": 'autoload -Uz compinit; compinit -u -D; eval "$(skopeo-mirror --show-completion zsh)"',
+    }
+    prepared = """
+        [[ $1 != install ]] || skopeo-mirror --install-completion zsh >/dev/null
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell "$2; PS1=; echo rea''dy"
+        zpty -r -m shell said '*ready*'
+        zpty -w -n shell $'skopeo-mirror copy --max\\t'
+        zpty -r -m shell said '*--max-nested-paths*' && echo completed
+    """
+    assert shell("zsh", "-f", "-c", prepared, "zsh", way, begins[way]) == "completed\n"
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_is_installed_for_the_shell_that_is_named(skopeo_mirror: Program, name: str) -> None:
+    """Whatever shell runs the program."""
+    skopeo_mirror.home.mkdir(exist_ok=True)
+    run = skopeo_mirror("--install-completion", name)
     assert (run.status, run.stderr) == (0, "")
-    assert registers in run.stdout
+    file = Path(run.stdout.removeprefix("installed ").partition(";")[0])
+    assert file.is_relative_to(skopeo_mirror.home)
+    assert file.read_text() == skopeo_mirror("--show-completion", name).stdout
+
+
+def test_another_shell_is_refused(skopeo_mirror: Program) -> None:
+    run = skopeo_mirror("--show-completion", "tcsh")
+    assert run.status == 2
+    assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in run.stderr
 
 
 COMMANDS = ["copy", "route", "validate", "normalize", "pin", "images", "redirect"]
