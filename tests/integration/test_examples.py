@@ -92,6 +92,21 @@ class TestMake:
         assert "skopeo-mirror copy" in make().stdout
         assert "Nothing to be done" in make().stdout
 
+    def test_a_tag_that_has_moved_is_copied_when_all_is_made_again(
+        self, make: Make, mirror: Registry, image: Image
+    ) -> None:
+        mirror.push("ns/app", image, "v1")
+        configure(make.program, entry("prod.invalid", mirror.host))
+        make.write("base.txt", "prod.invalid/ns/app:v1")
+        assert make().returncode == 0
+        stamp, report = (make.program.directory / f"base.{end}" for end in ("mirrored", "json"))
+        assert stamp.stat().st_mtime_ns < report.stat().st_mtime_ns  # a list changed meanwhile is newer than the stamp
+        moved = make_image("moved")
+        mirror.push("ns/app", moved, "v1")
+        assert "Nothing to be done" in make().stdout
+        assert make("-B").returncode == 0
+        assert holds(make.destination, "ns/app", "v1", moved)
+
     def test_a_failure_leaves_no_stamp_and_a_list_to_run_again(
         self, make: Make, mirror: Registry, image: Image
     ) -> None:
