@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from scripts.ending import end_cleanly
 from tests.rig.images import make_image, make_layer
 from tests.rig.registry import Registry
 
@@ -102,7 +102,7 @@ def heading(text: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly()
     try:
         main()
     except KeyboardInterrupt:

@@ -7,13 +7,22 @@ die() {
     exit 1
 }
 
-# need PROGRAM=PACKAGE...: install the packages whose programs are missing.
+# need PROGRAM=PACKAGE...: install the packages whose programs are missing, all at once.
 need() {
     local missing=() wanted
     for wanted in "$@"; do
-        PATH=$PATH:/usr/sbin:/sbin type -P "${wanted%%=*}" >/dev/null || missing+=("${wanted#*=}")
+        has "${wanted%%=*}" || [[ " ${missing[*]} " == *" ${wanted#*=} "* ]] || missing+=("${wanted#*=}")
     done
     [[ ${#missing[@]} == 0 ]] || install_packages "${missing[@]}"
+}
+
+# has PROGRAM: whether it is here; `venv` stands for a python3 that can make virtual environments.
+has() {
+    if [[ $1 == venv ]]; then
+        find_python >/dev/null
+    else
+        PATH=$PATH:/usr/sbin:/sbin type -P "$1" >/dev/null
+    fi
 }
 
 install_packages() {
@@ -22,16 +31,22 @@ install_packages() {
     echo "Installing $*" >&2
     (
         export DEBIAN_FRONTEND=noninteractive
+        policy=/usr/sbin/policy-rc.d
+        [[ ! -e $policy ]] || policy=''
+        trap 'leave_no_registry "$policy" "$@"' EXIT
         # Debian starts a registry as a service when it installs one; ours are started by those who use them.
-        if [[ ! -e /usr/sbin/policy-rc.d ]]; then
-            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-            printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-            chmod +x /usr/sbin/policy-rc.d
-        fi
+        [[ -z $policy ]] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; }
         apt-get update -qq && apt-get install -qq --no-install-recommends "$@"
     ) </dev/null >/dev/null || die "apt-get could not install $*"
-    if [[ " $* " == *" docker-registry "* && -d /run/systemd/system ]]; then
-        systemctl --quiet disable docker-registry
+}
+
+# leave_no_registry POLICY PACKAGE...: take back what keeps services from starting; and a registry that these packages
+# bring is not started with the machine either, nor where systemd comes later.
+leave_no_registry() {
+    [[ -z $1 ]] || rm -f "$1"
+    if [[ " ${*:2} " == *" docker-registry "* ]]; then
+        [[ ! -x /etc/init.d/docker-registry ]] || update-rc.d docker-registry disable
+        rm -f /etc/systemd/system/multi-user.target.wants/docker-registry.service
     fi
 }
 
@@ -66,7 +81,9 @@ make_venv_of() {
     local directory=$1 constraints=$2 python stamp
     stamp=$(echo "$PWD" && cat pyproject.toml && echo "$constraints")
     [[ -x $directory/bin/python && $stamp == "$(cat "$directory/made-from" 2>/dev/null)" ]] && return
-    find_python >/dev/null || need no-such-program=python3-venv
+    [[ -w . && (! -e $directory || -w $directory) ]] ||
+        die "$PWD: $directory cannot be made there; copy the checkout to a directory of your own"
+    need venv=python3-venv
     python=$(find_python) || die "no python3 from 3.11 on that can make virtual environments"
     echo "Installing Python packages into $directory" >&2
     rm -rf "$directory"

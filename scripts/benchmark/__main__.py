@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from scripts.benchmark import architectures, catalogs, jobs, local, machine, tra
 from scripts.benchmark.measure import ContenderError
 from scripts.benchmark.results import Outcome, as_json, as_text
 from scripts.benchmark.settings import Settings
+from scripts.ending import end_cleanly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     names, as_document = options.pop("only") or list(SCENARIOS), options.pop("json")
     chosen: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in options.items()}
     settings = Settings(**chosen)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of every clean-up
+    end_cleanly()
     try:
         described = machine.describe(settings.tool_command)
     except ContenderError as error:
