@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from skopeo_mirror import __version__
-from skopeo_mirror.cli.help import saying_what_was_meant, write_options
+from skopeo_mirror.cli.help import ENVIRONMENT, EXIT_STATUS, saying_what_was_meant, write_options
 from skopeo_mirror.cli.options import SKOPEO, Shell, flag
 from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, words_of
 from skopeo_mirror.output.console import Console
@@ -41,6 +41,12 @@ class Program(TyperGroup):
         helps = {name: inspect.cleandoc(self.get_command(ctx, name).help) for name in COMMANDS}
         with formatter.section("Commands"):
             formatter.write_dl([(name, text.partition("\n\n")[0]) for name, text in helps.items()])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the base class's signature
+        """Write what is no option of one command."""
+        for heading, rows in (("Environment", ENVIRONMENT), ("Exit status", EXIT_STATUS)):
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, as a command does."""
