@@ -42,7 +42,7 @@ def _lines() -> Iterator[str]:
     program: Any = typer.main.get_command(app)
     commands = {name: program.get_command(None, name) for name in COMMANDS}
     yield f'.TH SKOPEO\\-MIRROR 1 "" "skopeo\\-mirror {__version__}"'
-    yield from (".nh", ".ad l")  # names broken in two cannot be found, nor copied
+    yield from (".nr HY 0", ".nh", ".ad l")  # names broken in two cannot be found, nor copied
     yield from (".SH NAME", f"skopeo\\-mirror \\- {_text(program.help.rstrip('.'))}")
     yield from (".SH SYNOPSIS", ".B skopeo\\-mirror", ".I COMMAND", "[OPTIONS] ...")
     yield ".SH COMMANDS"
