@@ -17,6 +17,7 @@ they happen to be: `Stage` has the two tables. A line `…` stands for output th
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import subprocess
@@ -24,9 +25,11 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from scripts.ending import end_cleanly
 from tests.rig.attached import attach
 from tests.rig.certificates import make_certificates
 from tests.rig.images import make_image, make_multi_architecture
@@ -40,6 +43,8 @@ README: Final = TOP / "README.md"
 _BLOCK: Final = re.compile(
     r"^```(?P<kind>\w*)(?: (?P<key>[\w-]+)=(?P<value>\S+))?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+PASSWORD: Final = ("robot", "correct-horse")
+"""What the registry asks for that the page calls private."""
 _END: Final = "\x1e"
 _LEFT_OUT: Final = "…"
 # What is another number every time, and what the page says instead.
@@ -97,13 +102,14 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Two registries with certificates: a mirror that has the images of the page, and an empty destination."""
+    """Registries with certificates: a mirror that has the page's images, a destination, and one with a password."""
     with TemporaryDirectory(prefix="skopeo-mirror-readme-") as name:
         directory = Path(name)
         certificates = make_certificates(directory / "certificates")
         with (
             Registry(directory / "mirror", tls=certificates) as mirror,
             Registry(directory / "destination", tls=certificates) as destination,
+            Registry(directory / "private", tls=certificates, htpasswd=PASSWORD) as private,
         ):
             app = make_image("app", size=1_000_000)
             many = make_multi_architecture("many")
@@ -116,9 +122,14 @@ def stage() -> Iterator[Stage]:
             programs, work = directory / "bin", directory / "work"
             for made in (programs, work, directory / "home"):
                 made.mkdir()
-            program = programs / "skopeo-mirror"
-            program.write_text(f'#!/bin/sh\nPYTHONPATH="{TOP}" exec "{sys.executable}" -m skopeo_mirror "$@"\n')
-            program.chmod(0o755)
+            copytree(certificates.cert_dir, work / "certs")
+            asked = json.dumps(dict(zip(("Username", "Secret"), PASSWORD, strict=True)))
+            for called, script in {
+                "skopeo-mirror": f'PYTHONPATH="{TOP}" exec "{sys.executable}" -m skopeo_mirror "$@"',
+                "docker-credential-example": f"echo '{asked}'",
+            }.items():
+                (programs / called).write_text(f"#!/bin/sh\n{script}\n")
+                (programs / called).chmod(0o755)
             yield Stage(
                 directory=work,
                 environment={
@@ -130,12 +141,19 @@ def stage() -> Iterator[Stage]:
                 names={
                     "internal.example.io": mirror.host,
                     "registry.example.com": destination.host,
+                    "private.example.com": private.host,
                     "sha256:62ac…": app.digest,
                     "sha256-62ac…": app.digest.replace(":", "-"),
                     "sha256:9f1b…": many.digest,
                     "sha256-9f1b…": many.digest.replace(":", "-"),
                 },
             )
+
+
+def blocks(key: str, value: str) -> list[str]:
+    """The bodies of the page's blocks with that in their info strings, in order."""
+    page = README.read_text(encoding="utf-8")
+    return [match["body"] for match in _BLOCK.finditer(page) if (match["key"], match["value"]) == (key, value)]
 
 
 def renewed(page: str, stage: Stage) -> str:
@@ -204,6 +222,7 @@ def _says(said: str, output: str) -> bool:
 
 def main() -> None:
     """Renew the page, or say what is not true in it."""
+    end_cleanly()
     page = README.read_text(encoding="utf-8")
     try:
         with stage() as here:

@@ -7,14 +7,15 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scripts.readme import blocks
 from tests.rig.copying import asked, configure, entry, holds, pin_tag
+from tests.rig.debian import make_debian, out_of
 from tests.rig.images import Layer, digest_of, make_image
 from tests.rig.program import CHECKOUT, Program
 from tests.rig.registry import Registry
@@ -24,10 +25,26 @@ if TYPE_CHECKING:
 
     from tests.rig.images import Image
 
-CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-# Where this runs in a container itself, it may not raise what buildah asks for by default (1.28 and 1.39 differ in it).
-LOW_LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
-APT_SETTINGS = ("Acquire::http", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
+MIRROR_SET = "tests/data/mirror-sets/real-17-openshift-oc.yaml"
+LARGEST = 160_000_000  # bytes; Debian's minimum is half of that
+# Where this runs in a container itself, it may not raise what is asked for by default, nor have control groups.
+ENGINE = """
+[containers]
+cgroups = "disabled"
+netns = "host"
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+STORAGE = """
+[storage]
+driver = "vfs"
+graphroot = "{storage}/root"
+runroot = "{storage}/run"
+"""
+# crun takes no hybrid of both versions.
+PLAIN_CGROUPS = "! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified\n"
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,26 +52,10 @@ pytestmark = [
 ]
 
 
-def out_of(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Run a command and return what it prints; where it fails, say what it said."""
-    done = subprocess.run(
-        command, env={**os.environ, **(env or {})}, cwd=cwd, capture_output=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 0, f"{shlex.join(map(str, command))}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
-
-
 def debian(directory: Path) -> Layer:
-    """Make a minimal Debian 13 that reaches package registries as this host does."""
+    """Make a minimal Debian 13 as a layer."""
     root = directory / "debian"
-    mirrors = out_of("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").splitlines()
-    out_of("debootstrap", "--variant=minbase", "--include=ca-certificates", "trixie", root, *mirrors[:1])
-    shutil.copy(CA_BUNDLE, root / CA_BUNDLE.relative_to("/"))
-    settings = [line for line in out_of("apt-config", "dump").splitlines() if line.startswith(APT_SETTINGS)]
-    (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(settings))
-    (root / "etc/pip.conf").write_text(pip_settings())
-    for file in (root / "var/cache/apt/archives").glob("*.deb"):
-        file.unlink()
+    make_debian(root, "trixie")
     tarball = directory / "debian.tar"
     out_of("tar", "--create", "--numeric-owner", "--exclude=./dev/*", "--file", tarball, "--directory", root, ".")
     shutil.rmtree(root)
@@ -63,25 +64,12 @@ def debian(directory: Path) -> Layer:
     return Layer(blob=gzip.compress(content, compresslevel=1, mtime=0), diff_id=digest_of(content))
 
 
-def pip_settings() -> str:
-    """This host's settings for pip, from its files and from the environment, but for places on its disk."""
-    files = [Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf"]
-    found = [line for file in files if file.is_file() for line in file.read_text().splitlines() if "=" in line]
-    found += [
-        f"{name.removeprefix('PIP_').lower().replace('_', '-')} = {value}"
-        for name, value in os.environ.items()
-        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE"
-    ]
-    local = ("find-links", "extra-index-url = file:")
-    settings = {line.partition("=")[0].strip(): line for line in found if not line.startswith(local)}
-    return "\n".join(["[global]", *settings.values(), ""])
-
-
 class Built:
-    """The built image: its configuration, and its root file system below `root`."""
+    """The built image: its configuration, its root file system below `root`, and what the README's run has printed."""
 
-    def __init__(self, root: Path, configuration: dict[str, Any]) -> None:
+    def __init__(self, root: Path, configuration: dict[str, Any], printed: str) -> None:
         self.root = root
+        self.printed = printed
         self.user: str = configuration["User"]
         self.entrypoint: list[str] = configuration["Entrypoint"]
         self.environment: list[str] = configuration["Env"]
@@ -111,33 +99,64 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     directory = tmp_path_factory.mktemp("container")
     program = Program(directory=directory)
     program.home.mkdir()
-    storage = Path(tempfile.mkdtemp(prefix="buildah-", dir="/var/tmp"))
-    stored = ["--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "vfs"]
+    storage = Path(tempfile.mkdtemp(prefix="podman-", dir="/var/tmp"))
+    clone = directory / "clone"
+    shutil.copytree(CHECKOUT, clone, ignore=shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*cache"))
+    (clone / "registries.conf").write_text(entry("quay.io/foo", "internal.example.io/foo"))
     with Registry(directory / "mirror") as mirror:
         base = make_image("debian", layers=[debian(directory)])
         mirror.push("library/debian", base, "trixie-slim")
         configure(program, entry("docker.io", mirror.host))
         normalized = program("normalize", "registries.conf")
         assert normalized.status == 0, normalized.stderr
-        (directory / "normalized.conf").write_text(normalized.stdout)
-        redirected = {"CONTAINERS_REGISTRIES_CONF": str(directory / "normalized.conf"), "BUILDAH_ISOLATION": "chroot"}
-        build = ["buildah", *stored, "build", "--isolation", "chroot", "--file", "containers/Containerfile"]
+        settings = {
+            "CONTAINERS_REGISTRIES_CONF": normalized.stdout,
+            "CONTAINERS_STORAGE_CONF": STORAGE.format(storage=storage),
+            "CONTAINERS_CONF": ENGINE,
+        }
+        for name, text in settings.items():
+            (directory / name).write_text(text)
+        env = {name: str(directory / name) for name in settings} | {"BUILDAH_ISOLATION": "chroot"}
         try:
-            out_of(*build, *LOW_LIMITS, "--tag", "skopeo-mirror", ".", env=redirected, cwd=CHECKOUT)
+            building, running = shown()
+            out_of("sh", "-euc", building, env=env, cwd=clone)
             assert asked(mirror, "manifests")
-            container = out_of("buildah", *stored, "from", "--pull-never", "skopeo-mirror").strip()
-            described = json.loads(out_of("buildah", *stored, "inspect", "--type", "image", "skopeo-mirror"))
-            root = Path(out_of("buildah", *stored, "mount", container).strip())
-            yield Built(root, described["OCIv1"]["config"])
+            printed = out_of("unshare", "--mount", "sh", "-euc", f"{PLAIN_CGROUPS}{running}", env=env, cwd=clone)
+            container = out_of("buildah", "from", "--pull-never", "skopeo-mirror", env=env).strip()
+            described = json.loads(out_of("buildah", "inspect", "--type", "image", "skopeo-mirror", env=env))
+            root = Path(out_of("buildah", "mount", container, env=env).strip())
+            yield Built(root, described["OCIv1"]["config"], printed)
         finally:
-            out_of("buildah", *stored, "rm", "--all")
+            out_of("buildah", "rm", "--all", env=env)
             shutil.rmtree(storage)
+
+
+def shown() -> list[str]:
+    """The README's two lines."""
+    [block] = blocks("tested-by", "tests/integration/test_container.py::test_the_lines_of_the_readme")
+    return block.splitlines()
+
+
+def test_the_lines_of_the_readme(built: Built) -> None:
+    assert "1. internal.example.io/foo/app:v1" in built.printed
 
 
 def test_it_says_its_versions(built: Built) -> None:
     said = built.run("--version").splitlines()
     assert said[0].startswith("skopeo-mirror ")
     assert said[1].startswith("skopeo 1.")
+
+
+def test_it_is_no_larger_than_what_it_does_takes(built: Built) -> None:
+    """Skopeo without podman's networks, gpg without the rest of gnupg."""
+    assert not [name for name in ("netavark", "bridge", "dirmngr", "gpg-agent") if list(built.root.rglob(name))]
+    size = sum(file.lstat().st_size for file in built.root.rglob("*") if file.is_file() and not file.is_symlink())
+    assert size < LARGEST
+
+
+def test_it_reads_mirror_sets(built: Built) -> None:
+    shutil.copy(CHECKOUT / MIRROR_SET, built.root / "etc/mirrors.yaml")
+    assert built.run("normalize", "/etc/mirrors.yaml").startswith("[[registry]]")
 
 
 def test_it_is_not_root_and_brings_no_tool_to_build_with(built: Built) -> None:

@@ -43,16 +43,35 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory.mkdir()
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, directory)
-    shutil.copytree(CHECKOUT / "skopeo_mirror", directory / "skopeo_mirror", ignore=shutil.ignore_patterns("*.pyc"))
+    for name in ("skopeo_mirror", "man"):
+        shutil.copytree(CHECKOUT / name, directory / name, ignore=shutil.ignore_patterns("*.pyc"))
     return directory
 
 
 @pytest.fixture(scope="module")
-def wheel(clean: Path) -> Path:
-    tools = make_environment(clean.parent / "tools")
-    out_of(tools / "pip", "wheel", "--no-deps", "--wheel-dir", clean.parent, clean)
+def tools(clean: Path) -> Path:
+    """The programs of an environment that can build."""
+    programs = make_environment(clean.parent / "tools")
+    out_of(programs / "pip", "install", "hatchling")
+    return programs
+
+
+@pytest.fixture(scope="module")
+def wheel(clean: Path, tools: Path) -> Path:
+    out_of(tools / "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", clean.parent, clean)
     [built] = clean.parent.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def sdist(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution of this checkout, unpacked."""
+    directory = tmp_path_factory.mktemp("sdist")
+    script = "import sys; from hatchling.build import build_sdist; build_sdist(sys.argv[1])"
+    out_of(tools / "python", "-c", script, directory, cwd=CHECKOUT)
+    [archive] = directory.glob("*.tar.gz")
+    out_of("tar", "--extract", "--file", archive, "--directory", directory)
+    return archive.with_name(archive.name.removesuffix(".tar.gz"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +85,9 @@ def installed(wheel: Path) -> Path:
 def test_the_wheel_has_every_file_of_the_package_and_no_other(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = CHECKOUT / "skopeo_mirror"
-    assert packed == {
+    [manual] = {name for name in packed if not name.startswith("skopeo_mirror/")}
+    assert manual.endswith(".data/data/share/man/man1/skopeo-mirror.1")
+    assert packed - {manual} == {
         str(file.relative_to(CHECKOUT)) for file in package.rglob("*") if file.is_file() and file.suffix != ".pyc"
     }
     assert {"skopeo_mirror/py.typed", "skopeo_mirror/output/report.schema.json"} <= packed
@@ -101,6 +122,30 @@ def test_quickstart(
     assert said.startswith(f"copied {wanted} from {mirror.host}/xx/app (mirror) to ")
     assert holds(destination, "test/xx/app", pin_tag(image), image)
     assert out_of(installed, *command, env=environment, cwd=skopeo_mirror.directory).startswith("present ")
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man")
+def test_man_shows_its_page(installed: Path) -> None:
+    """It is found by the program's place on PATH alone."""
+    environment = {"PATH": f"{installed.parent}:{os.environ['PATH']}", "LANG": "C.UTF-8", "MANWIDTH": "80"}
+    shown = " ".join(out_of("man", "skopeo-mirror", env=environment).split())
+    assert "--stall-timeout DURATION" in shown
+    assert "SKOPEO_MIRROR_RETRIES=5" in shown
+
+
+def test_the_source_distribution_has_all_that_its_tests_need(sdist: Path) -> None:
+    mine = {file.relative_to(sdist) for file in sdist.rglob("*")}
+    for top in ("skopeo_mirror", "tests", "scripts", "containers", "man", ".ci"):
+        there = {file.relative_to(CHECKOUT) for file in (CHECKOUT / top).rglob("*") if "__pycache__" not in file.parts}
+        assert there - mine == set()
+    assert not {file for file in mine if file.parts[0].startswith(".venv") or file.suffix == ".pyc"}
+
+
+@pytest.mark.slow  # it loads every test
+def test_the_tests_of_the_source_distribution_can_be_collected(sdist: Path) -> None:
+    listed = out_of(sys.executable, "-m", "pytest", "--collect-only", "-qq", cwd=sdist)
+    here = out_of(sys.executable, "-m", "pytest", "--collect-only", "-qq", cwd=CHECKOUT)
+    assert listed == here
 
 
 @pytest.mark.slow  # pipx comes from the network; that the package installs, the others tell
