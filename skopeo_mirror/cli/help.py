@@ -46,7 +46,6 @@ EXIT_STATUS: Final = (
 )
 """Exit statuses and their meanings."""
 
-_EXAMPLE: Final = "\n\nExample: "
 _OF_SKOPEO: Final = (
     (
         r"--((src|dest)-)?(creds|username|password|registry-token)",
@@ -62,6 +61,7 @@ _OF_SKOPEO: Final = (
 """Options of `skopeo copy` that are none here, and what to do instead."""
 _INDENT: Final = "    "
 _CONTINUED: Final = " \\"
+_EXAMPLE: Final = "\n\nExample: "
 
 
 class Command(TyperCommand):
