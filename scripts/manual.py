@@ -54,23 +54,26 @@ def _lines() -> Iterator[str]:
         if example:
             yield from (".IP", ".EX", *map(_text, continued(example, _EXAMPLE_WIDTH)), ".EE")
     yield ".SH OPTIONS"
-    yield "Each is followed by the commands that take it."
-    for heading, options in _options(commands).items():
+    yield "Each is followed by the commands that take it; the program's own come before a command."
+    takers_of_all = ["", *commands]
+    for heading, options in _options(takers_of_all).items():
         yield f'.SS "{_text(heading)}"'
         for (written, meaning), takers in options.items():
             yield from (".TP", _option(written), _text(meaning))
-            yield f"\\fI({_text(', '.join(takers) if len(takers) < len(commands) else 'all commands')})\\fR"
+            told = "all" if takers == takers_of_all else ", ".join(taker or "the program" for taker in takers)
+            yield f"\\fI({_text(told)})\\fR"
     yield from _listed("ENVIRONMENT", ENVIRONMENT)
     yield from _listed("EXIT STATUS", EXIT_STATUS)
     yield ".SH SEE ALSO"
     yield ", ".join(f"\\fB{_text(name)}\\fR({section})" for name, section in _SEE_ALSO)
 
 
-def _options(commands: dict[str, Any]) -> dict[str, dict[tuple[str, str], list[str]]]:
-    """By heading: how an option is written and what it does, and the names of the commands that take it."""
+def _options(names: Iterable[str]) -> dict[str, dict[tuple[str, str], list[str]]]:
+    """By heading: how an option is written and what it does, and which of the commands of these names take it."""
     found: dict[str, dict[tuple[str, str], list[str]]] = {heading: {} for heading in (*HEADINGS, "Options")}
-    for name, command in commands.items():
-        for heading, records in panels(command, context_of(name)).items():
+    for name in names:
+        context: Any = context_of(name)
+        for heading, records in panels(context.command, context).items():
             for record in records:
                 found[heading].setdefault(record, []).append(name)
     return {heading: options for heading, options in found.items() if options}
