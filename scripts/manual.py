@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script
-"""Writes man/skopeo-mirror.1 from what `--help` is made of: the commands, and the words of `cli/help.py`."""
+"""Writes skopeo_mirror/skopeo-mirror.1 from what `--help` is made of: the commands, and the words of `cli/help.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skopeo_mirror.cli.options import HEADINGS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PAGE: Final = Path(__file__).parents[1] / "man" / "skopeo-mirror.1"
+PAGE: Final = Path(__file__).parents[1] / "skopeo_mirror" / "skopeo-mirror.1"
 _SEE_ALSO: Final = (
     ("skopeo", 1), ("skopeo-login", 1), ("containers-registries.conf", 5), ("containers-registries.d", 5),
     ("containers-auth.json", 5), ("containers-certs.d", 5), ("containers-policy.json", 5),
@@ -111,9 +111,9 @@ def main() -> None:
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == now:
         return
     if "--check" in sys.argv[1:]:
-        sys.exit("man/skopeo-mirror.1 is not what the help says: scripts/readme writes it")
+        sys.exit("skopeo_mirror/skopeo-mirror.1 is not what the help says: scripts/readme writes it")
     PAGE.write_text(now, encoding="utf-8")
-    print("man/skopeo-mirror.1 is renewed")  # noqa: T201 - a script for people
+    print("skopeo_mirror/skopeo-mirror.1 is renewed")  # noqa: T201 - a script for people
 
 
 if __name__ == "__main__":
