@@ -80,19 +80,22 @@ def test_a_checkout_that_belongs_to_somebody_else(public: Path) -> None:
 def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.quickstart"],
+    with subprocess.Popen(
+        [sys.executable, "-m", "scripts.readme", "--check"],
         cwd=CHECKOUT,
         env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + WITHIN
-    while not list(temporary.glob("*/mirror/storage/*")):  # both registries run by then
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    assert process.wait(WITHIN) == 128 + number
+    ) as process:
+        try:
+            deadline = time.monotonic() + WITHIN
+            while not list(temporary.glob("*/mirror/storage/*")):  # its registries run by then
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(number)
+            assert process.wait(WITHIN) == 128 + number
+        finally:
+            process.kill()
     assert list(temporary.iterdir()) == []
     assert registries_below(temporary) == []
 
