@@ -29,7 +29,8 @@ def out_of(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path
 def make_debian(root: Path, release: str) -> None:
     """Make a release's minimum below `root`: a new machine, but for its settings of apt and pip."""
     mirrors = out_of("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").splitlines()
-    out_of("debootstrap", "--variant=minbase", "--include=ca-certificates", release, root, *mirrors[:1])
+    minimum = ["debootstrap", "--variant=minbase", "--include=ca-certificates", release, str(root), *mirrors[:1]]
+    out_of("unshare", "--mount", "--pid", "--fork", "--kill-child", *minimum)  # what it mounts ends with it
     for file in (_CA_BUNDLE, Path("/etc/resolv.conf"), Path("/etc/hosts")):
         shutil.copy(file, root / file.relative_to("/"))
     settings = [line for line in out_of("apt-config", "dump").splitlines() if line.startswith(_APT_SETTINGS)]
@@ -51,7 +52,8 @@ def script_in(root: Path, command: list[str]) -> str:
 
 def run_in(root: Path, script: str, *, directory: str = "/", user: str = "root") -> subprocess.CompletedProcess[str]:
     """Run a script by the tree's bash, as after a login; standard error comes apart."""
-    login = ["env", "-i", f"--chdir={directory}", f"PATH={_PATH}", "HOME=/root", "LANG=C.UTF-8", *_from_host()]
+    home = "/root" if user == "root" else "/nonexistent"
+    login = ["env", "-i", f"--chdir={directory}", f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8", *_from_host()]
     becoming = [] if user == "root" else ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"]
     command = [*login, *becoming, "bash", "-lec", script]
     return subprocess.run(
