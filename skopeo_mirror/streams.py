@@ -27,6 +27,8 @@ def take_over() -> None:
     """Take the place of the three streams, before anything is opened or said."""
     encodings = [None if stream is None else stream.encoding for stream in (sys.stdin, sys.stdout, sys.stderr)]
     closed = [number for number in range(3) if _take_if_closed(number)]
+    if _in_c_locale():
+        encodings[1:] = ["ascii" if os.isatty(number) else encodings[number] for number in (1, 2)]
     sys.stdout, sys.stderr = enduring(1, encodings[1]), enduring(2, encodings[2])
     if 0 in closed:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(_ClosedInput()), encoding="utf-8")
@@ -37,6 +39,16 @@ def enduring(descriptor: int, encoding: str | None = None) -> TextIO:
     codecs.register_error(_ERRORS, _replaced)
     buffer = io.BufferedWriter(_Output(descriptor, "w", closefd=False))
     return io.TextIOWrapper(buffer, encoding=encoding or "utf-8", errors=_ERRORS, line_buffering=True)
+
+
+def _in_c_locale() -> bool:
+    """Whether the locale is C's, so that a terminal may know ASCII alone.
+
+    Python takes UTF-8 all the same (PEP 540), and may have set LC_CTYPE itself (PEP 538).
+    """
+    ctype = os.environ.get("LC_CTYPE", "")
+    named = os.environ.get("LC_ALL") or ("" if ctype in {"C.UTF-8", "C.utf8", "UTF-8"} else ctype)
+    return bool(sys.flags.utf8_mode) and (named or os.environ.get("LANG", "")) in {"", "C", "POSIX"}
 
 
 def settle() -> None:

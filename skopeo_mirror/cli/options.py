@@ -170,3 +170,6 @@ class Running:
     log_dir: Path | None = option("--log-dir DIR", OUTPUT, "Keep skopeo's log of every failed attempt.")
     quiet: bool = QUIET
     verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt.")
+    heartbeat: str = option(
+        "--heartbeat DURATION", OUTPUT, "Off a terminal, a line of progress this often (30s; 0: none).", default="30s"
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror import streams
 from skopeo_mirror.errors import OutputLost
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from skopeo_mirror.output.progress import Display
+    from skopeo_mirror.output.watching import Display
+
+_USUAL: Final = 80
+"""Columns of a terminal that does not tell."""
 
 
 class Console:
@@ -27,6 +31,7 @@ class Console:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._display: Display | None = None
+        self._printing = threading.Lock()
 
     @contextlib.contextmanager
     def above(self, display: Display) -> Iterator[None]:
@@ -43,14 +48,14 @@ class Console:
 
     def told(self, line: str) -> None:
         """Say on standard output what the report tells too: where it cannot be written, a warning is enough."""
-        self.result(line)
+        self._print(sys.stdout, printable(line), wrapped=True)
         if (error := streams.forgive(sys.stdout)) is not None:
             self.warning(str(OutputLost(error)))
 
     def note(self, line: str) -> None:
         """Say something that is no result; not with `--quiet`."""
         if not self._quiet:
-            self._print(sys.stderr, printable(line))
+            self._print(sys.stderr, printable(line), wrapped=True)
 
     def warning(self, line: str) -> None:
         """Warn; not with `--quiet`."""
@@ -71,11 +76,40 @@ class Console:
 
     def error(self, line: str) -> None:
         """Say what went wrong."""
-        self._print(sys.stderr, f"error: {printable(line)}")
+        self._print(sys.stderr, f"error: {printable(line)}", wrapped=True)
 
-    def _print(self, stream: TextIO, line: str) -> None:
+    def _print(self, stream: TextIO, line: str, *, wrapped: bool = False) -> None:
+        """Print a line; `wrapped`, on a terminal, at its blanks: the terminal would do it in the middle of a word."""
+        columns = columns_of(stream) if wrapped else None
+        if columns is not None:
+            line = _wrapped(line, columns)
         if self._display is not None and stream.isatty():
             self._display.show(line)
             return
-        stream.write(f"{line}\n")
-        stream.flush()
+        with self._printing:
+            stream.write(f"{line}\n")
+            stream.flush()
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """The width of a terminal; None of what is none."""
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL
+    except OSError:
+        return _USUAL
+
+
+def _wrapped(line: str, columns: int) -> str:
+    """A line broken at blanks; a word that no line has room for begins where it stands, and the terminal breaks it."""
+    first, *words = line.split(" ")
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    wrapped, column = first, len(first)
+    for word in words:
+        breaks = column + 1 + len(word) > columns and len(word) <= columns - len(indent)
+        wrapped += f"\n{indent}{word}" if breaks else f" {word}"
+        column = len(indent) + len(word) if breaks else column + 1 + len(word)
+        if column > columns:
+            column = column % columns or columns
+    return wrapped

@@ -1,199 +1,285 @@
-"""The live display of a run on a terminal: how far it is, and a line for each image under way.
+"""The progress of a run, computed from its news and from what the skopeos under way have read (no clock of its own).
 
-What is shown is computed from the news alone (`Progress`, `frame`: no terminal, no clock of their own); rich draws it.
+Bytes have one meaning: those that have to move, each blob once; what is at the destination already is none of them.
+What a copy has read counts until it fails, and never for more than it is to bring; at its end its result counts.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-import time
-from collections import Counter
-from contextlib import suppress
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from skopeo_mirror.output.text import bar, human_bytes
-from skopeo_mirror.transfer.news import Copying, Noted, Retrying, Settled, Warned, Weighed
+from skopeo_mirror.transfer.news import Copying, Ended, Noted, Retrying, Running, Settled, Warned, Weighed
+from skopeo_mirror.transfer.plan import Weight
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from collections.abc import Iterable, Iterator
 
-    from skopeo_mirror.reference import Reference
+    from skopeo_mirror.skopeo.supervision import Meter
+    from skopeo_mirror.transfer.jobs import Job
     from skopeo_mirror.transfer.news import News
+    from skopeo_mirror.transfer.results import ImageResult
 
-_WIDEST_BAR: Final = 40
-_NARROWEST_BAR: Final = 8
-_SHOW_CURSOR: Final = b"\x1b[?25h"
+_WINDOW: Final = 30.0
+"""Seconds over which the rate is taken."""
+_OFTEN: Final = 0.5
+"""Seconds between the samples that it is taken from."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Unit:
+    """A unit that is not at its end."""
+
+    job: Job
+    weight: Weight = field(default_factory=Weight)
+    source: str = ""
+    """The reference that skopeo is at; empty while it is not being copied."""
+    meter: Meter | None = None
+    read: int = 0
+    """Bytes of this attempt."""
+    since: float | None = None
+    """When it was seen to read its first."""
+    again: Retrying | None = None
+    again_at: float = 0.0
+
+
+class Copy(NamedTuple):
+    """An image under way, with all that comes for it."""
+
+    job: Job
+    source: str
+    """The reference that is read from; of several, the latest."""
+    done: int
+    total: int
+    """0: not known."""
+    rate: float | None
+    """Bytes a second; None where none were seen."""
+
+
+class Pause(NamedTuple):
+    """An image that will be tried again at `at`."""
+
+    job: Job
+    why: str
+    hosts: tuple[str, ...]
+    at: float
 
 
 @dataclass(kw_only=True, slots=True)
 class Progress:
-    """What is known of a run so far; `images` is how many there are. Sizes are bytes, times seconds of one clock.
-
-    `sizes` are the planned sizes of the images that are not there yet, by number; an index is weighed image by image,
-    and `planned` remembers them all.
-    """
+    """What is known of a run so far. `images` is how many there are; times are seconds of one clock, sizes bytes."""
 
     images: int
+    began: float
     finished: int = 0
     failed: int = 0
-    pulled: int = 0
-    brought: int = 0
-    sizes: Counter[int] = field(default_factory=Counter)
-    planned: Counter[int] = field(default_factory=Counter)
-    under_way: dict[int, str] = field(default_factory=dict)
-    began: float | None = None
+    looked_at: int = 0
+    """Images of which is known what they weigh, or that are at their end."""
+    _seen: set[int] = field(default_factory=set)
+    """Those of these that are not at their end."""
+    _units: dict[int, _Unit] = field(default_factory=dict)
+    _wanted: Counter[str] = field(default_factory=Counter)
+    """The blobs that units under way are to bring, each with their number."""
+    _sizes: dict[str, int] = field(default_factory=dict)
+    """Of these."""
+    _there: set[str] = field(default_factory=set)
+    """The blobs that are at the destination."""
+    _to_bring: int = 0
+    _moved: int = 0
+    _parts: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    """By the number of an image: what has come for it, by the number of its unit, with whom that unit was for."""
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def hear(self, news: News, now: float) -> None:
         """Take one piece of news that arrived at `now`."""
         match news:
-            case Weighed(job=job, bytes=size):
-                self.sizes[job.number] += size
-                self.planned[job.number] += size
+            case Weighed(job=job, weight=weight):
+                self._saw(job)
+                self._weigh(self._unit(job), weight)
+            case Running(job=job, meter=meter):
+                self._begin_anew(self._unit(job), meter)
             case Copying(job=job, source=source):
-                self.began = now if self.began is None else self.began
-                self.under_way[job.number] = f"{_short(job.image)} from {source.partition('@')[0]}"
-            case Retrying(job=job, why=why):
-                self.under_way[job.number] = f"{_short(job.image)} waits: {why}"
+                if not self._samples:
+                    self._samples.append((now, self.done))
+                unit = self._unit(job)
+                self._begin_anew(unit, unit.meter)
+                unit.source, unit.again = source, None
+            case Retrying(job=job, pause=pause):
+                unit = self._unit(job)
+                self._begin_anew(unit, None)
+                unit.source, unit.again, unit.again_at = "", news, now + pause
+            case Ended(job=job, result=result):
+                self._end(job, result)
             case Settled(job=job, result=result):
-                self.under_way.pop(job.number, None)
-                size = self.sizes.pop(job.number, 0)
-                self.finished += 1
-                self.failed += result.status is Status.FAILED
-                if result.status is not Status.FAILED:
-                    self.brought += size
-                    self.pulled += result.bytes
+                self._settle(job, result)
             case Warned() | Noted():
                 pass
 
+    def observe(self, now: float) -> None:
+        """Look what the skopeos under way have read by `now`."""
+        for unit in self._units.values():
+            if unit.meter is None:
+                continue
+            unit.read = unit.meter.read()
+            if unit.read and unit.since is None:
+                unit.since = now
+            for blob in unit.meter.present(now):
+                if blob in unit.weight.shared:
+                    self._arrive(blob)
+        if not self._samples:
+            return
+        if self.done < self._samples[-1][1]:  # an attempt has failed
+            self._samples.clear()
+        if not self._samples or now - self._samples[-1][0] >= _OFTEN:
+            self._samples.append((now, self.done))
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOW:
+            self._samples.popleft()
+
     @property
-    def to_bring(self) -> int:
-        """Bytes still to come: planned where an image was looked at, the average of those for the rest."""
-        unseen = self.images - self.finished - len(self.sizes)
-        average = self.planned.total() / len(self.planned) if self.planned else 0
-        return self.sizes.total() + round(average * max(unseen, 0))
+    def done(self) -> int:
+        """Bytes that have moved."""
+        reading = sum(min(unit.read, self._brings(unit)) for unit in self._units.values() if unit.read)
+        return self._arrived + min(reading, self._to_bring)
+
+    @property
+    def total(self) -> int:
+        """Bytes that have moved or have to, of all images that were looked at."""
+        return self._arrived + self._to_bring
+
+    @property
+    def estimate(self) -> int:
+        """The total of all images: those that were not looked at yet weigh as much as the others on average."""
+        unseen = max(self.images - self.looked_at, 0)
+        return self.total + (round(self.total * unseen / self.looked_at) if self.looked_at else 0)
 
     def rate(self, now: float) -> float | None:
-        """Bytes a second since the first copy began; None while nothing has arrived."""
-        if self.began is None or not self.pulled or now <= self.began:
+        """Bytes a second, lately; None where none came."""
+        if not self._samples:
             return None
-        return self.pulled / (now - self.began)
+        at, then = self._samples[0]
+        return (self.done - then) / (now - at) if now > at and self.done > then else None
 
     def seconds_left(self, now: float) -> float | None:
         """How long the rest takes if it goes on like this: by bytes where they are known, else by images."""
-        if self.began is None:
+        left = self.estimate - self.done
+        if left > 0:
+            rate = self.rate(now)
+            return left / rate if rate else None
+        if not self.finished or self.began >= now:
             return None
-        done, left = (self.brought, self.to_bring) if self.brought else (self.finished, self.images - self.finished)
-        return (now - self.began) * left / done if done else None
+        return (now - self.began) * (self.images - self.finished) / self.finished
 
+    def copies(self, now: float) -> Iterator[Copy]:
+        """The images that are being copied."""
+        for units in self._by_image():
+            under_way = [unit for unit in units if unit.source]
+            if under_way:
+                job = units[0].job.whole
+                came = self._came_for(job)
+                reading = [unit for unit in under_way if unit.since is not None and unit.since < now]
+                yield Copy(
+                    job=job,
+                    source=under_way[-1].source,
+                    done=came + sum(self._reads(unit) for unit in under_way),
+                    total=came + sum(map(self._brings, units)),
+                    rate=sum(unit.read / (now - (unit.since or 0)) for unit in reading) if reading else None,
+                )
 
-def frame(progress: Progress, now: float, *, width: int, height: int) -> list[str]:
-    """What the display shows on a terminal of `width` columns and `height` lines: no line is longer, none wraps."""
-    fits = max(height - 3, 1)
-    under_way = list(progress.under_way.values())
-    if not under_way and progress.finished < progress.images:
-        under_way = ["reading manifests"]
-    lines = [f"  {line}" for line in under_way[:fits]]
-    if len(under_way) > fits:
-        lines.append(f"  … and {len(under_way) - fits} more")
-    return [line if len(line) < width else f"{line[: width - 2]}…" for line in [_overall(progress, now, width), *lines]]
+    def pauses(self) -> Iterator[Pause]:
+        """The images that wait to be tried again, and of which nothing else is under way."""
+        for units in self._by_image():
+            waiting = [unit for unit in units if unit.again is not None]
+            if waiting and not any(unit.source for unit in units):
+                first = min(waiting, key=lambda unit: unit.again_at)
+                assert first.again is not None  # noqa: S101 - as it was chosen
+                yield Pause(units[0].job.whole, first.again.why, first.again.hosts, first.again_at)
 
+    @property
+    def _arrived(self) -> int:
+        """The bytes of what is at its end."""
+        return self._moved + sum(count for parts in self._parts.values() for _, count in parts.values())
 
-def _overall(progress: Progress, now: float, width: int) -> str:
-    """The first line: the bar takes the space that the words leave; where there is little, the last words go first."""
-    words = [f"{progress.finished}/{progress.images} images"]
-    if progress.failed:
-        words.append(f"{progress.failed} failed")
-    left = progress.seconds_left(now)
-    if left is not None and progress.finished < progress.images:
-        words.append(f"{_duration(left)} left")
-    total = progress.brought + progress.to_bring
-    if total:
-        words.append(f"{human_bytes(progress.brought)} of {human_bytes(total)}")
-    rate = progress.rate(now)
-    if rate is not None:
-        words.append(f"{human_bytes(rate)}/s")
-    while len(words) > 1 and len(", ".join(words)) + _NARROWEST_BAR + 2 > width:
-        words.pop()
-    told = ", ".join(words)
-    fraction = progress.brought / total if progress.brought else progress.finished / max(progress.images, 1)
-    return f"{bar(fraction, min(_WIDEST_BAR, width - len(told) - 2))} {told}"
+    def _came_for(self, job: Job) -> int:
+        return sum(count for _, count in self._parts.get(job.number, {}).values())
 
+    def _brings(self, unit: _Unit) -> int:
+        """The bytes that a unit is to bring."""
+        shared = unit.weight.shared
+        return unit.weight.own + sum(size for blob, size in shared.items() if blob not in self._there)
 
-class Display:
-    """The display while it is on: `show` prints a line above it, `notice` puts one below it (signal handlers may)."""
+    def _reads(self, unit: _Unit) -> int:
+        """What a unit has read, as far as that can be what it brings; all of it, where nobody knows what it brings."""
+        known = unit.weight.own or unit.weight.shared
+        return min(unit.read, self._brings(unit)) if known else unit.read
 
-    def __init__(self, images: int) -> None:
-        from rich.console import Console  # noqa: PLC0415 - costs 60 ms, only where it is seen
-        from rich.live import Live  # noqa: PLC0415
+    def _by_image(self) -> Iterable[list[_Unit]]:
+        by_image: dict[int, list[_Unit]] = {}
+        for unit in self._units.values():
+            by_image.setdefault(unit.job.whole.number, []).append(unit)
+        return by_image.values()
 
-        self._progress = Progress(images=images)
-        self._lock = threading.RLock()
-        self._notice = ""
-        self._console = Console(file=sys.stderr, markup=False, highlight=False, emoji=False)
-        self.on = Live(
-            get_renderable=self._frame,
-            console=self._console,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        """Keeps the display on while it is entered; it is gone afterwards, what `show` has printed stays."""
+    def _unit(self, job: Job) -> _Unit:
+        return self._units.setdefault(job.number, _Unit(job=job))
 
-    def hear(self, news: News) -> None:
-        """Take one piece of news."""
-        with self._lock:
-            self._progress.hear(news, time.monotonic())
+    def _saw(self, job: Job) -> None:
+        number = job.whole.number
+        if number not in self._seen:
+            self._seen.add(number)
+            self.looked_at += 1
 
-    def show(self, line: str) -> None:
-        """Print a line above the display; the terminal wraps it, so that it can be copied whole."""
-        self._console.print(line, soft_wrap=True, style=_style(line))
+    def _end(self, job: Job, result: ImageResult) -> None:
+        """What comes for an image is at its end."""
+        self._release(job.number, arrived=result.status is Status.COPIED)
+        parts = self._parts.setdefault(job.whole.number, {})
+        for number in [number for number, (of, _) in parts.items() if of == job.number]:
+            del parts[number]  # its result has them
+        parts[job.number] = (-1 if job.of is None else job.of.number, result.bytes)
 
-    def notice(self, line: str) -> None:
-        """Show a line below the display from now on. Takes no lock: a signal may arrive while one is held."""
-        self._notice = line
+    def _settle(self, job: Job, result: ImageResult) -> None:
+        """An image is at its end."""
+        self._saw(job)
+        self._seen.discard(job.number)
+        for number in [number for number, unit in self._units.items() if unit.job.whole.number == job.number]:
+            self._release(number, arrived=result.status is Status.COPIED)
+        self._parts.pop(job.number, None)
+        self.finished += 1
+        self.failed += result.status is Status.FAILED
+        if result.status is not Status.WOULD_COPY:
+            self._moved += result.bytes
 
-    def leave(self) -> None:
-        """Give the cursor back where the program ends at once."""
-        with suppress(OSError):
-            os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+    def _begin_anew(self, unit: _Unit, meter: Meter | None) -> None:
+        unit.meter, unit.read, unit.since = meter, 0, None
 
-    def _frame(self) -> Text:
-        from rich.text import Text  # noqa: PLC0415
+    def _weigh(self, unit: _Unit, weight: Weight) -> None:
+        self._unweigh(unit)
+        unit.weight = weight
+        self._to_bring += weight.own
+        for blob, size in weight.shared.items():
+            if not self._wanted[blob]:
+                self._sizes[blob] = size
+                self._to_bring += 0 if blob in self._there else size
+            self._wanted[blob] += 1
 
-        width, height = self._console.size
-        with self._lock:
-            lines = frame(self._progress, time.monotonic(), width=width, height=height)
-        if self._notice:
-            lines.append(self._notice[: width - 1])
-        text = Text("\n".join(lines), no_wrap=True, overflow="crop")
-        text.stylize("bold", 0, len(lines[0]))
-        return text
+    def _unweigh(self, unit: _Unit) -> None:
+        self._to_bring -= unit.weight.own
+        for blob in unit.weight.shared:
+            self._wanted[blob] -= 1
+            if not self._wanted[blob]:
+                del self._wanted[blob]
+                size = self._sizes.pop(blob)
+                self._to_bring -= 0 if blob in self._there else size
 
+    def _release(self, number: int, *, arrived: bool) -> None:
+        """A unit is at its end; where it `arrived`, nobody has to bring its blobs any more."""
+        unit = self._units.pop(number, None)
+        if unit is not None:
+            for blob in unit.weight.shared if arrived else ():
+                self._arrive(blob)
+            self._unweigh(unit)
 
-def on_terminal() -> bool:
-    """Whether standard error is a terminal that can move its cursor."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown", ""}
-
-
-def _style(line: str) -> str:
-    first = line.partition(" ")[0]
-    return {"failed": "red", "error:": "red", "warning:": "yellow"}.get(first, "")
-
-
-def _short(image: Reference) -> str:
-    """An image as it is recognized in a narrow place: without its host, the digest cut."""
-    name = str(image).removeprefix(f"{image.domain}/")
-    if image.digest is None:
-        return name
-    return f"{name.partition('@')[0]}@{image.digest.hex[:8]}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    def _arrive(self, blob: str) -> None:
+        if blob not in self._there:
+            self._there.add(blob)
+            self._to_bring -= self._sizes[blob]

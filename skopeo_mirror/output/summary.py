@@ -25,10 +25,7 @@ def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | No
     if fallen := sum(map(fell_back, run.images)):  # why is told with all that failed or was passed over
         lines.append(f"{_images(fallen)} fell back to the origin")
     lines += _passed_over(tally)
-    lines += _failures(run, failed_images)
-    if run.stopped is not None:
-        lines.append(f"stopped early: {run.stopped}")
-    return lines
+    return [*lines, *_failures(run, failed_images)]
 
 
 def _served(tally: Tally, *, bars: bool) -> list[str]:
@@ -58,19 +55,20 @@ def _passed_over(tally: Tally) -> list[str]:
 
 
 def _failures(run: RunResult, failed_images: str | None) -> list[str]:
-    """The failed images once more (why is told where each failed), and what to do about them."""
-    failed = [image for image in run.images if image.status is Status.FAILED]
-    if not failed:
-        return []
-    lines = [f"  {image.request.reference}" for image in failed[:_SHOWN_FAILURES]]
+    """The failed images once more (why is told where each failed), those that a stop has left, and what to do."""
+    failed = [image for image in run.images if image.status is Status.FAILED and not image.left]
+    left = sum(image.left for image in run.images)
+    lines = [f"{len(failed)} failed:"] if failed else []
+    lines += [f"  {image.request.reference}" for image in failed[:_SHOWN_FAILURES]]
     if len(failed) > _SHOWN_FAILURES:
         lines.append(f"  … and {len(failed) - _SHOWN_FAILURES} more")
-    again = f"-f {failed_images}" if failed_images else "the same images (--failed-images FILE writes a list of these)"
-    return [
-        f"{len(failed)} failed:",
-        *lines,
-        f"next: put right what the lines above say, then run again with {again}; what is there already stays",
-    ]
+    if run.stopped is not None:
+        lines.append(f"stopped early: {run.stopped}{f'; {_images(left)} not copied' if left else ''}")
+    if failed or left:
+        again = f"-f {failed_images}" if failed_images else "the same images (--failed-images FILE lists these)"
+        put_right = "put right what the lines above say, then " if failed else ""
+        lines.append(f"next: {put_right}run again with {again}; what is there already stays")
+    return lines
 
 
 def _images(count: int) -> str:

@@ -11,14 +11,16 @@ from skopeo_mirror.transfer.explaining import describe
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from skopeo_mirror.reference import Reference
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.transfer.results import ImageResult, PartResult
 
 _NAMED: Final = 2
+_SHORTEST_NAME: Final = 24
 
 
 def image_line(image: ImageResult) -> str:
@@ -32,6 +34,24 @@ def image_line(image: ImageResult) -> str:
         case _:
             told = f"{head} from {', '.join(_sources(image))} to {image.destination}"
     return printable(", ".join([told, *_attached(image)]))
+
+
+def image_row(image: ImageResult, width: int) -> str:
+    """The same of an image that did not fail, in a row of `width` columns: the name and the last words give way."""
+    name, told, figures = short_name(image.request.reference), "", [*_attached(image)]
+    if image.status is not Status.PRESENT:
+        source, *others = _sources(image, place=lambda server: place_of(server.place, image.request.reference))
+        told = f" from {source}{f' and {len(others)} more' if others else ''}"
+        figures.append(human_bytes(image.bytes))
+        if image.status is Status.COPIED:
+            figures.append(f"{image.seconds:.1f} s")
+    head = f"{image.status} "
+    while True:
+        tail = printable(", ".join([told, *figures]))
+        spare = width - len(head) - len(tail)
+        if spare >= min(len(name), _SHORTEST_NAME) or not figures:
+            return f"{head}{elided(name, max(spare, _SHORTEST_NAME), keep_end=True)}{tail}"
+        figures.pop()
 
 
 def counted(statuses: Mapping[Status, int]) -> str:
@@ -79,24 +99,28 @@ def elsewhere_warning(image: ImageResult) -> str | None:
     return f"{image.request.reference}: {'; '.join(told)}" if told else None
 
 
-def _sources(image: ImageResult) -> Iterator[str]:
+def _sources(image: ImageResult, place: Callable[[PullSource], str] = lambda server: server.place) -> Iterator[str]:
     """Who served, and what of it others served: a few parts by their platforms, many by their number."""
-    yield _source(image.served_by)
+
+    def named(server: PullSource | None) -> str:
+        return "nowhere" if server is None else f"{place(server)} ({server.kind})"
+
+    yield named(image.served_by)
     others: dict[str, list[str]] = {}
     for part, name in _named_parts(image):
-        if part.served_by is not None and _source(part.served_by) != _source(image.served_by):
-            others.setdefault(_source(part.served_by), []).append(name)
+        if part.served_by is not None and named(part.served_by) != named(image.served_by):
+            others.setdefault(named(part.served_by), []).append(name)
     for source, names in others.items():
         yield f"{', '.join(names) if len(names) <= _NAMED else f'{len(names)} of its images'} from {source}"
     attached = Counter(
         source
         for one in image.attached
         for source in {
-            _source(server) for server in (one.served_by, *(part.served_by for part in one.parts)) if server is not None
+            named(server) for server in (one.served_by, *(part.served_by for part in one.parts)) if server is not None
         }
     )
     for source, count in attached.items():
-        if source != _source(image.served_by):
+        if source != named(image.served_by):
             yield f"{count} attached from {source}"
 
 
@@ -108,8 +132,41 @@ def _attached(image: ImageResult) -> Iterator[str]:
         yield f"{statuses.total()} attached{'' if alike else f' ({counted(statuses)})'}"
 
 
-def _source(server: PullSource | None) -> str:
-    return "nowhere" if server is None else f"{server.place} ({server.kind})"
+def place_of(source: str, image: Reference) -> str:
+    """Where an image is read from, `source` its name or reference there, without what its own name says already."""
+    if source.startswith("oci:"):
+        return source
+    there, named = source.partition("@")[0].split("/"), image.path.split("/")
+    if len(there) > 1:
+        there[-1] = there[-1].partition(":")[0]
+    while len(there) > 1 and named and there[-1] == named[-1]:
+        there.pop()
+        named.pop()
+    return "/".join(there)
+
+
+def short_name(image: Reference) -> str:
+    """An image as it is recognized in a narrow place: without its host, the digest cut."""
+    name = str(image).removeprefix(f"{image.domain}/")
+    if image.digest is None:
+        return name
+    return f"{name.partition('@')[0]}@{image.digest.hex[:8]}"
+
+
+def elided(text: str, width: int, *, keep_end: bool = False) -> str:
+    """`text` in so many columns: of a longer one the beginning, or the end."""
+    if len(text) <= width:
+        return text
+    if width < 2:  # noqa: PLR2004 - a sign and something beside it
+        return "…"
+    return f"…{text[1 - width :]}" if keep_end else f"{text[: width - 1]}…"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read a clock: `0:35`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _named_parts(image: ImageResult) -> Iterator[tuple[PartResult, str]]:

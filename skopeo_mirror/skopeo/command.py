@@ -23,9 +23,9 @@ from skopeo_mirror.errors import SkopeoUnusable
 from skopeo_mirror.skopeo.supervision import Process, Timeouts, Transcript, supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from skopeo_mirror.skopeo.supervision import Ended, Watcher
+    from skopeo_mirror.skopeo.supervision import Ended, Wait, Watcher
 
 OLDEST: Final = (1, 9)
 HOW_TO_GET: Final = (
@@ -86,9 +86,11 @@ class Skopeo:
         finally:
             os.close(output_write)
             os.close(log_write)
-        output, ended = supervise(
-            process, output_read, log_read, watcher=watcher, timeouts=timeouts, stopping=self.runs.stopping
-        )
+        watcher.begun(process.pid)
+        with self.runs.watched_by(watcher):
+            output, ended = supervise(
+                process, output_read, log_read, watcher=watcher, timeouts=timeouts, stopping=self.runs.stopping
+            )
         return Run(status=process.wait(), output=output, ended=ended)
 
 
@@ -99,6 +101,7 @@ class Runs:
         self.stopping = threading.Event()
         self._environment = environment
         self._processes: dict[int, Process] = {}
+        self._watchers: set[Watcher] = set()
         self._answers: SimpleQueue[Process | str] = SimpleQueue()
         self._starting = threading.Lock()
         self._sending = threading.Lock()
@@ -124,6 +127,19 @@ class Runs:
         if self.stopping.is_set():
             answer.send_signal(signal.SIGTERM)
         return answer
+
+    @contextlib.contextmanager
+    def watched_by(self, watcher: Watcher) -> Iterator[None]:
+        """Have what a watcher waits for among the `waits` while the block runs."""
+        self._watchers.add(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+
+    def waits(self) -> list[Wait]:
+        """What all those under way wait for."""
+        return [wait for watcher in tuple(self._watchers) if (wait := watcher.waiting()) is not None]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End every process group: TERM now, KILL by the thread that attends it, `GRACE` seconds later."""

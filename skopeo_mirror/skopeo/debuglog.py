@@ -15,6 +15,8 @@ from skopeo_mirror.skopeo.secrets import redacted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from skopeo_mirror.skopeo.supervision import Meter
+
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of one log line that are looked at; the rest of a longer line is dropped."""
 LONGEST_TEXT: Final = 4096
@@ -103,11 +105,31 @@ class LeftElsewhere(_Logged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Started(_Logged):
+    """skopeo runs. In no log, told to who hears its events; `meter` tells what it has read."""
+
+    meter: Meter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gap(_Logged):
     """The place of events that were too many to keep."""
 
 
-Event = Tried | Refused | Requested | Waiting | Retried | IndexRefused | Died | Signed | Lookaside | LeftElsewhere | Gap
+Event = (
+    Tried
+    | Refused
+    | Requested
+    | Waiting
+    | Retried
+    | IndexRefused
+    | Died
+    | Signed
+    | Lookaside
+    | LeftElsewhere
+    | Started
+    | Gap
+)
 
 _PASSED_OVER: Final = re.compile(
     rb'time="[^"]*" level=(?!fatal)\w+ msg='

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from skopeo_mirror.skopeo.debuglog import Event, LogReader, Refused, Requested, Tried, Waiting
+from skopeo_mirror.skopeo.debuglog import Event, LogReader, Refused, Requested, Started, Tried, Waiting
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.provenance import Ending
-from skopeo_mirror.skopeo.supervision import Ended, Watcher
+from skopeo_mirror.skopeo.purposes import content_of, split_url
+from skopeo_mirror.skopeo.supervision import Ended, Meter, Wait, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,16 @@ class LogWatcher(Watcher):
         self._copy = copy
         self._limit: Waiting | None = None
         """What the run was ended for."""
+        self._candidate = ""
+        self._last: Tried | Requested | Waiting | None = None
+        """What names whose answer is waited for."""
+        self._meter: Meter | None = None
+
+    def begun(self, pid: int) -> None:
+        """Meter the process."""
+        if self._on_event is not None:
+            self._meter = Meter(pid)
+            self._on_event(Started(at=time.monotonic(), meter=self._meter))
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
@@ -50,8 +61,39 @@ class LogWatcher(Watcher):
                 self.waits_until = now + event.seconds
                 if self._yields:
                     self.gives_up, self._limit = True, self._limit or event
+            self._follow(event)
             if self._on_event is not None:
                 self._on_event(event)
+
+    def waiting(self) -> Wait | None:
+        """Whose answer it waits for."""
+        last, candidate = self._last, self._candidate.partition("/")[0]
+        if last is None:
+            return None
+        host = candidate if isinstance(last, Tried) else split_url(last.url).netloc.rpartition("@")[2]
+        if isinstance(last, Requested) and last.method == "PATCH" and candidate:
+            host = f"{candidate} or {host}"  # an upload waits for who gives the content, or for who takes it
+        return Wait(host=host, since=self.alive_at, until=self.waits_until)
+
+    def _follow(self, event: Event) -> None:
+        """Know whom skopeo is asking, and for which blobs."""
+        match event:
+            case Tried(reference=reference):
+                self._candidate, self._last = reference, event
+                if self._meter is not None:
+                    self._meter.clear()
+            case Refused():
+                self._last = None
+            case Waiting():
+                self._last = event
+            case Requested(method=method, url=url):
+                self._last = event
+                if self._meter is None or (content := content_of(url)) is None or content.kind != "blobs":
+                    return
+                if method == "GET":
+                    self._meter.fetches(content.name)
+                else:
+                    self._meter.looked_for(content.name, event.at)
 
     def close(self) -> None:
         """Take what is left of an unfinished last line."""

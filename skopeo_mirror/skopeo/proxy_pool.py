@@ -211,7 +211,9 @@ class ProxyPool:
         if proxy is None:
             return None
         try:
-            reading = self._read(proxy, image, candidates, yields=yields, with_config=with_config)
+            watcher = LogWatcher(yields=yields)
+            with self._scoped.skopeo.runs.watched_by(watcher):
+                reading = self._read(proxy, image, candidates, watcher, with_config=with_config)
         except ProxyBroken:
             self._drop(proxy)
             return None
@@ -298,12 +300,10 @@ class ProxyPool:
         proxy: ImageProxy,
         image: Reference,
         candidates: Sequence[PullSource],
+        watcher: LogWatcher,
         *,
-        yields: bool,
         with_config: bool,
     ) -> ManifestReading:
-        watcher = LogWatcher(yields=yields)
-
         def ask(method: str, *arguments: object) -> Answer:
             return proxy.ask(method, *arguments, watcher=watcher, timeouts=self._timeouts)
 

@@ -22,6 +22,9 @@ READ_AT_ONCE: Final = 4096
 """Bytes that are read of a pipe at once. Python sets so much memory aside for each read, and gives most of it back; by
 64 kB at a time, an allocator that has a heap for each thread keeps megabytes of holes (observed, glibc)."""
 
+SURELY_FETCHED: Final = 3.0
+"""Seconds after which skopeo has begun to fetch a blob that the destination does not have."""
+
 CAN_SEE_BYTES: Final = Path("/proc/self/io").exists()
 """Whether a slow transfer can be told from a dead one; where not, only `--timeout` bounds a run."""
 
@@ -45,16 +48,38 @@ class Timeouts:
     """Without any sign of life."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Whose answer a run waits for; times are those of time.monotonic."""
+
+    host: str
+    """`A or B` where the log cannot tell: content is on its way from the one to the other."""
+    since: float
+    """When there was the last sign of life."""
+    until: float = 0.0
+    """Until when skopeo has been told to wait; past: it has not."""
+
+
 class Watcher(Protocol):
     """The reader of a run's log while it is written."""
 
     waits_until: float = 0.0
     """Until when (time.monotonic) skopeo has said that it will wait."""
+    alive_at: float = 0.0
+    """When (time.monotonic) it was last seen to be alive."""
     gives_up: bool = False
     """Whether the run is to be ended because a rate limit would make it wait."""
 
+    def begun(self, pid: int) -> None:  # noqa: ARG002 - the interface's
+        """Take note that the run is this process."""
+        return
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of standard error."""
+
+    def waiting(self) -> Wait | None:
+        """Whose answer it waits for, as far as the log tells; any thread may ask."""
+        return None
 
 
 class Transcript(Watcher):
@@ -97,7 +122,7 @@ class Supervision:
         self._watcher = watcher
         self._timeouts = timeouts
         self._stopping = stopping
-        self._started = self._alive_at = time.monotonic()
+        self._started = watcher.alive_at = time.monotonic()
         self._moved = -1
         limits = [limit for limit in (timeouts.stall, timeouts.timeout) if limit is not None]
         self.tick = min([1.0, *(limit / 4 for limit in limits)])
@@ -107,14 +132,14 @@ class Supervision:
         """Why it is to be ended now, if it is; who was not `heard` is alive all the same if it has moved bytes."""
         moved = self._moved if heard else _bytes_moved(self._process.pid)
         if heard or moved != self._moved:
-            self._moved, self._alive_at = moved, now
+            self._moved, self._watcher.alive_at = moved, now
         if self._stopping.is_set():
             return Ended.STOPPED
         if self._watcher.gives_up:
             return Ended.RATE_LIMITED
         if self._timeouts.timeout is not None and now - self._started > self._timeouts.timeout:
             return Ended.TIMEOUT
-        alive_at = max(self._alive_at, self._watcher.waits_until)
+        alive_at = max(self._watcher.alive_at, self._watcher.waits_until)
         if self._timeouts.stall is not None and CAN_SEE_BYTES and now - alive_at > self._timeouts.stall:
             return Ended.STALLED
         return None
@@ -162,10 +187,59 @@ def supervise(
     return bytes(output), ended
 
 
+class Meter:
+    """The bytes that a process has read since the meter was set: of a skopeo that copies, content and little else.
+
+    One thread sets it, any other may read it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._set_at: int | None = 0
+        self._read = 0
+        self._looked_for: dict[str, float] = {}
+        self._fetched: set[str] = set()
+
+    def clear(self) -> None:
+        """Count nothing until content is fetched: skopeo has turned to another candidate."""
+        self._set_at = None
+        self._looked_for, self._fetched = {}, set()
+
+    def looked_for(self, blob: str, now: float) -> None:
+        """Take note that the destination was asked whether it has a blob."""
+        self._looked_for.setdefault(blob, now)
+
+    def fetches(self, blob: str) -> None:
+        """Take note that a blob is being fetched from a candidate; count from the first on."""
+        if self._set_at is None:
+            self._set_at, self._read = max(_bytes_of(self._pid, "rchar:"), 0), 0
+        self._fetched.add(blob)
+
+    def read(self) -> int:
+        """The bytes so far; of a process that is gone, as many as were read when this was last asked."""
+        since = self._set_at
+        if since is None:
+            return 0
+        self._read = max(_bytes_of(self._pid, "rchar:") - since, self._read)
+        return self._read
+
+    def present(self, now: float) -> list[str]:
+        """The blobs that the destination has, it seems: it was asked for them, and nobody else has been since."""
+        if not self._fetched:
+            return []
+        asked = list(self._looked_for.items())
+        return [blob for blob, at in asked if now - at > SURELY_FETCHED and blob not in self._fetched]
+
+
 def _bytes_moved(pid: int) -> int:
-    """All bytes that the process has read and written so far, sockets included (proc(5), /proc/PID/io)."""
+    """All bytes that the process has read and written so far; -1: it is gone."""
+    return _bytes_of(pid, "rchar:", "wchar:")
+
+
+def _bytes_of(pid: int, *counters: str) -> int:
+    """What a process has moved, sockets included (proc(5), /proc/PID/io); -1 where that cannot be seen."""
     try:
         text = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
     except OSError:
         return -1
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("rchar:", "wchar:")))
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(counters))

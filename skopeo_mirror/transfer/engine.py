@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.debuglog import Event, Tried
-from skopeo_mirror.transfer.news import Copying, Retrying, Settled, Weighed
+from skopeo_mirror.skopeo.debuglog import Event, Started, Tried
+from skopeo_mirror.skopeo.faults import PASSING
+from skopeo_mirror.transfer.news import Copying, Ended, Retrying, Running, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
 from skopeo_mirror.transfer.stages import Abandoned, Awaiting, Finished, Planned, Retry
@@ -70,7 +71,7 @@ class _Landed:
 
 
 if TYPE_CHECKING:
-    _Message = Step | Copying | _Landed | BaseException | None
+    _Message = Step | Copying | Running | _Landed | BaseException | None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -161,7 +162,9 @@ class Engine:
 
         def tell(event: Event) -> None:
             if isinstance(event, Tried):
-                self._inbox.put(Copying(job=job.whole, source=event.reference))
+                self._inbox.put(Copying(job=job, source=event.reference))
+            elif isinstance(event, Started):
+                self._inbox.put(Running(job=job, meter=event.meter))
             elif layers := self.pipeline.landed(stage, event):
                 self._inbox.put(_Landed(number=job.number, layers=layers))
 
@@ -182,21 +185,21 @@ class Engine:
             case BaseException():
                 self.stop.now("an error inside the tool")
                 raise message
-            case Copying():
+            case Copying() | Running():
                 self.tell(message)
             case _Landed(number=number, layers=layers):
                 self._schedule.landed(number, layers)
-            case Planned(journey=journey, plan=plan, layers=layers):
+            case Planned(journey=journey, weight=weight):
                 self._looking.discard(journey.job.number)
-                self.tell(Weighed(job=journey.job.whole, bytes=0 if plan is None else plan.bytes))
+                self.tell(Weighed(job=journey.job, weight=weight))
                 self._ready[journey.job.number] = message
-                self._schedule.add(journey.job.number, layers)
+                self._schedule.add(journey.job.number, weight.shared)
             case Awaiting():
                 self._await(message)
             case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
-                self.tell(Retrying(job=journey.job.whole, pause=message.pause, why=message.why))
+                self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why, hosts=_passing(journey)))
             case Abandoned(journey=journey):
                 self._put_down(journey, arrived=False)
             case Finished():
@@ -205,6 +208,8 @@ class Engine:
     def _await(self, stage: Awaiting) -> None:
         """Have what a manifest follows brought, before anything else is begun."""
         self._looking.discard(stage.journey.job.number)
+        if isinstance(stage.then, Planned):
+            self.tell(Weighed(job=stage.journey.job, weight=stage.then.weight))
         units = self.pipeline.units(stage, self._numbers)
         if units:
             self._waiting.extendleft(reversed(self._trees.follow(stage, units)))
@@ -218,6 +223,7 @@ class Engine:
             self._end(job, result)
         else:
             self._journeys.pop(job.number, None)
+            self.tell(Ended(job=job, result=result))
             complete, again = self._trees.ended(done)
             self._waiting.extendleft(again)
             for index, parts in complete:
@@ -253,3 +259,9 @@ class Engine:
         self._results[job.number] = result
         self._journeys.pop(job.number, None)
         self.tell(Settled(job=job, result=result))
+
+
+def _passing(journey: Journey) -> tuple[str, ...]:
+    """The registries whose faults may pass, for which an image is tried again."""
+    hosts = (attempt.candidate.host for attempt in journey.attempts if attempt.reason in PASSING)
+    return tuple(dict.fromkeys(host for host in hosts if host is not None))

@@ -13,7 +13,7 @@ from skopeo_mirror.transfer.attachments import NotTold
 from skopeo_mirror.transfer.elsewhere import why_not
 from skopeo_mirror.transfer.explaining import NO_ROOM_FOR_SIGNATURES, OF_SOME_PLATFORMS, has_none, temporary_trouble
 from skopeo_mirror.transfer.failover import decisive_reason
-from skopeo_mirror.transfer.plan import fetched_of, plan_of
+from skopeo_mirror.transfer.plan import Weight, fetched_of, plan_of
 from skopeo_mirror.transfer.planning import whole_plan
 from skopeo_mirror.transfer.results import Status
 from skopeo_mirror.transfer.stages import Abandoned, Absent, Awaiting, Begun, Finished, Pinned, Planned, Retry
@@ -241,7 +241,8 @@ class Looker:
 
     def _divided(self, stage: Absent, probe: Probe, children: tuple[Descriptor, ...]) -> Awaiting | Finished:
         plan = plan_of(probe.manifest, None)
-        then = self._would_be(stage, probe, plan) if self.dry_run else replace(stage.planned(plan=plan), alone=True)
+        index = replace(stage.planned(plan=plan, weight=self._weight(plan)), alone=True)
+        then = self._would_be(stage, probe, plan) if self.dry_run else index
         if isinstance(then, Finished) and then.result.error is not None:
             return then
         return Awaiting(journey=stage.journey, then=then, children=children, candidates=stage.tries.left)
@@ -262,9 +263,17 @@ class Looker:
         if refusal is not None:
             return self.endings.failure(journey, refusal)
         if not self.dry_run:
-            shared = () if plan is None or not self.destination.shares_blobs else plan.blobs
-            return stage.planned(plan=plan, layers=frozenset(shared))
+            return stage.planned(plan=plan, weight=self._weight(plan))
         return self._would_be(stage, probe, plan)
+
+    def _weight(self, plan: Plan | None) -> Weight:
+        """What a copy is to bring."""
+        if plan is None:
+            return Weight()
+        if not self.destination.shares_blobs:
+            return Weight(own=plan.bytes)
+        lacking = {blob: size for blob, size in plan.blobs.items() if not self.destination.has_blob(blob, size)}
+        return Weight(own=plan.manifests, shared=lacking)
 
     def _would_be(self, stage: Absent, probe: Probe, plan: Plan | None) -> Finished:
         """What becomes of an image under a dry run."""

@@ -186,7 +186,8 @@ class Pipeline:
         journey, endings = journey or self.begin(job).journey, self._steps_of(job).endings
         if any(part.result.error is not None and not part.left for part in parts):
             return endings.of_parts(journey, parts)
-        return replace(endings.failure(journey, f"not copied: {why}", parts=parts), left=True)
+        failure = endings.failure(journey, f"not copied: {why}", parts=parts)
+        return replace(failure, result=replace(failure.result, left=True))
 
     def _steps_of(self, job: Job) -> _Steps:
         return self._of_attached if job.is_attached else self._of_images

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.manifest import DOCKER, InvalidManifest, parse_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Digest
@@ -62,6 +62,16 @@ class Plan:
     def bytes(self) -> int:
         """All of it."""
         return self.manifests + sum(self.blobs.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weight:
+    """The bytes that a copy is expected to move, as far as that is known before."""
+
+    own: int = 0
+    """Those that no other image brings."""
+    shared: Mapping[str, int] = field(default_factory=dict)
+    """The sizes of blobs that others may bring, too, by their digests."""
 
 
 def plan_of(content: bytes, read: Callable[[Digest], bytes | None] | None, *, most: int = MOST_IMAGES) -> Plan | None:

@@ -100,6 +100,8 @@ class ImageResult:
     """What is attached to it and to the images of its index, as far as that was asked for."""
     whole: str | None = None
     """Why an index was copied whole instead, where a fault made it so."""
+    left: bool = False
+    """The end of the run has left it where it was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

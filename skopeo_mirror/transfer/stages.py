@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.transfer.failover import Rounds
+from skopeo_mirror.transfer.plan import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +85,7 @@ class Absent:
     tries: Tries
     """The candidates of the copy."""
 
-    def planned(
-        self, *, plan: Plan | None = None, layers: frozenset[str] = frozenset(), there: bool = False
-    ) -> Planned:
+    def planned(self, *, plan: Plan | None = None, weight: Weight | None = None, there: bool = False) -> Planned:
         """The same, to be copied as one."""
         return Planned(
             journey=self.journey,
@@ -94,7 +93,7 @@ class Absent:
             asked=self.asked,
             tries=self.tries,
             plan=plan,
-            layers=layers,
+            weight=weight or Weight(),
             there=there,
         )
 
@@ -109,8 +108,7 @@ class Planned:
     tries: Tries
     plan: Plan | None = None
     """What it brings; None where that is not known before."""
-    layers: frozenset[str] = frozenset()
-    """The digests of what others may bring, too."""
+    weight: Weight = field(default_factory=Weight)
     there: bool = False
     """The destination has it, and what is left is to hear what the signature policy says of it."""
     alone: bool = False
@@ -118,6 +116,11 @@ class Planned:
     """What became of the units that came before it."""
     why_whole: str | None = None
     """Why an index that was to come image by image is copied whole."""
+
+    @property
+    def layers(self) -> frozenset[str]:
+        """The digests of what others may bring, too."""
+        return frozenset(self.weight.shared)
 
     def again(self) -> Absent:
         """The same, to be looked at once more."""
@@ -140,7 +143,7 @@ class Awaiting:
     def whole(self, parts: Sequence[Finished], why: str) -> Planned:
         """An index with all its images at once, though some may have come already."""
         assert isinstance(self.then, Planned)  # noqa: S101 - who would not copy it does not ask
-        return replace(self.then, plan=None, alone=False, parts=parts, why_whole=why)
+        return replace(self.then, plan=None, weight=Weight(), alone=False, parts=parts, why_whole=why)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,8 +170,11 @@ class Finished:
     """Nothing answers at the destination, whatever the image."""
     unread: bool = False
     """Nobody has given its manifest."""
-    left: bool = False
-    """The end of the run has left it where it was."""
+
+    @property
+    def left(self) -> bool:
+        """Whether the end of the run has left it where it was."""
+        return self.result.left
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

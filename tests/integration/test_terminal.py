@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from skopeo_mirror.output.text import human_bytes
+from tests.rig.background import started
 from tests.rig.copying import PLAIN, configure, entry
-from tests.rig.faults import Fault, Place
+from tests.rig.faults import SLOW, Fault, Place
 from tests.rig.faulty import FaultyRegistry
 from tests.rig.images import make_image
 from tests.rig.terminal import Terminal
@@ -30,6 +33,10 @@ def hanging(image: Image) -> Iterator[FaultyRegistry]:
     with FaultyRegistry(Fault(place=Place.LAYER, kind="never-answer")) as registry:
         registry.serve("slow/app", image)
         yield registry
+
+
+def good_hex() -> str:
+    return make_image("good").digest.partition(":")[2]
 
 
 def two_images(program: Program, mirror: Registry, *entries: str) -> list[str]:
@@ -59,10 +66,11 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
     environment = skopeo_mirror.environment({"TERM": "xterm-256color", **no_color})
     with Terminal(command, columns=before, environment=environment, cwd=skopeo_mirror.directory) as terminal:
         shown = terminal.wait_for(
-            rf"^{BAR} 2/3 images, 1 failed.*\n  slow/app@[0-9a-f]{{8}} from {hanging.host}/slow/app$"
+            rf"^{BAR} 2/3 images, 1 failed.*\n  slow/app@[0-9a-f]{{8}} from {hanging.host}, 0 B of "
         )
         assert "failed good.invalid/missing/app@" in shown
-        assert "copied good.invalid/good/app@" in shown
+        row = f"copied good/app@{good_hex()[:8]} from {mirror.host} (mirror), "
+        assert re.search(rf"^{re.escape(row)}[\d.]+ kB, [\d.]+ s$", shown, re.MULTILINE)
 
         terminal.resize(after)
         shown = terminal.wait_for(rf"^[━╌]{{{'5,20' if after == 60 else '30,'}}} 2/3 images")
@@ -76,7 +84,9 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
         assert not re.search(rf"^{BAR}", shown, re.MULTILINE)  # gone; what it stood under is still there
         assert "failed good.invalid/missing/app@" in shown
         assert re.search(rf"^  {BAR} {mirror.host} \(mirror\): 1 image, ", shown, re.MULTILINE)
-        assert "2 failed:" in shown
+        assert "1 failed:" in shown
+        assert "stopped early: interrupted; 1 image not copied" in shown
+        assert "failed slow.invalid" not in shown
         assert shown.rstrip().endswith("error: interrupted")
         colored = re.search(r"\x1b\[[\d;]*3[0-7]m", terminal.screen.raw)
         assert (colored is None) == bool(no_color)
@@ -106,6 +116,72 @@ def test_a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(
         assert [*cursor, terminal.screen.cursor_shown] == [False, True]
 
 
+def test_a_large_image_is_seen_to_come(skopeo_mirror: Program, destination: Registry) -> None:
+    """Its bytes grow, the time that is left shrinks, and in the end they are those of the report."""
+    large = make_image("large", size=5 * SLOW // 2)
+    with FaultyRegistry(Fault(place=Place.LAYER, kind="slow")) as mirror:
+        mirror.serve("app", large)
+        configure(skopeo_mirror, entry("slow.invalid", mirror.host))
+        command = skopeo_mirror.command(
+            *("copy", "-r", "registries.conf", PLAIN, "--report", "report.json"),
+            *(f"slow.invalid/app@{large.digest}", f"docker://{destination.host}"),
+        )
+        environment = skopeo_mirror.environment({"TERM": "xterm"})
+        with Terminal(command, columns=120, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+            assert terminal.wait() == 0
+            raw = terminal.screen.raw
+    moved = human_bytes(json.loads((skopeo_mirror.directory / "report.json").read_bytes())["summary"]["bytes"])
+    frames = re.findall(r"(\d)/1 images,(?: (\d+:\d+) left,)? ([\d.]+) (B|kB) of ([\d.]+ kB)", raw)
+    done = [float(number) * (1000 if unit == "kB" else 1) for _, _, number, unit, _ in frames]
+    assert len(set(done)) > 5
+    assert done == sorted(done)
+    left = [one for _, one, *_ in frames if one]
+    assert left[0] > left[-1]
+    assert {total for *_, total in frames} == {moved}
+    assert (frames[-1][0], f"{frames[-1][2]} {frames[-1][3]}") == ("1", moved)
+    assert re.search(rf"  app@\w{{8}} from {mirror.host}, [\d.]+ kB of {moved}, [\d.]+ kB/s", raw)
+
+
+def test_where_nobody_watches_it_says_whom_it_waits_for(
+    skopeo_mirror: Program, hanging: FaultyRegistry, destination: Registry, image: Image
+) -> None:
+    """A line now and then on standard error, until the end of the run; the document stands alone on the other."""
+    with FaultyRegistry(Fault(place=Place.MANIFEST, kind="429")) as limiting:
+        configure(skopeo_mirror, entry("slow.invalid", hanging.host), entry("busy.invalid", limiting.host))
+        options = ("-r", "registries.conf", PLAIN, "--mirrors-only", "--json", "--heartbeat=500ms", "--retries=0")
+        images = (f"slow.invalid/slow/app@{image.digest}", "busy.invalid/app:v1")
+        with started(skopeo_mirror, "copy", *options, *images, f"docker://{destination.host}") as run:
+            assert run.process.stderr is not None
+            wanted = {
+                f"waiting for {hanging.host}: silent for ",
+                f"waiting for {limiting.host}: too many requests (429)",
+            }
+            lines: list[str] = []
+            while not all(any(words in line for line in lines) for words in wanted):
+                lines.append(run.process.stderr.readline())
+                assert lines[-1], lines
+            run.signal(signal.SIGINT)
+            ended = run.wait()
+    assert any(
+        re.match(r"after 0:0\d: 0/2 images, .*[\d.]+ k?B of ~?[\d.]+ kB.*; reading ahead: ", line) for line in lines
+    ), lines
+    assert not set("\x1b\r━") & set("".join(lines))
+    assert [image["status"] for image in ended.report["images"]] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize("locale", [{"LANG": "C"}, {"LANG": "", "LC_ALL": "POSIX"}], ids=["lang", "lc-all"])
+def test_a_terminal_that_knows_ascii_alone_is_told_nothing_else(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, locale: dict[str, str]
+) -> None:
+    arguments = two_images(skopeo_mirror, mirror)
+    command = skopeo_mirror.command("copy", *arguments, f"docker://{destination.host}")
+    environment = skopeo_mirror.environment({"TERM": "xterm", **locale})
+    with Terminal(command, columns=80, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+        assert terminal.wait() == 1
+        assert re.search("^[=-]{40} |  [=-]{12} ", terminal.screen.raw)
+        assert terminal.screen.raw.isascii()
+
+
 @pytest.mark.parametrize("columns", [60, 200])
 @pytest.mark.parametrize(
     ("options", "environment"),
@@ -129,7 +205,7 @@ def test_on_a_terminal_that_wants_none_there_is_no_escape_sequence(
         assert terminal.wait() == 1
         assert not set("\x1b━") & set(terminal.screen.raw)
         assert "failed good.invalid/missing/app@" in terminal.screen.raw
-        assert ("copied good.invalid/good/app@" in terminal.screen.raw) == (options == [])
+        assert ("copied good/app@" in terminal.screen.raw) == (options == [])
 
 
 @pytest.mark.parametrize("columns", ["60", "200"])

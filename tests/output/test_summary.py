@@ -114,4 +114,17 @@ def test_does_not_name_a_thousand_failures() -> None:
 
 
 def test_says_why_a_run_ended_early() -> None:
-    assert summary_lines(run_of(FAILED, stopped="interrupted"))[-1] == "stopped early: interrupted"
+    assert summary_lines(run_of(FAILED, stopped="interrupted"))[-2] == "stopped early: interrupted"
+
+
+def test_what_a_stop_has_left_is_told_in_one_line_and_needs_nothing_put_right() -> None:
+    left = replace(FAILED, left=True, error="not copied: interrupted")
+    assert summary_lines(run_of(PRESENT, *[left] * 1999, stopped="interrupted"))[1:] == [
+        "failed or passed over:",
+        "  a.test (mirror): circuit-open (1999 images)",
+        "stopped early: interrupted; 1999 images not copied",
+        "next: run again with the same images (--failed-images FILE lists these); what is there already stays",
+    ]
+    lines = summary_lines(run_of(FAILED, left, left, stopped="interrupted"))
+    assert lines[-4:-1] == ["1 failed:", "  prod.test/other:v1", "stopped early: interrupted; 2 images not copied"]
+    assert lines[-1].startswith("next: put right what the lines above say, then run again with ")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Process, Supervision, Timeouts, supervise
+from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Process, Supervision, Timeouts, Watcher, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class Talker(Process):
 
 
 @dataclass(kw_only=True)
-class Listener:
+class Listener(Watcher):
     """Hears the log."""
 
     heard: bytes = b""
@@ -320,6 +320,7 @@ def test_who_says_something_is_alive(clockwork: Clockwork) -> None:
     one.verdict(118.0)
     assert one.verdict(118.0) is None
     assert one.verdict(119.1) is Ended.STALLED
+    assert clockwork.listener.alive_at == 109.0
 
 
 def test_who_has_said_that_it_waits_has_not_stalled(clockwork: Clockwork) -> None:

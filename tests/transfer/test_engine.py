@@ -18,6 +18,7 @@ from skopeo_mirror.transfer.engine import AHEAD, Engine, Stop
 from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.jobs import Job
 from skopeo_mirror.transfer.news import Copying, News, Retrying, Settled, Weighed
+from skopeo_mirror.transfer.plan import Weight
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.stages import Begun, Finished, Journey, Planned, Retry, Step
 from tests.values import D1, job
@@ -61,7 +62,9 @@ def bringing(layers: str) -> Callable[[Journey], Planned]:
     def planned(journey: Journey) -> Planned:
         image = journey.job.image.pin(D1)
         tries = Tries(str(image), (), Circuits(), 0)
-        return Planned(journey=journey, image=image, asked=image, tries=tries, layers=frozenset(layers))
+        return Planned(
+            journey=journey, image=image, asked=image, tries=tries, weight=Weight(shared=dict.fromkeys(layers, 1))
+        )
 
     return planned
 

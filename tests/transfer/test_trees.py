@@ -19,7 +19,7 @@ from skopeo_mirror.transfer.destination.place import Place
 from skopeo_mirror.transfer.engine import Engine, Stop
 from skopeo_mirror.transfer.failover import Tries
 from skopeo_mirror.transfer.jobs import prepare
-from skopeo_mirror.transfer.news import Settled
+from skopeo_mirror.transfer.news import Ended, Settled
 from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, Status
 from skopeo_mirror.transfer.sourcing import Sources
 from skopeo_mirror.transfer.stages import Awaiting, Finished, Journey, Planned
@@ -268,11 +268,14 @@ def test_inner_indexes_that_all_have_nothing_are_no_image() -> None:
     assert "its index has no image for linux/amd64" in (result.error or "")
 
 
-def test_the_news_are_of_images_and_not_of_their_parts() -> None:
+def test_the_news_tell_what_came_for_an_image_and_the_image_once() -> None:
     bench = bench_of([run_of(served(A))] * 3, [manifest(A, content) for content in (INDEX, ONE, TWO)])
     requests = [replace(bench.begin().journey.job.request, reference=Reference.parse(pinned(INDEX)))]
     jobs = deque(prepare(requests, bench.sourcing, bench.destination))
     news: list[object] = []
     Engine(pipeline=bench.pipeline, jobs=1, stop=Stop(runs=Runs({})), tell=news.append).run(jobs)
-    assert {one.job.number for one in news} == {0}  # type: ignore[attr-defined]
-    assert [type(one) for one in news].count(Settled) == 1
+    assert {one.job.whole.number for one in news} == {0}  # type: ignore[attr-defined]
+    assert [(type(one), one.job.number) for one in news if isinstance(one, Ended | Settled)] == [
+        *((Ended, number) for number in (1, 2)),
+        (Settled, 0),
+    ]

@@ -14,7 +14,13 @@ from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import INPUT, Asked, Conf, Pull, Push, Running, argument, option, repeated
 from skopeo_mirror.cli.reporting import Account, ReportingCommand
-from skopeo_mirror.cli.values import check_skopeo_options, parse_attached, parse_bool, parse_platforms
+from skopeo_mirror.cli.values import (
+    check_skopeo_options,
+    parse_attached,
+    parse_bool,
+    parse_duration,
+    parse_platforms,
+)
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
@@ -68,6 +74,7 @@ def copy(
         extra=extra,
     )
     platforms = parse_platforms(platform or [])
+    heartbeat = parse_duration(running.heartbeat, "--heartbeat")
     tls_verify = parse_bool(push.dest_tls_verify, "--dest-tls-verify")
     *named, target = arguments or [""]
     if not target:
@@ -103,7 +110,9 @@ def copy(
     checks.writable(running.report, running.failed_images, running.metrics)
     checks.make_directory(running.log_dir)
     account.result = unbegun(destination, run_settings)
-    printer = Printer(console=console, json=running.json, verbose=running.verbose, quiet=running.quiet)
+    printer = Printer(
+        console=console, json=running.json, verbose=running.verbose, quiet=running.quiet, heartbeat=heartbeat
+    )
     wanted = wished.images(around, within=None if layout is None else layout.directory)
     placed = (_placed(request, destination) for request in wanted)
     image_set = wished.image_set
@@ -113,7 +122,7 @@ def copy(
         if image_set is None or not image_set.blocks(destination.place(request.reference, request.destination).name)
     )
     with around.stopped_by_signals():
-        with printer.live(len(requests)):
+        with printer.live(len(requests), around.skopeo.runs.waits):
             result = run(requests, destination, run_settings, stop=around.stop, tell=account.hearing(printer.hear))
         account.told = True
         files = {"report": running.report, "failed_images": running.failed_images, "metrics": running.metrics}
