@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _WINDOW: Final = 30.0
 """Seconds over which the rate is taken."""
+_LEAST: Final = 100
+"""Bytes a second below which nothing comes: skopeo reads a little all the time."""
 _OFTEN: Final = 0.5
 """Seconds between the samples that it is taken from."""
 
@@ -159,7 +161,7 @@ class Progress:
         if not self._samples:
             return None
         at, then = self._samples[0]
-        return (self.done - then) / (now - at) if now > at and self.done > then else None
+        return _rate(self.done - then, now - at)
 
     def seconds_left(self, now: float) -> float | None:
         """How long the rest takes if it goes on like this: by bytes where they are known, else by images."""
@@ -178,13 +180,12 @@ class Progress:
             if under_way:
                 job = units[0].job.whole
                 came = self._came_for(job)
-                reading = [unit for unit in under_way if unit.since is not None and unit.since < now]
                 yield Copy(
                     job=job,
                     source=under_way[-1].source,
                     done=came + sum(self._reads(unit) for unit in under_way),
                     total=came + sum(map(self._brings, units)),
-                    rate=sum(unit.read / (now - (unit.since or 0)) for unit in reading) if reading else None,
+                    rate=sum(_rate(one.read, now - one.since) or 0 for one in under_way if one.since) or None,
                 )
 
     def pauses(self) -> Iterator[Pause]:
@@ -283,3 +284,7 @@ class Progress:
         if blob not in self._there:
             self._there.add(blob)
             self._to_bring -= self._sizes[blob]
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return count / seconds if seconds > 0 and count >= _LEAST * seconds else None

@@ -17,18 +17,22 @@ SILENT: Final = 2.0
 """Seconds without a sign of life after which people are told whom a run waits for."""
 _WIDEST_BAR: Final = 40
 _NARROWEST_BAR: Final = 8
+_SHORTEST: Final = 20
 _MOST_HOSTS: Final = 3
 
 
 def frame(progress: Progress, waits: Iterable[Wait], now: float, *, width: int, height: int) -> list[str]:
-    """What the display shows on a terminal of `width` columns and `height` lines: no line is longer, none wraps."""
-    fits, most = max(height - 3, 1), width - 1
+    """What the display shows on a terminal of `width` columns and `height` lines: no line is longer, none wraps.
+
+    Not even when an interrupt's `^C` is echoed behind it.
+    """
+    fits, most = max(height - 3, 1), width - len("^C") - 1
     lines = [f"  {told}" for told in [*_reading_ahead(progress), *_waited_for(waits, now)]]
     lines += [_copy(copy, most) for copy in progress.copies(now)]
     lines += [f"  {short_name(pause.job.image)} waits: {_pause(pause, now)}" for pause in progress.pauses()]
     if len(lines) > fits:
         lines[fits:] = [f"  … and {len(lines) - fits} more"]
-    return [elided(printable(line), most) for line in [_overall(progress, now, width), *lines]]
+    return [elided(printable(line), most) for line in [_overall(progress, now, most), *lines]]
 
 
 def heartbeat(progress: Progress, waits: Iterable[Wait], now: float) -> str:
@@ -61,11 +65,11 @@ def _words(progress: Progress, now: float) -> list[str]:
 def _overall(progress: Progress, now: float, width: int) -> str:
     """The first line: the bar takes the space that the words leave; where there is little, the last words go first."""
     words = [*_words(progress, now), f"{duration(now - progress.began)} elapsed"]
-    while len(words) > 1 and len(", ".join(words)) + _NARROWEST_BAR + 2 > width:
+    while len(words) > 1 and len(", ".join(words)) + _NARROWEST_BAR + 1 > width:
         words.pop()
     told, total = ", ".join(words), progress.estimate
     fraction = progress.done / total if total else progress.finished / max(progress.images, 1)
-    return f"{bar(fraction, min(_WIDEST_BAR, width - len(told) - 2))} {told}"
+    return f"{bar(fraction, min(_WIDEST_BAR, width - len(told) - 1))} {told}"
 
 
 def _reading_ahead(progress: Progress) -> list[str]:
@@ -77,12 +81,12 @@ def _reading_ahead(progress: Progress) -> list[str]:
 def _copy(copy: Copy, width: int) -> str:
     """A line on an image that is being copied; the name gives way to the figures."""
     words = [human_bytes(copy.done) if not copy.total else f"{human_bytes(copy.done)} of {human_bytes(copy.total)}"]
-    if copy.rate is not None:
-        words.append(f"{human_bytes(copy.rate)}/s")
+    name, source = short_name(copy.job.image), place_of(copy.source, copy.job.image)
     figures = f", {', '.join(words)}" if copy.done or copy.total else ""
-    source = place_of(copy.source, copy.job.image)
-    name = short_name(copy.job.image)
+    rate = "" if copy.rate is None else f", {human_bytes(copy.rate)}/s"
     spare = width - len(f"   from {figures}")
+    if spare - len(rate) >= min(len(name), _SHORTEST) + min(len(source), _SHORTEST):
+        figures, spare = figures + rate, spare - len(rate)
     if len(name) + len(source) > spare:
         source = elided(source, max(spare - len(name), spare // 2))
         name = elided(name, spare - len(source), keep_end=True)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,11 @@ READ_AT_ONCE: Final = 4096
 
 SURELY_FETCHED: Final = 3.0
 """Seconds after which skopeo has begun to fetch a blob that the destination does not have."""
+
+WAKE_UPS: Final = (1, 8)
+"""Bytes that Go's runtime writes to itself, and reads, to wake a thread: to a pipe or, in later releases, an eventfd.
+
+A skopeo to which nobody answers does so every few seconds (observed): no sign of life."""
 
 CAN_SEE_BYTES: Final = Path("/proc/self/io").exists()
 """Whether a slow transfer can be told from a dead one; where not, only `--timeout` bounds a run."""
@@ -123,16 +128,17 @@ class Supervision:
         self._timeouts = timeouts
         self._stopping = stopping
         self._started = watcher.alive_at = time.monotonic()
-        self._moved = -1
+        self._counters: _Counters | None = None
+        """Those of the last sign of life."""
         limits = [limit for limit in (timeouts.stall, timeouts.timeout) if limit is not None]
         self.tick = min([1.0, *(limit / 4 for limit in limits)])
         """Seconds after which it is worth looking again."""
 
     def verdict(self, now: float, *, heard: bool = False) -> Ended | None:
         """Why it is to be ended now, if it is; who was not `heard` is alive all the same if it has moved bytes."""
-        moved = self._moved if heard else _bytes_moved(self._process.pid)
-        if heard or moved != self._moved:
-            self._moved, self._watcher.alive_at = moved, now
+        counters = self._counters if heard else _counters_of(self._process.pid)
+        if heard or _has_moved(self._counters, counters):
+            self._counters, self._watcher.alive_at = counters, now
         if self._stopping.is_set():
             return Ended.STOPPED
         if self._watcher.gives_up:
@@ -212,7 +218,8 @@ class Meter:
     def fetches(self, blob: str) -> None:
         """Take note that a blob is being fetched from a candidate; count from the first on."""
         if self._set_at is None:
-            self._set_at, self._read = max(_bytes_of(self._pid, "rchar:"), 0), 0
+            counters = _counters_of(self._pid)
+            self._set_at, self._read = 0 if counters is None else counters.read, 0
         self._fetched.add(blob)
 
     def read(self) -> int:
@@ -220,7 +227,9 @@ class Meter:
         since = self._set_at
         if since is None:
             return 0
-        self._read = max(_bytes_of(self._pid, "rchar:") - since, self._read)
+        counters = _counters_of(self._pid)
+        if counters is not None:
+            self._read = max(counters.read - since, self._read)
         return self._read
 
     def present(self, now: float) -> list[str]:
@@ -231,15 +240,27 @@ class Meter:
         return [blob for blob, at in asked if now - at > SURELY_FETCHED and blob not in self._fetched]
 
 
-def _bytes_moved(pid: int) -> int:
-    """All bytes that the process has read and written so far; -1: it is gone."""
-    return _bytes_of(pid, "rchar:", "wchar:")
+class _Counters(NamedTuple):
+    """What a process has moved so far, sockets included: bytes, bytes, calls."""
+
+    read: int
+    written: int
+    writes: int
 
 
-def _bytes_of(pid: int, *counters: str) -> int:
-    """What a process has moved, sockets included (proc(5), /proc/PID/io); -1 where that cannot be seen."""
+def _counters_of(pid: int) -> _Counters | None:
+    """Those of a process (proc(5), /proc/PID/io); None where they cannot be seen."""
     try:
         text = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
     except OSError:
-        return -1
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(counters))
+        return None
+    found = dict(line.split(": ") for line in text.splitlines())
+    return _Counters(int(found["rchar"]), int(found["wchar"]), int(found["syscw"]))
+
+
+def _has_moved(before: _Counters | None, now: _Counters | None) -> bool:
+    """Whether a process has moved anything that its runtime has not only written to itself."""
+    if before is None or now is None:
+        return before is not now
+    read, written, writes = (after - earlier for earlier, after in zip(before, now, strict=True))
+    return not any(written == writes * size and read in {written, written - size} for size in WAKE_UPS)

@@ -156,20 +156,20 @@ def test_an_image_that_is_looked_at_again_weighs_what_was_found_last() -> None:
 def test_an_index_comes_image_by_image_and_is_told_as_one() -> None:
     index = job(0)
     parts = [job(number, of=index) for number in (1, 2)]
-    progress = of(weighed(index, 5), weighed(parts[0], 1, amd64=100), weighed(parts[1], 1, arm64=50), images=1)
-    assert (progress.total, progress.looked_at) == (157, 1)
-    copying(progress, parts[0], Dial(shows=60))
-    copying(progress, parts[1], Dial(shows=10))
+    progress = of(weighed(index, 5), weighed(parts[0], 1, amd64=100_000), weighed(parts[1], 1, arm64=50_000), images=1)
+    assert (progress.total, progress.looked_at) == (150_007, 1)
+    copying(progress, parts[0], Dial(shows=60_000))
+    copying(progress, parts[1], Dial(shows=10_000))
     progress.observe(1.0)
     [copy] = progress.copies(2.0)
-    assert (copy.job, copy.done, copy.total, copy.rate) == (index, 70, 157, 70)
-    progress.hear(Ended(job=parts[0], result=replace(COPIED, bytes=101)), 2.0)
+    assert (copy.job, copy.done, copy.total, copy.rate) == (index, 70_000, 150_007, 70_000)
+    progress.hear(Ended(job=parts[0], result=replace(COPIED, bytes=100_001)), 2.0)
     [copy] = progress.copies(2.0)
-    assert (copy.done, copy.total) == (111, 157)
-    assert (progress.done, progress.total, progress.finished) == (111, 157, 0)
-    progress.hear(Ended(job=parts[1], result=replace(COPIED, bytes=51)), 3.0)
-    progress.hear(settled(index, 157), 3.0)
-    assert (progress.done, progress.total, progress.finished) == (157, 157, 1)
+    assert (copy.done, copy.total) == (110_001, 150_007)
+    assert (progress.done, progress.total, progress.finished) == (110_001, 150_007, 0)
+    progress.hear(Ended(job=parts[1], result=replace(COPIED, bytes=50_001)), 3.0)
+    progress.hear(settled(index, 150_007), 3.0)
+    assert (progress.done, progress.total, progress.finished) == (150_007, 150_007, 1)
 
 
 def test_an_index_within_an_index_counts_what_came_for_it_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 from skopeo_mirror.skopeo import supervision
 from skopeo_mirror.skopeo.debuglog import Event, Started
 from skopeo_mirror.skopeo.log_watcher import LogWatcher
-from skopeo_mirror.skopeo.supervision import SURELY_FETCHED, Meter
+from skopeo_mirror.skopeo.supervision import SURELY_FETCHED, Meter, _Counters
 from tests.skopeo.golden import log_of
 
 LIMITED = (
@@ -113,7 +113,9 @@ class TestMeter:
     def shows(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """Return what the process has read so far, last; to be appended to."""
         counter = [500]
-        monkeypatch.setattr(supervision, "_bytes_of", lambda *_: counter[-1])
+        monkeypatch.setattr(
+            supervision, "_counters_of", lambda _: _Counters(counter[-1], 0, 0) if counter[-1] else None
+        )
         return counter
 
     def metered(self) -> tuple[LogWatcher, Meter]:
@@ -151,7 +153,7 @@ class TestMeter:
         watcher.feed(said(TRIED, "GET http://a.test/v2/x/app/blobs/sha256:2"))
         shows.append(700)
         assert meter.read() == 200
-        shows.append(-1)
+        shows.append(0)
         assert meter.read() == 200
 
     def test_counts_all_that_is_read_of_a_layout(self, shows: list[int]) -> None:

@@ -13,10 +13,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo import supervision
-from skopeo_mirror.skopeo.supervision import READ_AT_ONCE, Ended, Process, Supervision, Timeouts, Watcher, supervise
+from skopeo_mirror.skopeo.supervision import (
+    READ_AT_ONCE,
+    Ended,
+    Process,
+    Supervision,
+    Timeouts,
+    Watcher,
+    _Counters,
+    _counters_of,
+    supervise,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def counters(moved: int) -> _Counters:
+    """Return those of a process that has moved so much."""
+    return _Counters(read=moved, written=0, writes=0)
+
 
 FOR_EVER = Timeouts(timeout=None, stall=None)
 LATER = 1e9
@@ -187,7 +203,7 @@ def test_a_rate_limit_that_is_not_to_be_waited_out_ends_it(talker: Talker, stopp
 def test_silence_ends_it_when_its_time_is_up(
     talker: Talker, stopping: threading.Event, timeouts: Timeouts, ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "_bytes_moved", lambda _: 0)
+    monkeypatch.setattr(supervision, "_counters_of", lambda _: counters(0))
     assert attended(talker, stopping, timeouts=timeouts)[1] is ended
     assert talker.signals == [signal.SIGTERM]
 
@@ -206,7 +222,7 @@ BRIEF = Timeouts(timeout=None, stall=0.04)
 def test_who_goes_on_talking_is_left_alone(
     talker: Talker, stopping: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "_bytes_moved", lambda _: 0)
+    monkeypatch.setattr(supervision, "_counters_of", lambda _: counters(0))
     listener = Listener()
 
     def go_on() -> None:
@@ -226,13 +242,13 @@ def test_who_goes_on_moving_bytes_in_silence_is_left_alone(
 ) -> None:
     looks = count()
 
-    def moved(_: int) -> int:
+    def moved(_: int) -> _Counters:
         so_far = next(looks)
         if so_far == 10:
             talker.end()
-        return so_far
+        return counters(so_far)
 
-    monkeypatch.setattr(supervision, "_bytes_moved", moved)
+    monkeypatch.setattr(supervision, "_counters_of", moved)
     assert attended(talker, stopping, timeouts=BRIEF) == (b"", None)
 
 
@@ -279,12 +295,16 @@ class Clockwork:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moved = 0
+        self.counters: _Counters | None = None
         self.now = 100.0
         self.listener = Listener()
         self.stopping = threading.Event()
-        monkeypatch.setattr(supervision, "_bytes_moved", lambda _: self.moved)
+        monkeypatch.setattr(supervision, "_counters_of", self.counters_of)
         monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(supervision, "CAN_SEE_BYTES", True)
+
+    def counters_of(self, _: int) -> _Counters:
+        return counters(self.moved) if self.counters is None else self.counters
 
     def attention(self, *, stall: float | None = None, timeout: float | None = None) -> Supervision:
         timeouts = Timeouts(stall=stall, timeout=timeout)
@@ -311,6 +331,33 @@ def test_who_moves_bytes_is_alive(clockwork: Clockwork) -> None:
         one.verdict(float(second))
         assert one.verdict(float(second)) is None
     assert one.verdict(float(second) + 10.1) is Ended.STALLED
+
+
+@pytest.mark.parametrize("size", [1, 8], ids=["by-a-pipe", "by-an-eventfd"])
+@pytest.mark.parametrize("pending", [0, 1], ids=["all-read", "one-not-read-yet"])
+def test_who_only_wakes_itself_has_stalled(clockwork: Clockwork, size: int, pending: int) -> None:
+    """Go's runtime writes to itself now and then, whatever a registry does."""
+    one = clockwork.attention(stall=10.0)
+    for wakes in range(12):
+        clockwork.counters = _Counters(1000 + (wakes - (pending if wakes else 0)) * size, 1000 + wakes * size, wakes)
+        ended = one.verdict(100.0 + wakes)
+    assert ended is Ended.STALLED
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param(_Counters(1, 0, 0), id="a-byte-was-read"),
+        pytest.param(_Counters(1, 6, 1), id="a-byte-was-handed-on"),
+        pytest.param(_Counters(5, 5, 1), id="five-were-kept"),
+        pytest.param(_Counters(0, 40, 1), id="something-was-said"),
+    ],
+)
+def test_any_byte_of_content_is_a_sign_of_life(clockwork: Clockwork, moved: _Counters) -> None:
+    one = clockwork.attention(stall=10.0)
+    for step in range(12):
+        clockwork.counters = _Counters(*(step * count for count in moved))
+        assert one.verdict(100.0 + 9 * step) is None
 
 
 def test_who_says_something_is_alive(clockwork: Clockwork) -> None:
@@ -375,11 +422,16 @@ def test_looks_often_enough_for_the_limits(
 
 
 def test_sees_what_a_process_moves() -> None:
-    before = supervision._bytes_moved(os.getpid())  # noqa: SLF001 - proc(5) is read here
+    before = _counters_of(os.getpid())
     with open(os.devnull, "wb", buffering=0) as nothing:  # noqa: PTH123 - unbuffered
         nothing.write(b"x" * 5000)
-    assert supervision._bytes_moved(os.getpid()) >= before + 5000  # noqa: SLF001
+    after = _counters_of(os.getpid())
+    assert before is not None
+    assert after is not None
+    assert after.written >= before.written + 5000
+    assert after.read > before.read  # proc(5) itself
+    assert after.writes > before.writes
 
 
 def test_of_a_process_that_is_gone_nothing_is_seen() -> None:
-    assert supervision._bytes_moved(2**22 + 1) == -1  # noqa: SLF001 - beyond any process id
+    assert _counters_of(2**22 + 1) is None  # beyond any process id
