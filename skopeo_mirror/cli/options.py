@@ -171,5 +171,5 @@ class Running:
     quiet: bool = QUIET
     verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt.")
     heartbeat: str = option(
-        "--heartbeat DURATION", OUTPUT, "Off a terminal, a line of progress this often (30s; 0: none).", default="30s"
+        "--heartbeat DURATION", OUTPUT, "A line of progress this often, off a terminal (30s).", default="30s"
     )

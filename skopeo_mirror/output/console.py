@@ -42,9 +42,9 @@ class Console:
         finally:
             self._display = None
 
-    def result(self, line: str) -> None:
+    def result(self, line: str, *, wrapped: bool = False) -> None:
         """Print a result."""
-        self._print(sys.stdout, "\n".join(printable(part) for part in line.split("\n")))
+        self._print(sys.stdout, "\n".join(printable(part) for part in line.split("\n")), wrapped=wrapped)
 
     def told(self, line: str) -> None:
         """Say on standard output what the report tells too: where it cannot be written, a warning is enough."""

@@ -61,7 +61,10 @@ class Printer:
 
     @contextmanager
     def live(self, images: int, waits: Waits) -> Iterator[None]:
-        """Show progress while the block runs; `images` is how many there are, `waits` whom it waits for."""
+        """Show progress while the block runs; `waits` is whom it waits for.
+
+        `images` is how many there are; 0: catalogs are being read to find that out.
+        """
         self._live = not self.quiet and on_terminal()
         if self.quiet or not (self._live or self.heartbeat):
             yield

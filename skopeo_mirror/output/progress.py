@@ -71,7 +71,10 @@ class Pause(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Progress:
-    """What is known of a run so far. `images` is how many there are; times are seconds of one clock, sizes bytes."""
+    """What is known of a run so far; times are seconds of one clock, sizes bytes.
+
+    `images` is how many there are; 0: that is being found out.
+    """
 
     images: int
     began: float

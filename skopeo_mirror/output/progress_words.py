@@ -49,7 +49,7 @@ def heartbeat(progress: Progress, waits: Iterable[Wait], now: float) -> str:
 
 def _words(progress: Progress, now: float) -> list[str]:
     """How far a run is, what matters most first."""
-    words = [f"{progress.finished}/{progress.images} images"]
+    words = [f"{progress.finished}/{progress.images} images" if progress.images else "reading catalogs"]
     if progress.failed:
         words.append(f"{progress.failed} failed")
     left, rate, total = progress.seconds_left(now), progress.rate(now), progress.estimate

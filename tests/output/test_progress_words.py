@@ -136,6 +136,12 @@ def test_a_heartbeat_says_what_waits_to_be_tried_again() -> None:
     )
 
 
+def test_before_it_is_known_how_many_images_there_are_it_says_so() -> None:
+    catalogs, waits = Progress(images=0, began=0.0), [Wait(host="a.test", since=1.0)]
+    assert heartbeat(catalogs, waits, 10.0) == "after 0:10: reading catalogs; waiting for a.test: silent for 9 s"
+    assert frame(catalogs, [], 10.0, width=80, height=24) == [f"{'╌' * 40} reading catalogs, 0:10 elapsed"]
+
+
 def test_nothing_that_a_registry_names_reaches_a_terminal() -> None:
     [_, _, line, *_] = frame(halfway(), [Wait(host="a\x1b[2J.test", since=0.0)], 10.0, width=200, height=24)
     assert line == "  waiting for a\\x1b[2J.test: silent for 10 s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -116,13 +117,15 @@ def copy(
     wanted = wished.images(around, within=None if layout is None else layout.directory)
     placed = (_placed(request, destination) for request in wanted)
     image_set = wished.image_set
-    account.requests = requests = tuple(
-        request
-        for request in placed
-        if image_set is None or not image_set.blocks(destination.place(request.reference, request.destination).name)
-    )
+    waits = around.skopeo.runs.waits
+    with nullcontext() if image_set is None else printer.live(0, waits):
+        account.requests = requests = tuple(
+            request
+            for request in placed
+            if image_set is None or not image_set.blocks(destination.place(request.reference, request.destination).name)
+        )
     with around.stopped_by_signals():
-        with printer.live(len(requests), around.skopeo.runs.waits):
+        with printer.live(len(requests), waits):
             result = run(requests, destination, run_settings, stop=around.stop, tell=account.hearing(printer.hear))
         account.told = True
         files = {"report": running.report, "failed_images": running.failed_images, "metrics": running.metrics}

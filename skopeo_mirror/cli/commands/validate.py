@@ -41,7 +41,7 @@ def validate(
         console.result(json_text.dumps(document, indent=2))
     else:
         for line in problem_lines(problems):
-            console.result(line)
+            console.result(line, wrapped=not line.startswith(" "))  # what is indented is TOML, to be copied
         if not problems:
             console.result(printable(f"valid: {', '.join(examination.files)}"))
         for note in tags_pass_by(examination.configuration):
