@@ -29,7 +29,7 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     ACCESS: ("--authfile", "--src-authfile", "--dest-authfile", "--src-cert-dir", "--dest-cert-dir"),
     RUN: (
         *("--jobs", "--retries", "--timeout", "--stall-timeout", "--fail-fast", "--no-plan", "--dry-run"),
-        *("--skopeo", "--skopeo-option"),
+        *("--check", "--skopeo", "--skopeo-option"),
     ),
     OUTPUT: (),
 }
@@ -163,6 +163,7 @@ class Running:
     fail_fast: bool = flag("--fail-fast", RUN, "Start no more images after the first failure.")
     no_plan: bool = flag("--no-plan", RUN, "Do not read manifests ahead (but for dir:, --from and --platform).")
     dry_run: bool = flag("--dry-run", RUN, "Everything but the copy.")
+    check: bool = flag("--check", RUN, "The same; exit 1 where something would be copied, a last line says so.")
     json: bool = JSON
     report: Path | None = option("--report FILE", OUTPUT, "Write the same document to FILE.")
     failed_images: Path | None = option("--failed-images FILE", OUTPUT, "Write what failed to FILE, for -f.")

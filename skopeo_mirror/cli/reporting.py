@@ -62,7 +62,7 @@ class Account:
             json=bool(parameters.get("json")),
             result=RunResult(
                 destination=[*(parameters.get("arguments") or []), ""][-1],
-                dry_run=bool(parameters.get("dry_run")),
+                dry_run=bool(parameters.get("dry_run") or parameters.get("check")),
                 started=dt.datetime.now(dt.UTC),
                 shard=_shard(parameters.get("shard")),
             ),

@@ -28,6 +28,19 @@ def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | No
     return [*lines, *_failures(run, failed_images)]
 
 
+def drift_line(run: RunResult) -> str:
+    """Whether the destination has what a dry run was asked about, in one line for a monitor."""
+    moved = [image for image in run.images if image.changed and image.status is not Status.FAILED]
+    failed = sum(image.status is Status.FAILED for image in run.images)
+    said = [f"stopped early: {run.stopped}"] if run.stopped is not None else []
+    if moved:
+        size = human_bytes(sum(image.bytes for image in moved))
+        said.append(f"{len(moved)} of {_images(len(run.images))} would be copied ({size})")
+    if failed:
+        said.append(f"{failed} of {_images(len(run.images))} failed")
+    return f"drift: {', '.join(said)}" if said else f"no drift: {_images(len(run.images))} at {run.destination}"
+
+
 def _served(tally: Tally, *, bars: bool) -> list[str]:
     """One line a serving location, the bar its share of the bytes (of the images, where no bytes are known)."""
     weights = {location: tally.bytes[location] for location in tally.served}

@@ -103,6 +103,11 @@ class ImageResult:
     left: bool = False
     """The end of the run has left it where it was."""
 
+    @property
+    def changed(self) -> bool:
+        """Whether anything of it at the destination changed (under a dry run: would change)."""
+        return not {self.status, *(one.status for one in self.attached)}.isdisjoint({Status.COPIED, Status.WOULD_COPY})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResult:
@@ -132,5 +137,4 @@ class RunResult:
     @property
     def changed(self) -> bool:
         """Whether anything at the destination changed (under a dry run: would change)."""
-        ends = {end for image in self.images for end in (image.status, *(one.status for one in image.attached))}
-        return not ends.isdisjoint({Status.COPIED, Status.WOULD_COPY})
+        return any(image.changed for image in self.images)

@@ -25,6 +25,7 @@ from skopeo_mirror.cli.values import (
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
+from skopeo_mirror.output.summary import drift_line
 from skopeo_mirror.skopeo.settings import Access
 from skopeo_mirror.transfer.destination.choosing import parse_destination
 from skopeo_mirror.transfer.destination.place import NamingRules
@@ -104,7 +105,7 @@ def copy(
         attached=kinds,
         shard=None if wished.shard is None else str(wished.shard),
         plans=not running.no_plan,
-        dry_run=running.dry_run,
+        dry_run=running.dry_run or running.check,
         fail_fast=running.fail_fast,
     )
     checks.readable(pull.authfile, pull.src_authfile, push.dest_authfile, pull.policy)
@@ -130,7 +131,9 @@ def copy(
         account.told = True
         files = {"report": running.report, "failed_images": running.failed_images, "metrics": running.metrics}
         printer.finish(result, **files)
-    raise typer.Exit(1 if result.failed else 0)
+        if running.check:
+            (console.note if running.json else console.told)(drift_line(result))
+    raise typer.Exit(1 if result.failed or (running.check and result.changed) else 0)
 
 
 def _kinds(attached: str | None, extra: Iterable[str], *, from_layout: bool) -> frozenset[AttachedKind]:
