@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import re
 import sys
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
 from skopeo_mirror.files import STANDARD_INPUT, called
 from skopeo_mirror.reference import Reference, shown
-from skopeo_mirror.request import ImageRequest, once, tagged
+from skopeo_mirror.request import ImageRequest, WholeList, once, tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    Warn = Callable[[str], object]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MOST_SHARDS = 99_999
 _BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
+_BARE_DIGEST = re.compile(r"(sha256|sha384|sha512):[0-9a-fA-F]*")
+_COMMENT = re.compile(rf"(^|[{_BLANKS}])#.*")
 _LONGEST = 2048  # characters of a line that is looked through for a reference
 _AROUND = re.compile(
     r"""^(?:[-*]\s+|(?:docker|podman|nerdctl|crictl)\s+(?:image\s+)?pull\s+|FROM\s+|["']?[\w.-]+["']?\s*:\s+|["'`\[{(<]+)"""
@@ -28,27 +38,28 @@ _AROUND = re.compile(
 
 
 def read_images(
-    arguments: Sequence[str], files: Sequence[str], *, warn: Callable[[str], object] | None = None
+    arguments: Sequence[str], files: Sequence[str], *, warn: Warn | None = None
 ) -> tuple[ImageRequest, ...]:
     """Read the references of the command line, then those of each file (`-`: standard input); each once.
 
     `warn` is told of a file that names no image.
     Raises InvalidInput with every bad line of every file, named by file and line.
     """
+    return once(_read(arguments, files, warn))
+
+
+def _read(arguments: Iterable[str], files: Iterable[str], warn: Warn | None) -> Iterator[ImageRequest]:
+    """Yield what the command line and each file name. Raises InvalidInput at the end, as `read_images`."""
     problems: list[str] = []
-    found: list[ImageRequest] = []
-    arguments_and_lines = [
-        *(("", argument, parse_argument) for argument in arguments),
-        *((where, line, parse_line) for where, line in _lines_of(files, problems, warn)),
-    ]
-    for where, text, parse in arguments_and_lines:
+    given = (("", argument, parse_argument) for argument in arguments)
+    listed = ((where, line, parse_line) for where, line in _lines_of(files, problems, warn))
+    for where, text, parse in chain(given, listed):
         try:
-            found.append(parse(text))
+            yield parse(text)
         except InvalidReference as error:
             problems.append(f"{where}{error}{_advice(text, parse)}")
     if problems:
         raise InvalidInput(problems)
-    return once(found)
 
 
 def parse_argument(text: str) -> ImageRequest:
@@ -92,7 +103,7 @@ def _advice(text: str, parse: Callable[[str], ImageRequest]) -> str:
 
 
 def _listed(text: str) -> ImageRequest:
-    if re.fullmatch(r"(sha256|sha384|sha512):[0-9a-fA-F]*", text):
+    if _BARE_DIGEST.fullmatch(text):
         # docker/reference would take it for the image docker.io/library/sha256 with a tag.
         raise InvalidReference(f"{shown(text)} is a digest without a name; write HOST/PATH@DIGEST")
     reference = tagged(Reference.parse(text))
@@ -101,7 +112,7 @@ def _listed(text: str) -> ImageRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shard:
-    """The `index`-th (1-based) of `count` parts of a list."""
+    """The `index`-th (1-based) of `count` parts of a list: whole repositories, for their images share layers."""
 
     index: int
     count: int
@@ -112,39 +123,120 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """Read `I/N`. Raises UsageError."""
-        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text, re.ASCII)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise UsageError(f"--shard {shown(text)}: write I/N with 1 <= I <= N, for instance 2/3")
+            raise UsageError(f"--shard {shown(text)}: write I/N with 1 <= I <= N <= 99999, for instance 2/3")
         return cls(index=int(match[1]), count=int(match[2]))
 
-    def keeps(self, reference: Reference) -> bool:
-        """Whether an image belongs to this part: by its name alone, so that every host decides alike."""
-        number = int.from_bytes(hashlib.sha256(str(reference).encode()).digest()[:8])
-        return number % self.count == self.index - 1
+    @classmethod
+    def asked(cls, text: str | None, index: int | None, count: int | None) -> Shard | None:
+        """The part that `--shard`, or `--shard-index` (0-based) and `--shard-count`, ask for. Raises UsageError."""
+        if text is not None:
+            if index is not None or count is not None:
+                raise UsageError("--shard beside --shard-index or --shard-count: both say which part; give one of them")
+            return cls.parse(text)
+        if index is None and count is None:
+            return None
+        if index is None or count is None:
+            raise UsageError("--shard-index I and --shard-count N say together which part; give both")
+        if not 0 <= index < count <= _MOST_SHARDS:
+            raise UsageError(f"--shard-index {index} --shard-count {count}: 0 <= I < N <= {_MOST_SHARDS}")
+        return cls(index=index + 1, count=count)
+
+    def repositories(self, images: Mapping[str, int]) -> frozenset[str]:
+        """Of a list with so many images of each repository, the repositories of this part.
+
+        The largest first, each goes where its name's digest sends it, or, where that would exceed an even share, to
+        the part that has the least so far. So parts are even as far as single repositories allow, the order of the
+        list counts for nothing, and every host that has the whole list decides alike. It costs stability: where the
+        list changes, those may move that have no room where their digests send them (of 1,000 repositories in three
+        parts one in 15, in 50 parts one in four).
+        """
+        share = -(-sum(images.values()) // self.count)
+        loads = [0] * self.count
+        least = [(0, part) for part in range(self.count)]  # a heap; an entry counts while its load is the part's
+        mine = set()
+        for name, size in sorted(images.items(), key=lambda item: (-item[1], item[0])):
+            part = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % self.count
+            if loads[part] + size > share:
+                while least[0][0] != loads[least[0][1]]:
+                    heapq.heapreplace(least, (loads[least[0][1]], least[0][1]))
+                part = least[0][1]
+            loads[part] += size
+            if part == self.index - 1:
+                mine.add(name)
+        return frozenset(mine)
 
 
-def _lines_of(
-    files: Iterable[str], problems: list[str], warn: Callable[[str], object] | None
-) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What is to be done of a list."""
+
+    images: tuple[ImageRequest, ...]
+    whole: WholeList | None = None
+    """The list, where `images` are a shard of it."""
+
+
+def part_of(images: Sequence[ImageRequest], shard: Shard | None) -> Part:
+    """All of a list, or a shard of it."""
+    if shard is None:
+        return Part(images=tuple(images))
+    mine = shard.repositories(Counter(one.reference.name for one in images))
+    return Part(
+        images=tuple(one for one in images if one.reference.name in mine), whole=_whole([_line(one) for one in images])
+    )
+
+
+def read_part(arguments: Sequence[str], files: Sequence[str], shard: Shard, *, warn: Warn | None = None) -> Part:
+    """Read a shard as `part_of` has it of the whole list, in the memory of the list's text; raise as `read_images`."""
+    names: dict[str, str] = {}
+    lines: dict[bytes, str] = {}
+    as_written: dict[bytes, str] = {}
+    for image in _read(arguments, files, warn):
+        line, name = _line(image), image.reference.name
+        if line not in lines:
+            lines[line] = names.setdefault(name, name)
+            if image.text is not None:
+                as_written[line] = image.text
+    mine = shard.repositories(Counter(lines.values()))
+    images = (
+        replace(parse_line(line.decode()), text=as_written.get(line)) for line, name in lines.items() if name in mine
+    )
+    return Part(images=tuple(images), whole=_whole(lines))
+
+
+def _line(image: ImageRequest) -> bytes:
+    """What tells one image of a list from another; of one from a list, a line that asks for it."""
+    own = image.destination or image.named
+    return (str(image.reference) if own is None else f"{image.reference}={own}").encode()
+
+
+def _whole(lines: Collection[bytes]) -> WholeList:
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        digest.update(line + b"\n")
+    return WholeList(images=len(lines), sha256=digest.hexdigest())
+
+
+def _lines_of(files: Iterable[str], problems: list[str], warn: Warn | None) -> Iterator[tuple[str, str]]:
     """The lines that hold something, each with `FILE:LINE: ` for messages."""
     for file in files:
-        name = called(file)
+        name, empty = called(file), True
         try:
-            content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+            with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as lines:
+                for number, raw in enumerate(lines, 1):
+                    try:
+                        line = raw.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").removesuffix(b"\n").decode()
+                    except UnicodeDecodeError:
+                        problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
+                        empty = False
+                        continue
+                    text = (_COMMENT.sub("", line) if "#" in line else line).strip(_BLANKS)
+                    if text:
+                        empty = False
+                        yield f"{name}:{number}: ", text
         except OSError as error:
             problems.append(f"{name}: cannot be read: {error.strerror}")
-            continue
-        empty = True
-        for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-            try:
-                line = raw.decode()
-            except UnicodeDecodeError:
-                problems.append(f"{name}:{number}: is not UTF-8; save the list as UTF-8")
-                empty = False
-                continue
-            text = re.sub(rf"(^|[{_BLANKS}])#.*", "", line).strip(_BLANKS)
-            if text:
-                empty = False
-                yield f"{name}:{number}: ", text
-        if empty and warn is not None:
-            warn(f"{name}: names no image")
+        else:
+            if empty and warn is not None:
+                warn(f"{name}: names no image")

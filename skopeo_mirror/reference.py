@@ -26,6 +26,8 @@ _REFERENCE = re.compile(
     rf"(?P<name>(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*))"
     rf"(?::(?P<tag>[0-9A-Za-z_][0-9A-Za-z_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?"
 )
+_IMAGE_ID = re.compile(r"[a-f0-9]{64}")
+_DIGITS = re.compile(r"[a-f0-9]+")
 _PASSWORD = re.compile(r"^(?:[^/@]*//)?[^/@:]*:[^/@]*@(?!sha)")
 
 
@@ -42,7 +44,7 @@ class Digest:
         algorithm, _, digits = text.partition(":")
         if algorithm not in _HEX_DIGITS:
             raise InvalidReference(f"{shown(text)} is no digest: its algorithm must be one of {', '.join(_HEX_DIGITS)}")
-        if len(digits) != _HEX_DIGITS[algorithm] or not re.fullmatch(r"[a-f0-9]+", digits):
+        if len(digits) != _HEX_DIGITS[algorithm] or not _DIGITS.fullmatch(digits):
             raise InvalidReference(
                 f"{shown(text)} is no digest: {algorithm} needs {_HEX_DIGITS[algorithm]} lower case hex digits"
             )
@@ -86,7 +88,7 @@ class Reference:
             raise InvalidReference("the image reference is empty")
         if len(text) > _TEXT_LIMIT:
             raise InvalidReference(f"{shown(text)} is longer than any image reference ({len(text)} characters)")
-        if re.fullmatch(r"[a-f0-9]{64}", text):
+        if _IMAGE_ID.fullmatch(text):
             raise InvalidReference(f"{shown(text)} is an image ID, not a repository: 64 hex digits are no name")
         domain, remainder = _split_domain(text)
         path = remainder.partition(":")[0]

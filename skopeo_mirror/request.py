@@ -42,6 +42,14 @@ class ImageRequest:
     """The OCI layout that it lies in: a catalog from `oci://PATH`."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholeList:
+    """A list that is shared out: how many images it has, and a digest that every order of them has in common."""
+
+    images: int
+    sha256: str
+
+
 def tagged(reference: Reference) -> Reference:
     """`:latest` where there is neither tag nor digest, as skopeo does: `app` and `app:latest` are one image."""
     return replace(reference, tag="latest") if reference.tag is None and reference.digest is None else reference

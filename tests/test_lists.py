@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
+from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.lists import Shard, parse_line, read_images
+from skopeo_mirror.lists import Shard, parse_line, part_of, read_images, read_part
 from skopeo_mirror.reference import Reference
 from tests.values import D1
 
@@ -251,20 +253,129 @@ def test_no_argument_is_another_exception(text: str) -> None:
     assert all(problem.isprintable() for problem in complaints([text], []))
 
 
-REFERENCES = st.from_regex(r"[a-c]\.test/[a-z0-9]{1,8}:[0-9]", fullmatch=True).map(Reference.parse)
+REPOSITORIES = st.dictionaries(
+    st.from_regex(r"[a-c]\.test/[a-z0-9]{1,8}", fullmatch=True), st.integers(min_value=1, max_value=40), max_size=30
+)
 
 
-@given(st.sets(REFERENCES, max_size=30), st.integers(min_value=1, max_value=5))
-def test_every_image_belongs_to_exactly_one_shard(references: set[Reference], count: int) -> None:
-    shards = [Shard(index=index, count=count) for index in range(1, count + 1)]
-    assert all(sum(shard.keeps(reference) for shard in shards) == 1 for reference in references)
+def shards(count: int) -> list[Shard]:
+    return [Shard(index=index, count=count) for index in range(1, count + 1)]
+
+
+def a_list(repositories: int, images: int) -> list[str]:
+    """A list with a few large repositories and many small ones, as lists are."""
+    random = Random(1)
+    sizes = [int(random.lognormvariate(0, 1.2)) + 1 for _ in range(repositories)]
+    total = sum(sizes)
+    sizes = [min(max(1, size * images // total), images // 100) for size in sizes]
+    for number in range(images - sum(sizes)):
+        sizes[number % repositories] += 1
+    return [f"a.test/team-{n % 7}/app-{n}:{tag}" for n, size in enumerate(sizes) for tag in range(size)]
+
+
+def counted(lines: list[str]) -> Counter[str]:
+    return Counter(line.rpartition(":")[0] for line in lines)
+
+
+@given(REPOSITORIES, st.integers(min_value=1, max_value=5))
+def test_every_repository_belongs_to_exactly_one_shard(images: dict[str, int], count: int) -> None:
+    found = [name for shard in shards(count) for name in shard.repositories(images)]
+    assert sorted(found) == sorted(images)
+
+
+@given(REPOSITORIES, st.integers(min_value=1, max_value=5))
+def test_the_order_of_a_list_counts_for_nothing(images: dict[str, int], count: int) -> None:
+    turned = dict(reversed(images.items()))
+    assert all(shard.repositories(images) == shard.repositories(turned) for shard in shards(count))
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 50])
+def test_shards_are_even(count: int) -> None:
+    images = counted(a_list(1000, 10_000))
+    assert (len(images), images.total()) == (1000, 10_000)
+    loads = [sum(images[name] for name in shard.repositories(images)) for shard in shards(count)]
+    even = images.total() / count
+    assert 0.9 * even <= min(loads) <= max(loads) <= 1.1 * even
+
+
+def test_a_repository_that_is_more_than_a_part_has_one_to_itself() -> None:
+    images = {"a.test/large": 100} | {f"a.test/small-{number}": 1 for number in range(20)}
+    parts = [shard.repositories(images) for shard in shards(3)]
+    assert {"a.test/large"} in parts
+    assert sorted(map(len, parts)) == [1, 10, 10]
+
+
+def test_few_repositories_move_when_a_list_grows() -> None:
+    images = counted(a_list(1000, 10_000))
+    before = [shard.repositories(images) for shard in shards(50)]
+    after = [shard.repositories(images | {"a.test/team-1/app-8": 99, "a.test/new": 3}) for shard in shards(50)]
+    stayed = sum(len(one & other) for one, other in zip(before, after, strict=True))
+    assert stayed >= 0.75 * len(images)
 
 
 def test_shards_are_the_same_on_every_host() -> None:
-    """Fixed by the digest of the name: a release that changed them would make hosts of two versions lose images."""
-    references = [Reference.parse(f"a.test/app:{number}") for number in range(12)]
-    first = Shard.parse("1/3")
-    assert [reference.tag for reference in references if first.keeps(reference)] == ["0", "1", "3", "4"]
+    """A release that changed them would make hosts of two versions lose images."""
+    images = {f"a.test/app-{number}": 1 + number % 3 for number in range(12)}
+    found = [sorted(name.removeprefix("a.test/app-") for name in shard.repositories(images)) for shard in shards(3)]
+    assert found == [["1", "5", "8"], ["11", "2", "4"], ["0", "10", "3", "6", "7", "9"]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_shard_is_read_as_it_would_be_cut_from_the_whole(count: int, tmp_path: Path) -> None:
+    file = tmp_path / "images.txt"
+    lines = [*a_list(20, 60), f"alpine@{D1}", "docker://a.test/b:1", "a.test/b:1=d.test/e:2", "alpine:3", "a.test/b:1"]
+    file.write_text("".join(f"{line}\n" for line in [*lines, *lines[:10]]))
+    whole = read_images(["a.test/c:1"], [str(file)])
+    parts = [read_part(["a.test/c:1"], [str(file)], shard) for shard in shards(count)]
+    assert parts == [part_of(whole, shard) for shard in shards(count)]
+    assert {image for part in parts for image in part.images} == {*whole}
+    assert [image for image in whole if image in parts[0].images] == [*parts[0].images]
+    assert {part.whole for part in parts} == {parts[0].whole}
+    assert parts[0].whole is not None
+    assert parts[0].whole.images == len(whole)
+
+
+def test_lists_of_the_same_images_are_the_same() -> None:
+    (one, *others) = (
+        part_of(read_images(images, []), Shard(index=1, count=2)).whole
+        for images in (["a.test/b:1", "alpine"], ["docker.io/library/alpine:latest", "a.test/b:1"], ["a.test/b:1"])
+    )
+    assert [one == other for other in others] == [True, False]
+
+
+def test_a_bad_line_is_told_by_every_shard(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("a.test/b:1\na.test/B\n")
+    with pytest.raises(InvalidInput) as caught:
+        read_part([], [str(tmp_path / "one")], Shard(index=2, count=2))
+    assert caught.value.problems[0].startswith(f"{tmp_path}/one:2: 'a.test/B'")
+
+
+@pytest.mark.parametrize(
+    ("asked", "shard"),
+    [
+        pytest.param((None, None, None), None, id="all"),
+        pytest.param(("2/3", None, None), "2/3", id="from-one"),
+        pytest.param((None, 0, 3), "1/3", id="from-nought"),
+        pytest.param((None, 2, 3), "3/3", id="the-last"),
+    ],
+)
+def test_two_ways_to_ask_for_a_shard(asked: tuple[str | None, int | None, int | None], shard: str | None) -> None:
+    found = Shard.asked(*asked)
+    assert (None if found is None else str(found)) == shard
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        pytest.param(("1/3", 0, None), "give one of them", id="both-ways"),
+        pytest.param((None, 0, None), "give both", id="no-count"),
+        pytest.param((None, None, 3), "give both", id="no-index"),
+        pytest.param((None, 3, 3), "0 <= I < N", id="from-one"),
+    ],
+)
+def test_refuses_half_a_shard(asked: tuple[str | None, int | None, int | None], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Shard.asked(*asked)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.lists import Shard, read_images
+from skopeo_mirror.lists import Part, Shard, part_of, read_images, read_part
 from skopeo_mirror.request import ImageRequest, once
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ NOBODY: Final = "no image; name images, lists of them with -f FILE, or an image 
 class Wishes:
     """What is asked for before any catalog has been read: images, and an image set."""
 
-    listed: tuple[ImageRequest, ...]
+    listed: Part
+    """Where there is an image set the whole of the list, for a shard is one of both together."""
     image_set: ImageSet | None
     shard: Shard | None
 
-    def images(self, context: Context, within: Path | None = None) -> tuple[ImageRequest, ...]:
-        """All images; catalogs are taken from the layout `within`, if there is one.
+    def part(self, context: Context, within: Path | None = None) -> Part:
+        """All images, or the shard of them; catalogs are taken from the layout `within`, if there is one.
 
         Raises InvalidInput, CatalogUnavailable.
         """
@@ -46,7 +47,7 @@ class Wishes:
 
         found = catalogs(self.image_set.operators, context, within)
         selected = select_images(self.image_set, found, warn=context.console.warning)
-        return once([*self.listed, *_part(selected, self.shard)])
+        return part_of(once([*self.listed.images, *selected]), self.shard)
 
 
 def wishes(
@@ -64,24 +65,22 @@ def wishes(
     Raises InvalidInput, UsageError (`otherwise`, where nobody asked for anything).
     """
     found = _image_set(asked, console)
-    if layout is not None and found is None and not named and not asked.images_from:
-        listed = tuple(ImageRequest(reference=image) for image in layout.images(with_attached=with_attached))
-    else:
-        listed = read_images(named or [], asked.images_from or [], warn=console.warning)
-    shard = None if asked.shard is None else Shard.parse(asked.shard)
-    listed = _part(listed, shard)
-    if not listed and not asked.images_from and layout is None and found is None:
+    shard = Shard.asked(asked.shard, asked.shard_index, asked.shard_count)
+    if not named and not asked.images_from and layout is None and found is None:
         raise UsageError(otherwise)
+    if layout is not None and found is None and not named and not asked.images_from:
+        held = tuple(ImageRequest(reference=image) for image in layout.images(with_attached=with_attached))
+        listed = part_of(held, shard)
+    elif shard is not None and found is None:
+        listed = read_part(named or [], asked.images_from or [], shard, warn=console.warning)
+    else:
+        listed = Part(images=read_images(named or [], asked.images_from or [], warn=console.warning))
     return Wishes(listed=listed, image_set=found, shard=shard)
 
 
 def images(named: Sequence[str] | None, asked: Asked, context: Context) -> tuple[ImageRequest, ...]:
     """All images. Raises InvalidInput, CatalogUnavailable, UsageError."""
-    return wishes(named, asked, context.console).images(context)
-
-
-def _part(images: Sequence[ImageRequest], shard: Shard | None) -> tuple[ImageRequest, ...]:
-    return tuple(listed for listed in images if shard is None or shard.keeps(listed.reference))
+    return wishes(named, asked, context.console).part(context).images
 
 
 def _image_set(asked: Asked, console: Console) -> ImageSet | None:

@@ -86,7 +86,11 @@ class Asked:
     skip_unsupported: bool = flag(
         "--skip-unsupported", INPUT, "With -c: pass over what is not done here, with a warning."
     )
-    shard: str | None = option("--shard I/N", INPUT, "Keep the I-th of N stable parts of the list.")
+    shard: str | None = option("--shard I/N", INPUT, "Keep the I-th of N even parts, whole repositories each.")
+    shard_index: int | None = option(
+        "--shard-index I", INPUT, "The same with I from 0, as Kubernetes counts ...", least=0
+    )
+    shard_count: int | None = option("--shard-count N", INPUT, "... and of how many parts.", least=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,7 +64,7 @@ class Account:
                 destination=[*(parameters.get("arguments") or []), ""][-1],
                 dry_run=bool(parameters.get("dry_run") or parameters.get("check")),
                 started=dt.datetime.now(dt.UTC),
-                shard=_shard(parameters.get("shard")),
+                shard=_shard(*map(parameters.get, ("shard", "shard_index", "shard_count"))),
             ),
         )
 
@@ -151,10 +151,11 @@ class ReportingCommand(Command):
             raise
 
 
-def _shard(given: Any) -> str | None:
+def _shard(text: str | None, index: int | None, count: int | None) -> str | None:
     """The part of the list that is asked for; None where it cannot be made out."""
     with suppress(UsageError):
-        return str(Shard.parse(given)) if given else None
+        shard = Shard.asked(text, index, count)
+        return None if shard is None else str(shard)
     return None
 
 

@@ -115,8 +115,8 @@ def copy(
     printer = Printer(
         console=console, json=running.json, verbose=running.verbose, quiet=running.quiet, heartbeat=heartbeat
     )
-    wanted = wished.images(around, within=None if layout is None else layout.directory)
-    placed = (_placed(request, destination) for request in wanted)
+    part = wished.part(around, within=None if layout is None else layout.directory)
+    placed = (_placed(request, destination) for request in part.images)
     image_set = wished.image_set
     waits = around.skopeo.runs.waits
     with nullcontext() if image_set is None else printer.live(0, waits):
