@@ -18,7 +18,7 @@ from skopeo_mirror.errors import InvalidInput, SkopeoMirrorError, words_of
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.signals import Signalled, listen
 
-COMMANDS: Final = ("copy", "route", "validate", "normalize", "pin", "images", "redirect", "catalog")
+COMMANDS: Final = ("copy", "route", "validate", "normalize", "pin", "images", "merge", "redirect", "catalog")
 """In the order of the help; each is in the module of `commands` that has its name."""
 
 

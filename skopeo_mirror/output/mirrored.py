@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.attached import ALL_KINDS, names
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.json_text import InvalidJson, parse_json
-from skopeo_mirror.output.report import SCHEMA
+from skopeo_mirror.output.report_fields import damaged, field, place_of, report_of
 from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest, Reference, shown
 
@@ -26,7 +25,6 @@ GENERIC: Final = "generic"
 _COPIED: Final = "copied"
 _THERE: Final = frozenset({_COPIED, "present"})
 _DOCKER: Final = "docker://"
-_KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", list: "list"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,22 +64,16 @@ class Mirrored:
 
 def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
     """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput."""
+    document = report_of(text, name)
     try:
-        document = parse_json(text)
-    except InvalidJson as error:
-        raise InvalidInput([f"{name}: is no report: it is not JSON: {error}"]) from error
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
-        raise InvalidInput([f"{name}: is no report of a kind that is known here: its schema is not {SCHEMA}"])
-    try:
-        insecure, started = not _field(document, "destination_tls_verify", bool), _field(document, "started", str)
+        insecure, started = not field(document, "destination_tls_verify", bool), field(document, "started", str)
         platforms = _platforms(document)
         return tuple(
             _mirrored(image, f"images[{number}]", insecure=insecure, started=started, platforms=platforms)
-            for number, image in enumerate(_field(document, "images", list))
+            for number, image in enumerate(field(document, "images", list))
         )
     except InvalidReference as error:
-        raise InvalidInput([f"{name}: is a damaged report: {error}"]) from error
+        raise damaged(name, error) from error
 
 
 def check_registries(images: Iterable[Mirrored], name: str) -> None:
@@ -127,7 +119,7 @@ def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
     """The platforms that a run was asked for. Raises InvalidReference, with the place."""
     if report.get("platforms") is None:
         return ()
-    texts = {f"platforms[{number}]": text for number, text in enumerate(_field(report, "platforms", list))}
+    texts = {f"platforms[{number}]": text for number, text in enumerate(field(report, "platforms", list))}
     return tuple(_parsed(Platform.parse, texts, place) for place in texts)
 
 
@@ -136,16 +128,16 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
     if not isinstance(image, dict):
         raise InvalidReference(f"{where} is no object")
     reference = _parsed(Reference.parse, image, "image", where)
-    destination = _field(image, "destination", str, where)
+    destination = field(image, "destination", str, where)
     digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
-    status = _field(image, "status", str, where)
-    confirmed = _field(image, "confirmed", bool, where) and status in _THERE
+    status = field(image, "status", str, where)
+    confirmed = field(image, "confirmed", bool, where) and status in _THERE
     if confirmed and digest is None:
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
-    catalog = None if image.get("catalog") is None else _field(image, "catalog", str, where)
-    parts = [] if image.get("parts") is None else _field(image, "parts", list, where)
+    catalog = None if image.get("catalog") is None else field(image, "catalog", str, where)
+    parts = [] if image.get("parts") is None else field(image, "parts", list, where)
     there = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
-    wanted_by = [] if image.get("wanted_by") is None else _field(image, "wanted_by", list, where)
+    wanted_by = [] if image.get("wanted_by") is None else field(image, "wanted_by", list, where)
     return Mirrored(
         image=reference,
         digest="" if digest is None else str(digest),
@@ -162,37 +154,25 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
 
 def _attached(image: dict[str, Any], where: str, destination: Reference) -> Iterator[PinnedReference]:
     """What is attached to an image, as far as it is there. Raises InvalidReference, with the place."""
-    entries = [] if image.get("attached") is None else _field(image, "attached", list, where)
+    entries = [] if image.get("attached") is None else field(image, "attached", list, where)
     for number, entry in enumerate(entries):
         place = f"{where}.attached[{number}]"
         if not isinstance(entry, dict):
             raise InvalidReference(f"{place} is no object")
-        tag, subject = _field(entry, "tag", str, place), _parsed(Digest.parse, entry, "subject", place)
+        tag, subject = field(entry, "tag", str, place), _parsed(Digest.parse, entry, "subject", place)
         digest = _parsed(Digest.parse, entry, "digest", place)
         if tag not in {name for _, name in names(subject, ALL_KINDS)}:
             raise InvalidReference(f"{place}.tag: {shown(tag)} is not what is attached to {subject} is called")
-        if _field(entry, "status", str, place) in _THERE:
+        if field(entry, "status", str, place) in _THERE:
             yield destination.under(tag).pin(digest)
 
 
 def _parsed(parse: Callable[[str], _T], table: dict[str, Any], key: str, where: str = "") -> _T:
-    text = _field(table, key, str, where)
+    text = field(table, key, str, where)
     try:
         return parse(text)
     except InvalidReference as error:
-        raise InvalidReference(f"{_place(key, where)}: {error}") from error
-
-
-def _field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _T:
-    """What a table has under `key`. Raises InvalidReference where that is missing or of another kind."""
-    value = table.get(key)
-    if not isinstance(value, kind):
-        raise InvalidReference(f"{_place(key, where)}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
-    return value
-
-
-def _place(key: str, where: str) -> str:
-    return f"{where}.{key}".removeprefix(".")
+        raise InvalidReference(f"{place_of(key, where)}: {error}") from error
 
 
 def _stored(image: Mirrored) -> tuple[str | None, str]:

@@ -57,6 +57,7 @@ def _head(run: RunResult) -> dict[str, Any]:
         "destination": run.destination,
         "destination_tls_verify": run.destination_tls_verify,
         "shard": run.shard,
+        **({"list": {"images": whole.images, "sha256": whole.sha256}} if (whole := run.whole_list) else {}),
         **({"platforms": [str(platform) for platform in run.platforms]} if run.platforms else {}),
         "stopped": run.stopped,
         "summary": _summary(run),

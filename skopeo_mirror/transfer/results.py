@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.registries_conf.routing import PullSource
-    from skopeo_mirror.request import ImageRequest
+    from skopeo_mirror.request import ImageRequest, WholeList
     from skopeo_mirror.skopeo.faults import Reason
     from skopeo_mirror.skopeo.provenance import Attempt
 
@@ -127,6 +127,8 @@ class RunResult:
     """Of an index only the images for these were asked for (none: all)."""
     shard: str | None = None
     """The part of the list that was asked for, `I/N` (None: all of it)."""
+    whole_list: WholeList | None = None
+    """The list that it is a part of, once that has been read."""
     stopped: str | None = None
 
     @property

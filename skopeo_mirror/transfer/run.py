@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.attached import AttachedKind
     from skopeo_mirror.platforms import Platform
     from skopeo_mirror.registries_conf.model import Configuration
-    from skopeo_mirror.request import ImageRequest
+    from skopeo_mirror.request import ImageRequest, WholeList
     from skopeo_mirror.skopeo.command import Skopeo
     from skopeo_mirror.skopeo.policy import Policy
     from skopeo_mirror.skopeo.settings import Settings
@@ -67,6 +67,8 @@ class RunSettings:
     """What is brought of what is attached to an image."""
     shard: str | None = None
     """For the report: the part of the list that is asked for, `I/N`."""
+    whole_list: WholeList | None = None
+    """For the report: the list that it is a part of."""
     plans: bool = True
     dry_run: bool = False
     fail_fast: bool = False
@@ -130,6 +132,7 @@ def unbegun(destination: Destination, settings: RunSettings) -> RunResult:
         configuration_sha256=settings.configuration.sha256,
         platforms=settings.platforms,
         shard=settings.shard,
+        whole_list=settings.whole_list,
     )
 
 

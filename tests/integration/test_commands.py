@@ -337,7 +337,9 @@ class TestVersion:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "copy", "route", "validate", "normalize", "pin", "images"], ids=lambda command: command or "all"
+    "command",
+    ["", "copy", "route", "validate", "normalize", "pin", "images", "merge"],
+    ids=lambda command: command or "all",
 )
 def test_help(skopeo_mirror: Program, command: str) -> None:
     run = skopeo_mirror(*([command] if command else []), "--help")

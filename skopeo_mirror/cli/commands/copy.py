@@ -116,6 +116,8 @@ def copy(
         console=console, json=running.json, verbose=running.verbose, quiet=running.quiet, heartbeat=heartbeat
     )
     part = wished.part(around, within=None if layout is None else layout.directory)
+    run_settings = replace(run_settings, whole_list=part.whole)
+    account.result = replace(account.result, whole_list=part.whole)
     placed = (_placed(request, destination) for request in part.images)
     image_set = wished.image_set
     waits = around.skopeo.runs.waits
