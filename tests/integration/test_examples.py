@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from tests.rig.copying import PLAIN, asked, configure, entry, holds, pin_tag
 from tests.rig.images import make_image
-from tests.rig.program import CHECKOUT
+from tests.rig.program import CHECKOUT, Run
 
 if TYPE_CHECKING:
     from tests.rig.images import Image
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from tests.rig.registry import Registry
 
 EXAMPLES = CHECKOUT / "scripts" / "examples"
+JOB_SCHEMA = CHECKOUT / "tests/data/kubernetes/job-batch-v1.schema.json"
 
 
 def wrapped(program: Program) -> Path:
@@ -171,16 +176,17 @@ class Ansible:
     program: Program
     destination: Registry
 
-    def __call__(self, *arguments: str, hosts: int) -> Played:
-        """Run the playbook."""
+    def __call__(self, *arguments: str, hosts: int, broken: str = "") -> Played:
+        """Run the playbook; the `broken` host has no program."""
         directory = self.program.directory
+        program = str(wrapped(self.program))
         names = "".join(f"host-{number}\n" for number in range(hosts))
         (directory / "inventory.ini").write_text(
             f"[mirrors]\n{names}[all:vars]\nansible_connection=local\nansible_python_interpreter={sys.executable}\n"
         )
         variables: dict[str, Any] = {
-            "skopeo_mirror": str(wrapped(self.program)),
-            "skopeo_mirror_here": str(wrapped(self.program)),
+            "skopeo_mirror": f"{{{{ '/nonexistent' if inventory_hostname == '{broken}' else '{program}' }}}}",
+            "skopeo_mirror_here": program,
             "registries_conf": str(directory / "registries.conf"),
             "images": str(directory / "images.txt"),
             "destination": f"docker://{self.destination.host}",
@@ -218,28 +224,29 @@ def _recap(output: str) -> dict[str, dict[str, int]]:
 class TestAnsible:
     @pytest.fixture
     def ansible(self, skopeo_mirror: Program, destination: Registry) -> Ansible:
-        shutil.copy(EXAMPLES / "ansible" / "mirror.yml", skopeo_mirror.directory)
+        for name in ("mirror.yml", "ansible.cfg"):
+            shutil.copy(EXAMPLES / "ansible" / name, skopeo_mirror.directory)
         return Ansible(program=skopeo_mirror, destination=destination)
 
-    def test_three_hosts_share_a_list_and_change_what_they_say(self, ansible: Ansible, mirror: Registry) -> None:
+    def test_hosts_share_a_list_and_change_what_they_say(self, ansible: Ansible, mirror: Registry) -> None:
         """Check mode first, then for real, then once more."""
-        images = {f"app-{number}": make_image(f"app-{number}") for number in range(6)}
+        images = {f"app-{number}": make_image(f"app-{number}") for number in range(4)}
         for name, image in images.items():
             mirror.push(f"ns/{name}", image)
         directory = ansible.program.directory
         configure(ansible.program, entry("prod.invalid/ns", f"{mirror.host}/ns"))
         wanted = [f"prod.invalid/ns/{name}@{image.digest}" for name, image in images.items()]
         (directory / "images.txt").write_text("".join(f"{one}\n" for one in wanted))
-        hosts = [f"host-{number}" for number in range(3)]
+        hosts = ["host-0", "host-1"]
 
-        checked = ansible("--check", hosts=3)
+        checked = ansible("--check", hosts=2)
         assert checked.status == 0, checked.output
         assert {checked.recap[host]["changed"] for host in hosts} == {1}
         assert ansible.destination.repositories() == []
         assert not (directory / "reports").exists()
 
         mirror.forget()
-        first = ansible(hosts=3)
+        first = ansible(hosts=2)
         assert first.status == 0, first.output
         assert {first.recap[host]["changed"] for host in hosts} == {1}
         for name, image in images.items():
@@ -251,20 +258,113 @@ class TestAnsible:
         assert sorted(image["image"] for report in reports for image in report["images"]) == sorted(wanted)
         assert 'prefix = "prod.invalid/ns"' in (directory / "redirect.conf").read_text()
 
-        second = ansible(hosts=3)
+        second = ansible(hosts=2)
         assert second.status == 0, second.output
         assert {second.recap[host]["changed"] for host in [*hosts, "localhost"]} == {0}
 
-    def test_an_unreachable_mirror_fails_with_the_reason(
+    def test_what_failed_and_what_is_missing_is_said_in_a_few_lines(
         self, ansible: Ansible, mirror: Registry, image: Image
     ) -> None:
+        """One of three hosts has an image that no mirror serves, another, which would have none, no program."""
+        mirror.push("ns/good", image)
         configure(ansible.program, entry("prod.invalid/ns", f"{mirror.host}/ns"))
-        (ansible.program.directory / "images.txt").write_text(f"prod.invalid/ns/app@{image.digest}\n")
-        mirror.stop()
-        failed = ansible(hosts=1)
+        lacking = "prod.invalid/ns/lacking@sha256:" + "0" * 64
+        (ansible.program.directory / "images.txt").write_text(f"prod.invalid/ns/good@{image.digest}\n{lacking}\n")
+        failed = ansible(hosts=3, broken="host-2")
         assert failed.status == 2
-        assert failed.recap["host-0"]["failed"] == 1
-        assert f"mirror {mirror.host}/ns/app: connection" in failed.output
-        assert "connection refused" in failed.output
-        report = json.loads((ansible.program.directory / "reports" / "host-0.json").read_bytes())
-        assert report["failed"] is True
+        hosts = ["host-0", "host-1", "host-2", "localhost"]
+        assert [failed.recap[host]["failed"] for host in hosts] == [0, 1, 1, 1]
+        assert re.search(rf"^ +{lacking}: .*mirror {mirror.host}/ns/lacking: not-found", failed.output, re.MULTILINE)
+        assert "/nonexistent" in failed.output
+        assert "shard 3/3 is missing" in failed.output
+        assert "skopeo-mirror/report/v1" not in failed.output
+        told = re.search(r"^fatal: \[host-1\].*\n((?: .*\n)*)", failed.output, re.MULTILINE)
+        assert told is not None
+        assert [line.split()[0] for line in told[1].splitlines()] == ["changed:", "msg:", f"{lacking}:"]
+        assert 'prefix = "prod.invalid/ns/good"' in (ansible.program.directory / "redirect.conf").read_text()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kubernetes:
+    """The manifests, their containers run here: same words, same environment, other directories."""
+
+    program: Program
+    destination: Registry
+
+    def __call__(self, manifest: str, index: int = 0) -> Run:
+        """Run the container of a manifest's Job as its pod `index` does."""
+        (job,) = jobs(manifest)
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        annotation = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+        env = {
+            one["name"]: one.get("value") or {annotation: str(index)}[one["valueFrom"]["fieldRef"]["fieldPath"]]
+            for one in container.get("env", [])
+        }
+        env |= {"PATH": f"{self.program.directory}:{os.environ['PATH']}", "SKOPEO_MIRROR_DEST_TLS_VERIFY": "false"}
+        if "command" not in container:  # the image's entry point is the program
+            words = (re.sub(r"\$\((\w+)\)", lambda match: env[match[1]], word) for word in container["args"])
+            return self.program(*map(self._here, words), env=env)
+        wrapped(self.program)
+        done = subprocess.run(
+            [self._here(word) for word in container["command"]],
+            cwd=self.program.directory,
+            env=self.program.environment(env),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        return Run(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def _here(self, text: str) -> str:
+        """What a container calls its mounts and the registry, as they are here."""
+        names = {
+            "/etc/skopeo-mirror/": f"{self.program.directory}/",
+            "/reports/": f"{self.program.directory}/",
+            "registry.example.com": self.destination.host,
+        }
+        for name, here in names.items():
+            text = text.replace(name, here)
+        return text
+
+
+def jobs(manifest: str) -> list[dict[str, Any]]:
+    text = (EXAMPLES / "kubernetes" / manifest).read_text(encoding="utf-8")
+    return [one for one in yaml.safe_load_all(text) if one["kind"] == "Job"]
+
+
+class TestKubernetes:
+    @pytest.mark.parametrize("manifest", ["mirror.yaml", "verdict.yaml"])
+    def test_a_job_is_one(self, manifest: str) -> None:
+        (job,) = jobs(manifest)
+        Draft202012Validator(json.loads(JOB_SCHEMA.read_bytes())).validate(job)
+
+    def test_every_part_has_its_pod(self) -> None:
+        (job,) = jobs("mirror.yaml")
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert {"name": "SKOPEO_MIRROR_SHARD_COUNT", "value": str(job["spec"]["completions"])} in container["env"]
+        assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 3)
+
+    def test_pods_share_a_list_and_one_that_left_no_report_is_missed(
+        self, skopeo_mirror: Program, mirror: Registry, destination: Registry
+    ) -> None:
+        images = {f"ns/app-{number}": make_image(f"app-{number}") for number in range(3)}
+        for name, image in images.items():
+            mirror.push(name, image)
+        configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+        wanted = [f"prod.invalid/{name}@{image.digest}" for name, image in images.items()]
+        (skopeo_mirror.directory / "images.txt").write_text("".join(f"{one}\n" for one in wanted))
+        kubernetes = Kubernetes(program=skopeo_mirror, destination=destination)
+        for index in (0, 2):
+            assert kubernetes("mirror.yaml", index).status == 0
+        missing = kubernetes("verdict.yaml")
+        assert (missing.status, missing.stdout) == (1, "")
+        assert "shard 2/3 is missing" in missing.stderr
+
+        for index in range(3):
+            assert kubernetes("mirror.yaml", index).status == 0
+        whole = kubernetes("verdict.yaml")
+        assert whole.status == 0, whole.stderr
+        report = json.loads((skopeo_mirror.directory / "mirror.json").read_bytes())
+        assert {image["image"]: image["status"] for image in report["images"]}.keys() == {*wanted}
+        assert [*skopeo_mirror.directory.glob("shard-*.json")] == []
+        assert destination.repositories() == [f"mirror/{name}" for name in images]
