@@ -13,7 +13,7 @@ from skopeo_mirror.errors import OutputLost
 from skopeo_mirror.output.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from skopeo_mirror.output.watching import Display
@@ -45,6 +45,11 @@ class Console:
     def result(self, line: str, *, wrapped: bool = False) -> None:
         """Print a result."""
         self._print(sys.stdout, "\n".join(printable(part) for part in line.split("\n")), wrapped=wrapped)
+
+    def document(self, pieces: Iterable[str]) -> None:
+        """Print a document of printable text piece by piece, where the whole of it would take much memory."""
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
 
     def told(self, line: str) -> None:
         """Say on standard output what the report tells too: where it cannot be written, a warning is enough."""

@@ -29,12 +29,12 @@ class ShardReport:
     """What its file is called, for messages."""
     index: int
     count: int
-    document: dict[str, Any]
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the run came to its images; one that did not knows little of itself."""
-        return self.document["stopped"] is None or bool(self.document["images"])
+    head: dict[str, Any]
+    """All but its images, which are many."""
+    failures: tuple[str, ...]
+    """A line for each image that failed, as `copy` says it."""
+    has_begun: bool
+    """Whether the run came to its images; one that did not knows little of itself."""
 
 
 def parse_shard_report(text: str, name: str) -> ShardReport:
@@ -45,21 +45,34 @@ def parse_shard_report(text: str, name: str) -> ShardReport:
         index, count = (1, 1) if document.get("shard") is None else _shard(field(document, "shard", str))
     except InvalidReference as error:
         raise damaged(name, error) from error
-    return ShardReport(name=name, index=index, count=count, document=document)
+    images = document.pop("images")
+    return ShardReport(
+        name=name,
+        index=index,
+        count=count,
+        head=document,
+        failures=tuple(
+            f"failed {image['image']}: {' '.join(image['error'].split())}"
+            for image in images
+            if image["status"] == "failed"
+        ),
+        has_begun=document["stopped"] is None or bool(images),
+    )
 
 
-def merged_report(reports: Sequence[ShardReport]) -> dict[str, Any]:
-    """One report of them all; a shard that is missing fails it, and is told in `stopped`.
+def merged_head(reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """One report of them all, but for its images: those of each, by shard.
 
+    A shard that is missing fails it, and is told in `stopped`.
     Raises InvalidInput where they are not of one run of one list, or a shard is there twice.
     """
     if problems := [*_problems(reports)]:
         raise InvalidInput(problems)
     reports = sorted(reports, key=lambda report: report.index)
-    documents = [report.document for report in reports]
+    documents = [report.head for report in reports]
     stopped = [*_stopped(reports)]
     first = min(documents, key=_started)
-    return next((report.document for report in reports if report.has_begun), documents[0]) | {
+    return next((report.head for report in reports if report.has_begun), documents[0]) | {
         "changed": any(one["changed"] for one in documents),
         "failed": bool(stopped) or any(one["failed"] for one in documents),
         "started": first["started"],
@@ -70,24 +83,16 @@ def merged_report(reports: Sequence[ShardReport]) -> dict[str, Any]:
         "stopped": "; ".join(stopped) or None,
         "shard": None,
         "summary": _added([one["summary"] for one in documents], "summary"),
-        "images": [image for one in documents for image in one["images"]],
     }
 
 
-def failure_lines(report: dict[str, Any]) -> Iterator[str]:
-    """One line an image that failed, as `copy` says it."""
-    for image in report["images"]:
-        if image["status"] == "failed":
-            yield f"failed {image['image']}: {' '.join((image.get('error') or '').split())}"
-
-
-def verdict_lines(report: dict[str, Any], shards: int) -> Iterator[str]:
+def verdict_lines(head: dict[str, Any], shards: int) -> Iterator[str]:
     """What `shards` reports came to in numbers: the images, who served, what failed there, and what is missing."""
-    summary = report["summary"]
+    summary = head["summary"]
     counts = {word.replace("_", "-"): summary.get(word) for word in ("copied", "present", "failed", "would_copy")}
     ends = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
     of = "1 shard" if shards == 1 else f"{shards} shards"
-    yield f"{_images(summary['images'])} of {of}: {ends} in {report['seconds']:.1f} s"
+    yield f"{_images(summary['images'])} of {of}: {ends} in {head['seconds']:.1f} s"
     for location, served in sorted(summary.get("served_by", {}).items()):
         yield f"  {location}: {_images(served.get('images', 0))}, {human_bytes(served.get('bytes', 0))}"
     if failed_by := summary.get("failed_by"):
@@ -95,8 +100,8 @@ def verdict_lines(report: dict[str, Any], shards: int) -> Iterator[str]:
         for location, faults in sorted(failed_by.items()):
             reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(faults.get("reasons", {}).items()))
             yield f"  {location}: {reasons}"
-    if report["stopped"] is not None:
-        yield report["stopped"]
+    if head["stopped"] is not None:
+        yield head["stopped"]
 
 
 def _check(document: dict[str, Any]) -> None:
@@ -171,9 +176,9 @@ def _problems(reports: Sequence[ShardReport]) -> Iterator[str]:
     begun = [report for report in reports if report.has_begun]
     yield from _differing("numbers of shards", reports, lambda one: str(one.count))
     yield from _differing("lists", begun, _list)
-    yield from _differing("destinations", begun, lambda one: str(one.document["destination"]))
-    yield from _differing("platforms", begun, lambda one: ", ".join(one.document.get("platforms", [])) or "all")
-    yield from _differing("kinds", begun, lambda one: "a dry run" if one.document["dry_run"] else "a copy")
+    yield from _differing("destinations", begun, lambda one: str(one.head["destination"]))
+    yield from _differing("platforms", begun, lambda one: ", ".join(one.head.get("platforms", [])) or "all")
+    yield from _differing("kinds", begun, lambda one: "a dry run" if one.head["dry_run"] else "a copy")
     found: dict[tuple[int, int], list[str]] = {}
     for report in reports:
         found.setdefault((report.index, report.count), []).append(report.name)
@@ -193,7 +198,7 @@ def _differing(what: str, reports: Iterable[ShardReport], of: Callable[[ShardRep
 
 def _list(report: ShardReport) -> str:
     """What tells one list from another."""
-    whole = report.document.get("list")
+    whole = report.head.get("list")
     return "one that is not told" if whole is None else f"{_images(whole['images'])} (sha256 {whole['sha256'][:12]})"
 
 
@@ -208,7 +213,7 @@ def _stopped(reports: Sequence[ShardReport]) -> Iterator[str]:
         which = f"shard {missing[0]}/{count} is" if one else f"shards {', '.join(missing)} of {count} are"
         yield f"{which} missing: no report of {'it' if one else 'them'} was given; run {again}, then merge again"
     for report in reports:
-        if (why := report.document["stopped"]) is not None:
+        if (why := report.head["stopped"]) is not None:
             yield why if report.count == 1 else f"shard {report.index}/{count} stopped early: {why}"
 
 

@@ -14,7 +14,7 @@ from skopeo_mirror.output.tally import Location, Tally
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
     from skopeo_mirror.skopeo.provenance import Attempt
@@ -35,11 +35,18 @@ def report_text(run: RunResult) -> str:
 
 def report_pieces(run: RunResult) -> Iterator[str]:
     """Yield the same text in pieces: a document of many images takes several times the memory of their results."""
-    yield json.dumps(_head(run), indent=2).removesuffix("\n}") + ',\n  "images": ['
-    for number, image in enumerate(run.images):
-        text = f"\n{json.dumps(_image(image), indent=2)}".replace("\n", "\n    ")
-        yield f",{text}" if number else text
-    yield "\n  ]\n}\n" if run.images else "]\n}\n"
+    return document_pieces(_head(run), map(_image, run.images))
+
+
+def document_pieces(head: dict[str, Any], images: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield the text of a document that is `head` and its images."""
+    yield json.dumps(head, indent=2).removesuffix("\n}") + ',\n  "images": ['
+    end = "]\n}\n"
+    for image in images:
+        text = f"\n{json.dumps(image, indent=2)}".replace("\n", "\n    ")
+        yield text if end.startswith("]") else f",{text}"
+        end = "\n  ]\n}\n"
+    yield end
 
 
 def _head(run: RunResult) -> dict[str, Any]:

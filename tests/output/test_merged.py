@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.output.merged import failure_lines, merged_report, parse_shard_report, verdict_lines
-from skopeo_mirror.output.report import report_document
+from skopeo_mirror.output.merged import merged_head, parse_shard_report, verdict_lines
+from skopeo_mirror.output.report import document_pieces, report_document
 from skopeo_mirror.request import WholeList
 from tests.output.results import COPIED, FAILED, IN_PARTS, PRESENT, SIGNATURE, WOULD_COPY, run_of
 from tests.rig.copying import report_schema
@@ -44,14 +44,18 @@ def parsed(*documents: dict[str, Any]) -> list[ShardReport]:
 
 def merged(*documents: dict[str, Any]) -> dict[str, Any]:
     """The merged report, held against the schema."""
-    found = merged_report(parsed(*documents))
+    reports = parsed(*documents)
+    assert all("images" not in report.head for report in reports)
+    shards = sorted(zip(reports, documents, strict=True), key=lambda pair: pair[0].index)
+    images = [image for _, document in shards for image in document["images"]]
+    found: dict[str, Any] = json.loads("".join(document_pieces(merged_head(reports), images)))
     Draft202012Validator(report_schema()).validate(found)
     return found
 
 
 def problems(*documents: dict[str, Any]) -> tuple[str, ...]:
     with pytest.raises(InvalidInput) as caught:
-        merged_report(parsed(*documents))
+        merged_head(parsed(*documents))
     return caught.value.problems
 
 
@@ -155,9 +159,9 @@ def test_says_where_hosts_differ() -> None:
 
 
 def test_tells_people_what_failed_and_what_it_came_to() -> None:
-    found = merged(shard(1, 2, COPIED, FAILED), shard(2, 2, PRESENT))
-    assert [*failure_lines(found)] == ["failed prod.test/other:v1: no candidate served it"]
-    head, *lines = verdict_lines(found, 2)
+    reports = parsed(shard(1, 2, COPIED, FAILED), shard(2, 2, PRESENT))
+    assert reports[0].failures == ("failed prod.test/other:v1: no candidate served it",)
+    head, *lines = verdict_lines(merged_head(reports), 2)
     assert head == "3 images of 2 shards: 1 copied, 1 present, 1 failed in 12.3 s"
     assert lines[0] == "  prod.test: 1 image, 1.0 kB"
 
@@ -206,10 +210,11 @@ ODD = st.recursive(
 @given(st.dictionaries(st.sampled_from([*ONE, "list", "platforms"]), ODD, min_size=1, max_size=2))
 def test_no_report_is_another_exception(odd: dict[str, Any]) -> None:
     try:
-        found = merged_report(parsed(ONE | odd, TWO))
+        reports = parsed(ONE | odd, TWO)
+        head = merged_head(reports)
     except InvalidInput:
         return
-    assert all(isinstance(line, str) for line in (*failure_lines(found), *verdict_lines(found, 2)))
+    assert all(isinstance(line, str) for line in (*reports[0].failures, *verdict_lines(head, 2)))
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_text
+from itertools import chain
 from pathlib import Path
 
 import typer
@@ -12,7 +12,9 @@ from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, argument
 from skopeo_mirror.errors import InvalidInput, UsageError
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.merged import ShardReport, failure_lines, merged_report, parse_shard_report, verdict_lines
+from skopeo_mirror.output.merged import ShardReport, merged_head, parse_shard_report, verdict_lines
+from skopeo_mirror.output.report import document_pieces
+from skopeo_mirror.output.report_fields import report_of
 
 
 @command()
@@ -34,13 +36,15 @@ def merge(*, reports: list[Path] = argument("REPORT..."), json: bool = JSON) -> 
             problems.append(str(error))
     if problems:
         raise InvalidInput(problems)
-    report = merged_report(parsed)
+    head = merged_head(parsed)
     console = Console()
     tell = console.note if json else console.result
-    for line in failure_lines(report):
+    ordered = sorted(zip(parsed, reports, strict=True), key=lambda pair: pair[0].index)
+    for line in chain.from_iterable(one.failures for one, _ in ordered):
         tell(line)
-    for line in verdict_lines(report, len(parsed)):
+    for line in verdict_lines(head, len(parsed)):
         tell(line)
-    if json:
-        console.result(json_text.dumps(report, indent=2))
-    raise typer.Exit(1 if report["failed"] else 0)
+    if json:  # each file is read once more: all images at once take too much memory
+        images = chain.from_iterable(report_of(text_of(file), str(file))["images"] for _, file in ordered)
+        console.document(document_pieces(head, images))
+    raise typer.Exit(1 if head["failed"] else 0)
