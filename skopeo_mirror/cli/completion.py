@@ -9,6 +9,7 @@ from typer._completion_shared import get_completion_script
 from typer._completion_shared import install as _install
 
 from skopeo_mirror.cli.options import Shell
+from skopeo_mirror.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,10 @@ def script(shell: Shell) -> str:
 
 
 def install(shell: Shell) -> Path:
-    """Put the script where the shell's own start finds it, and return where. Raises OSError."""
-    _, file = _install(shell=shell, prog_name=PROGRAM, complete_var=VARIABLE)
+    """Put the script where the shell's own start finds it, and return where. Raises OSError, UsageError."""
+    try:
+        _, file = _install(shell=shell, prog_name=PROGRAM, complete_var=VARIABLE)
+    except (RuntimeError, UnicodeError) as error:  # no home directory, or a start file that is not UTF-8
+        raise UsageError(f"{error}; put what --show-completion {shell} prints where {shell} reads it") from error
     file.write_text(script(shell), encoding="utf-8")
     return file

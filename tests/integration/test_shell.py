@@ -110,6 +110,15 @@ def test_completion_is_installed_for_the_shell_that_is_named(skopeo_mirror: Prog
     assert file.read_text() == skopeo_mirror("--show-completion", name).stdout
 
 
+def test_a_start_file_that_cannot_be_read_is_left_alone(skopeo_mirror: Program) -> None:
+    skopeo_mirror.home.mkdir(exist_ok=True)
+    file = skopeo_mirror.home / ".bashrc"
+    file.write_bytes(b"# caf\xe9\n")
+    run = skopeo_mirror("--install-completion", "bash")
+    assert (run.status, file.read_bytes()) == (2, b"# caf\xe9\n")
+    assert run.stderr.endswith("; put what --show-completion bash prints where bash reads it\n")
+
+
 def test_another_shell_is_refused(skopeo_mirror: Program) -> None:
     run = skopeo_mirror("--show-completion", "tcsh")
     assert run.status == 2
