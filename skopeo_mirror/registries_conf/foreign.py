@@ -19,7 +19,7 @@ _NETWORK = re.compile(r".*/\d+")  # the Docker daemon takes 10.0.0.0/8, too
 _OBJECTS = re.compile(
     r"""^[ \t]*(?:-[ \t]+)?["']?(?:kind|apiVersion|image(?:Digest|Content)Sources"""
     r"""|image(?:Digest|Tag)Mirrors|repositoryDigestMirrors)["']?[ \t]*:(?:\s|$)"""
-    r"""|\A\s*\{(?s:.*)\bkind["']?\s*:""",
+    r"""|\A(?:\s|---|#[^\n]*\n)*\{(?s:.*)\bkind["']?\s*:""",
     re.MULTILINE,
 )
 

@@ -99,7 +99,8 @@ def _yaml(wrong: _Wrong) -> Problem | None:
     first = wrong.first
     if first.rstrip() != "---" and not _COLON.fullmatch(first.rstrip()) and not first.startswith("- "):
         return None
-    return wrong.problem("this is YAML; registries.conf is TOML", _TABLES, wrong.text.split("\n").index(first) + 1)
+    advice = f"{_TABLES}; of YAML, OpenShift's objects are read: begin with kind: ImageDigestMirrorSet"
+    return wrong.problem("this is YAML; registries.conf is TOML", advice, wrong.text.split("\n").index(first) + 1)
 
 
 def _plain(pattern: str, text: str, advice: str) -> Callable[[_Wrong], Problem | None]:

@@ -171,6 +171,7 @@ def test_errors_have_their_place(text: str, spot: str, words: str) -> None:
             id="repeated",
         ),
         pytest.param(a_set("source: prod.test, mirrors: [mirror/x]"), "mirror/x", "aborts every pull", id="no-host"),
+        pytest.param(a_set("source: p.test/a, mirrors: [internal]"), "internal", "aborts every pull", id="no-domain"),
         pytest.param(a_set("source: alpine, mirrors: [m.test]"), "source", "docker.io/library/alpine", id="short-name"),
         pytest.param(a_set("source: Prod.test, mirrors: [m.test]"), "source", "the same capitals", id="capitals"),
         pytest.param(
@@ -288,6 +289,14 @@ def test_a_policy_and_a_source_are_compared_over_files() -> None:
     assert "than at 0.yaml:5, ImageDigestMirrorSet/a" in clash.text
 
 
+def test_a_policy_that_the_api_drops_blocks_nothing() -> None:
+    for text in (a_set(f"{GOOD}, {NEVER}", kind="ImageContentSourcePolicy"), a_set(GOOD, beside=f"  {NEVER}\n")):
+        found = read(text)
+        about(found, "mirrorSourcePolicy")
+        assert found.configuration is not None
+        assert [entry.blocked for entry in found.configuration.registries] == [False]
+
+
 def test_objects_of_several_files_are_taken_together() -> None:
     found = read(a_set(GOOD), "", "# nothing\n---\n", TAGS, image(insecureRegistries=["m.test"]))
     assert found.configuration is not None
@@ -357,6 +366,23 @@ def test_bad_input_ends_in_words(content: str | bytes, words: str) -> None:
     assert found.problems
     assert all(str(problem) for problem in found.problems)
     about(found, words)
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "---\n", "--- ", "# a\n\n--- # b\n", "\n \n"])
+@pytest.mark.parametrize(
+    "text", [TAGS, json.dumps({"spec": {}, "kind": TAG_SET}), f"kind: {TAG_SET}\r\nspec: {{}}\r\n"]
+)
+def test_objects_are_told_by_their_content(before: str, text: str) -> None:
+    if before == "--- " and not text.startswith("{"):
+        before = "--- # c\n"
+    found = read(before + text)
+    assert found.of_objects
+    assert not found.errors
+
+
+@pytest.mark.parametrize("text", ["- source: a.test\n  mirrors: [b.test]\n", "a:\n- b\n"])
+def test_other_yaml_is_told_of_the_objects(text: str) -> None:
+    about(read(text), "OpenShift's objects are read: begin with kind: ImageDigestMirrorSet")
 
 
 @pytest.mark.parametrize("content", ["", "\n", "# kind\n", "---\n", "\ufeff# a\n"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.reference import shown
+from skopeo_mirror.reference import is_domain, shown
 from skopeo_mirror.registries_conf.mirror_sets.merging import is_real, merged
 from skopeo_mirror.registries_conf.mirror_sets.objects import DIGEST_SET, POLICY, TAG_SET
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, PullFromMirror, Registry
@@ -167,7 +167,7 @@ def _traps(registries: Iterable[Registry], mirrored: Container[str]) -> Iterator
             continue
         for mirror in registry.mirrors:
             place = mirror.position or registry.position
-            if "/" not in mirror.location and "/" in name:
+            if "/" in name and name != "docker.io/library" and is_domain(mirror.location):
                 text = f"the host {mirror.location} for {name}: a pull of that very repository fails"
                 yield _warning(place, text, f"write the repository, too, unless {name} is a namespace")
             there = router.lookup(mirror.location)
