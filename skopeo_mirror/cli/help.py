@@ -39,7 +39,7 @@ ENVIRONMENT: Final = (
 
 EXIT_STATUS: Final = (
     ("0", "All is as it was asked for, and proven."),
-    ("1", "An image failed or could not be confirmed, or something could not be written."),
+    ("1", "An image failed, could not be confirmed or (--check) is not there; or something could not be written."),
     ("2", "Usage, input or configuration is wrong; nothing was copied."),
     ("3", "skopeo is missing or unusable."),
     ("129, 130, 131, 143", "Hung up, interrupted, quit, terminated; nothing is left behind."),
