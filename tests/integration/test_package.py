@@ -43,8 +43,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory.mkdir()
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, directory)
-    for name in ("skopeo_mirror", "man"):
-        shutil.copytree(CHECKOUT / name, directory / name, ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(CHECKOUT / "skopeo_mirror", directory / "skopeo_mirror", ignore=shutil.ignore_patterns("*.pyc"))
     return directory
 
 
@@ -137,7 +136,7 @@ def test_man_shows_its_page(installed: Path) -> None:
 
 def test_the_source_distribution_has_all_that_its_tests_need(sdist: Path) -> None:
     mine = {file.relative_to(sdist) for file in sdist.rglob("*")}
-    for top in ("skopeo_mirror", "tests", "scripts", "containers", "man", ".ci"):
+    for top in ("skopeo_mirror", "tests", "scripts", "containers", ".ci"):
         there = {file.relative_to(CHECKOUT) for file in (CHECKOUT / top).rglob("*") if "__pycache__" not in file.parts}
         assert there - mine == set()
     assert not {file for file in mine if file.parts[0].startswith(".venv") or file.suffix == ".pyc"}
