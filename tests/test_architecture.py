@@ -78,6 +78,8 @@ PURE = (
     "transfer.trees",
     "output.merged",
     "output.mirrored",
+    "output.progress",
+    "output.progress_words",
     "output.redirect_formats",
     "output.report",
     "output.report_fields",

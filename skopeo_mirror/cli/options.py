@@ -174,7 +174,7 @@ class Running:
     metrics: Path | None = option("--metrics FILE", OUTPUT, "Write figures of the run to FILE, for node-exporter.")
     log_dir: Path | None = option("--log-dir DIR", OUTPUT, "Keep skopeo's log of every failed attempt.")
     quiet: bool = QUIET
-    verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt.")
+    verbose: bool = flag("-v --verbose", OUTPUT, "Every attempt, and references whole on a terminal.")
     heartbeat: str = option(
         "--heartbeat DURATION", OUTPUT, "A line of progress this often, off a terminal (30s).", default="30s"
     )
