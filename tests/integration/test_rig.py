@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rig.copying import configure, entry
+from tests.rig.copying import configure, entry, files_below
 from tests.rig.faults import FAULTS, Fault, Place
 from tests.rig.faulty import FaultyRegistry
 from tests.rig.images import make_image, make_layer, make_multi_architecture
@@ -44,16 +44,16 @@ def pull(source: str, directory: Path, *options: str, timeout: float = 60) -> su
     )
 
 
-@pytest.mark.parametrize(
-    "made",
-    [
-        pytest.param(make_image("one"), id="oci"),
-        pytest.param(make_image("two", docker=True), id="docker"),
-        pytest.param(make_multi_architecture("three"), id="oci-index"),
-        pytest.param(make_multi_architecture("four", docker=True), id="docker-list"),
-        pytest.param(make_image("five", layers=[make_layer({"bin/sh": b"#!"}, {"bin/ash": "sh"})]), id="own-layer"),
-    ],
-)
+FORMS = [
+    pytest.param(make_image("one"), id="oci"),
+    pytest.param(make_image("two", docker=True), id="docker"),
+    pytest.param(make_multi_architecture("three"), id="oci-index"),
+    pytest.param(make_multi_architecture("four", docker=True), id="docker-list"),
+    pytest.param(make_image("five", layers=[make_layer({"bin/sh": b"#!"}, {"bin/ash": "sh"})]), id="own-layer"),
+]
+
+
+@pytest.mark.parametrize("made", FORMS)
 def test_skopeo_accepts_every_form_of_image(mirror: Registry, tmp_path: Path, made: Image) -> None:
     mirror.push("some/app", made, "v1")
     done = pull(f"{mirror.host}/some/app@{made.digest}", tmp_path / "pulled")
@@ -63,6 +63,20 @@ def test_skopeo_accepts_every_form_of_image(mirror: Registry, tmp_path: Path, ma
     assert mirror.manifest("some/app", "v2") is None
     assert (mirror.tags("some/app"), mirror.tags("none")) == (["v1"], [])
     assert mirror.repositories() == ["some/app"]
+
+
+@pytest.mark.parametrize("made", FORMS)
+def test_what_is_stored_is_what_docker_registry_stores(tmp_path: Path, made: Image) -> None:
+    with Registry(tmp_path / "ours") as ours, Registry(tmp_path / "its") as its:
+        ours.push("some/app", made, "v1")
+        arguments = ["skopeo", "copy", "--all", "--preserve-digests", "--insecure-policy", "--src-tls-verify=false"]
+        to = ["--dest-tls-verify=false", f"docker://{ours.host}/some/app:v1", f"docker://{its.host}/some/app:v1"]
+        subprocess.run([*arguments, *to], capture_output=True, check=True)
+    stored, by_it = (
+        {file: content for file, content in files_below(tmp_path / whose / "storage").items() if content is not None}
+        for whose in ("ours", "its")
+    )
+    assert stored == by_it
 
 
 def test_podman_accepts_what_skopeo_does_not_look_at(mirror: Registry, podman: Podman, image: Image) -> None:
