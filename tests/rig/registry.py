@@ -136,7 +136,7 @@ class Registry:
             named = f"_manifests/tags/{tag}"
             links |= {f"{named}/index/{_path(image.digest)}": image.digest, f"{named}/current": image.digest}
         stored = self._storage / "docker/registry/v2"
-        for digest, content in (image.blobs | {part.digest: part.manifest for part in image.walk()}).items():
+        for digest, content in {**image.blobs, **{part.digest: part.manifest for part in image.walk()}}.items():
             algorithm, _, encoded = digest.partition(":")
             _put(stored / "blobs" / algorithm / encoded[:2] / encoded / "data", content)
         for place, digest in links.items():
