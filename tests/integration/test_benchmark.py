@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.rig.registry import Registry
 
+pytestmark = pytest.mark.once
+
 TOP = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4000
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.rig.program import Program
     from tests.rig.registry import Registry
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = CHECKOUT / "scripts" / "examples"
 JOB_SCHEMA = CHECKOUT / "tests/data/kubernetes/job-batch-v1.schema.json"
 
@@ -239,9 +241,9 @@ class TestAnsible:
         (directory / "images.txt").write_text("".join(f"{one}\n" for one in wanted))
         hosts = ["host-0", "host-1"]
 
-        checked = ansible("--check", hosts=2)
+        checked = ansible("--check", hosts=1)
         assert checked.status == 0, checked.output
-        assert {checked.recap[host]["changed"] for host in hosts} == {1}
+        assert checked.recap["host-0"]["changed"] == 1
         assert ansible.destination.repositories() == []
         assert not (directory / "reports").exists()
 
