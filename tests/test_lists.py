@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.lists import Shard, parse_line, part_of, read_images, read_part
+from skopeo_mirror.lists import parse_line, part_of, read_images, read_part
 from skopeo_mirror.reference import Reference
+from skopeo_mirror.shards import Shard
 from tests.values import D1
 
 if TYPE_CHECKING:

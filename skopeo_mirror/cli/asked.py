@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import UsageError
-from skopeo_mirror.lists import Part, Shard, part_of, read_images, read_part
+from skopeo_mirror.lists import Part, part_of, read_images, read_part
 from skopeo_mirror.request import ImageRequest, once
+from skopeo_mirror.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,11 +18,11 @@ from typer.exceptions import Exit, TyperException
 from skopeo_mirror.cli.help import Command
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, SkopeoMirrorError, UsageError, words_of
 from skopeo_mirror.files import check_link, write_atomically
-from skopeo_mirror.lists import Shard
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.metrics import metrics_pieces
 from skopeo_mirror.output.report import report_pieces, report_text
 from skopeo_mirror.output.text import list_line
+from skopeo_mirror.shards import Shard
 from skopeo_mirror.signals import Signalled
 from skopeo_mirror.transfer.news import Settled
 from skopeo_mirror.transfer.results import RunResult, Status
