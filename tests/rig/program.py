@@ -58,6 +58,7 @@ class Program:
             "PYTHONWARNINGS": "error",
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
+            "SKOPEO_MIRROR_HEARTBEAT": "0",  # a slow machine's runs say no more than a fast one's
             **(overrides or {}),
         }
 
