@@ -180,6 +180,7 @@ class Registry:
 
     def _settings(self) -> dict[str, str]:
         settings = {
+            "GOGC": "1000",  # a registry with little in memory else spends half its time on collecting garbage
             "REGISTRY_HTTP_ADDR": self.host,
             "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(self._storage),
         }
