@@ -28,6 +28,16 @@ class Podman(Protocol):
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
 
 
+LONG = tuple(
+    f"tests/integration/test_{name}.py" for name in ("examples", "benchmark", "readme", "living_truth", "package")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it when the others are done."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _as_in_the_foreground() -> None:
     """A background job of a script ignores these, and would hand that on to what the tests start."""

@@ -23,7 +23,7 @@ ESCAPES: Final = "\x1b]0;owned\x07\x1b[31mred\x1b[0m \u202egnp.exe \x9b2J \r\x08
 
 TALKATIVE: Final = r"""#!/bin/sh
 line=$(head -c 1000000 /dev/zero | tr '\0' x)
-for number in $(seq 60); do
+for number in $(seq 40); do
     printf '%s\n' "$line" "time=\"now\" level=debug msg=\"GET http://$line\"" >&2
 done
 exec skopeo "$@"
@@ -167,7 +167,7 @@ class TestAnswers:
 def test_a_log_of_endless_lines_does_not_fill_the_memory(
     skopeo_mirror: Program, mirror: Registry, destination: Registry, image: Image
 ) -> None:
-    """Real skopeo, after 120 lines of 1 MB: the error text of a hostile server is as long as it likes."""
+    """Real skopeo, after 80 lines of 1 MB: the error text of a hostile server is as long as it likes."""
     mirror.push("app", image)
     configure(skopeo_mirror, entry("prod.invalid", mirror.host))
     talkative = skopeo_mirror.directory / "talkative"

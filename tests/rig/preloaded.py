@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-LOADED = ("skopeo_mirror.cli.commands.copy", "typer._adapters", "pydantic.plugin._loader", "sh", "asyncio")
+LOADED = (
+    *("skopeo_mirror.cli.commands.copy", "skopeo_mirror.skopeo.command", "skopeo_mirror.skopeo.dropins"),
+    *("typer._adapters", "pydantic.plugin._loader", "sh", "asyncio"),
+)
 """What nearly every run loads; the rest each run loads when it comes to it, as ever."""
 
 _AT_THE_START = ("PYTHON", "LANG", "LC_", "TZ")
