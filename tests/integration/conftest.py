@@ -28,9 +28,7 @@ class Podman(Protocol):
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
 
 
-LONG = tuple(
-    f"tests/integration/test_{name}.py" for name in ("examples", "benchmark", "readme", "living_truth", "package")
-)
+LONG = ("examples", "benchmark", "readme", "living_truth", "package")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
