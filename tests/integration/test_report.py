@@ -240,7 +240,7 @@ def test_a_dead_first_mirror_is_one_line_of_the_summary_though_another_serves_al
         files = ["--report=report.json", "--metrics=mirror.prom"]
         run = skopeo_mirror("copy", "-j1", "-r", "registries.conf", *files, *wanted, "dir:images")
     assert run.status == 0, run.stderr
-    [line] = [line for line in run.stderr.splitlines() if dead in line]
+    [line] = [line for line in run.stderr.splitlines() if line.startswith(f"  {dead}")]
     assert line == f"  {dead} (mirror): served nothing; circuit-open (1 image), connection (2 images)"
     found = {"attempts": 3, "reasons": {"connection": 2, "circuit-open": 1}}
     assert read_report(skopeo_mirror)["summary"]["failed_by"] == {dead: found}

@@ -120,7 +120,11 @@ def test_an_error_that_nobody_can_read_keeps_its_status(skopeo_mirror: Program, 
 def test_standard_input_that_is_closed_is_an_empty_list(skopeo_mirror: Program) -> None:
     status, said = in_shell(skopeo_mirror, "images", "-f", "-", "quay.io/a/b:v1", streams="<&-")
     assert status == 0
-    assert said.splitlines() == ["warning: standard input is closed: there is nothing in it", "quay.io/a/b:v1"]
+    assert said.splitlines() == [
+        "warning: standard input is closed: there is nothing in it",
+        "warning: standard input: names no image",
+        "quay.io/a/b:v1",
+    ]
 
 
 @pytest.mark.parametrize(

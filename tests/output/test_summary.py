@@ -121,7 +121,7 @@ def test_what_a_stop_has_left_is_told_in_one_line_and_needs_nothing_put_right() 
     left = replace(FAILED, left=True, error="not copied: interrupted")
     assert summary_lines(run_of(PRESENT, *[left] * 1999, stopped="interrupted"))[1:] == [
         "failed or passed over:",
-        "  a.test (mirror): circuit-open (1999 images)",
+        "  a.test (mirror): served nothing; circuit-open (1999 images)",
         "stopped early: interrupted; 1999 images not copied",
         "next: run again with the same images (--failed-images FILE lists these); what is there already stays",
     ]
