@@ -205,6 +205,12 @@ refuses_index: Final = partial(
     r"((manifest blob|blob|manifest) unknown: |blob unknown to registry|manifest invalid: |StatusCode: 40[04]\b)",
 )
 """Whether a destination refuses a manifest for what it leads to, as registries do an index without its images."""
+has_lost_content: Final = partial(
+    _is_said,
+    r"(uploading|writing) (manifest|blob)\b[^\n]*:(?: errors:\n| )"
+    r"((manifest blob|blob|blob upload) unknown: |blob unknown to registry|digest invalid: )",
+)
+"""Whether a destination does not have what it has just taken, as where several write the same at once (observed)."""
 refused_at_ping: Final = partial(_is_said, r"pinging container registry .*(StatusCode: |registry )403\b")
 """Whether a 403 came before any registry's own words: few registries, and many proxies, answer `/v2/` with that."""
 

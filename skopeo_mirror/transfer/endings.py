@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.skopeo.faults import PASSING, Reason, cannot_keep_schema1, is_ours, reason_of
+from skopeo_mirror.skopeo.faults import PASSING, Reason, cannot_keep_schema1, has_lost_content, is_ours, reason_of
 from skopeo_mirror.skopeo.provenance import Outcome
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED
 from skopeo_mirror.transfer.advising import destination_failed, nobody_served
@@ -155,12 +155,12 @@ class Endings:
 
     def destination_failed(self, journey: Journey, fault: Fault, stage: Look | Planned) -> Retry | Finished:
         """End, or put off, an image that the destination does not take."""
-        passes = reason_of(fault.detail) in PASSING and not self.stopping
-        pause = journey.destination_rounds.begin(random.random) if passes else None
+        alone = isinstance(stage, Planned) and stage.alone
+        passes = reason_of(fault.detail) in PASSING or (has_lost_content(fault.detail) and not alone)
+        pause = journey.destination_rounds.begin(random.random) if passes and not self.stopping else None
         if pause is not None:
             return Retry(stage=stage, pause=pause, why=fault.detail)
         repository = journey.job.place.repository
-        alone = isinstance(stage, Planned) and stage.alone
         lacking = self.platforms if alone else ()
         told = destination_failed(self.destination.name, repository, fault.detail, self.scoped, lacking)
         failure = self.failure(journey, told, reason=Reason.DESTINATION, parts=_so_far(stage))

@@ -167,8 +167,20 @@ def test_a_destination_that_cannot_tell_is_asked_again_and_is_lost_at_last() -> 
     assert bench.skopeo.copied_from == []
 
 
-def test_trouble_of_the_destination_costs_no_candidate() -> None:
-    fault = replace(run_of(failed(A, Reason.DESTINATION, Stage.WRITE, REFUSED)), fault=nothing_came(REFUSED).fault)
+@pytest.mark.parametrize(
+    "why",
+    [
+        pytest.param(REFUSED, id="down"),
+        pytest.param(
+            "uploading manifest v1 to d.test/m: manifest blob unknown: blob unknown to registry", id="lost"
+        ),
+        pytest.param(
+            "writing blob: uploading layer to d.test: digest invalid: provided digest is not it", id="mixed"
+        ),
+    ],
+)
+def test_trouble_of_the_destination_costs_no_candidate(why: str) -> None:
+    fault = replace(run_of(failed(A, Reason.DESTINATION, Stage.WRITE, why)), fault=nothing_came(why).fault)
     bench = rig(fault, run_of(served(A)), retries=1)
     step = bench.pipeline.copy(bench.planned())
     assert isinstance(step, Retry)
