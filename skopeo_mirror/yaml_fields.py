@@ -49,16 +49,21 @@ class Fields:
     def of(cls, node: Node, path: str, problems: Problems) -> Fields:
         """Read `node` as a mapping."""
         if isinstance(node.value, dict):
-            return cls(path=path, line=node.line, fields=node.value, problems=problems)
+            return cls(path=path, line=node.line, fields=dict(node.value), problems=problems)
         broken = cls(path=path, line=node.line, fields={}, problems=problems, broken=True)
         broken.problem("", "expected a mapping")
         return broken
 
     def only(self, *known: str) -> None:
-        """Note every field that is not `known`."""
-        for name in self.fields:
-            if name not in known:
+        """Call the fields as they are `known`, in whatever case they are written (as Go does); note all others."""
+        spelled = {name.lower(): name for name in known}
+        for name in list(self.fields):
+            if (right := spelled.get(name.lower())) is None:
                 self.problem(name, f"unknown field{did_you_mean(name, known)}")
+            elif right != name and right in self.fields:
+                self.problem(name, f"is {right} once more")
+            elif right != name:
+                self.fields[right] = self.fields.pop(name)
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not empty."""

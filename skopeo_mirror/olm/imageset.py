@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.olm.go_expressions import compile_go
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import tagged
@@ -193,8 +194,8 @@ def _additional_image(fields: Fields, *, skip: bool) -> AdditionalImage | None:
 def _blocked_image(fields: Fields) -> re.Pattern[str] | None:
     fields.only("name")
     try:
-        return re.compile(name) if (name := fields.required("name")) else None
-    except re.error as error:
+        return compile_go(name) if (name := fields.required("name")) else None
+    except ValueError as error:
         fields.problem("name", f"no regular expression: {error}")
         return None
 

@@ -115,6 +115,11 @@ OPERATOR = HEAD + "mirror:\n  operators:\n  - catalog: a.io/b:1\n"
             id="unknown-field-deep",
         ),
         pytest.param(
+            HEAD + "mirror:\n  operators: []\n  OPERATORS: []\n",
+            ["5: mirror.OPERATORS: is operators once more"],
+            id="one-field-in-two-cases",
+        ),
+        pytest.param(
             "kind: ImageSet\nmirror: {}\n",
             ["1: kind: expected ImageSetConfiguration, not 'ImageSet'", "1: apiVersion: missing"],
             id="kind-and-version",
@@ -240,6 +245,13 @@ def test_what_has_no_effect_is_a_warning(tmp_path: Path) -> None:
         "7: archiveSize:",
         "8: storageConfig:",
     ]
+
+
+def test_fields_are_known_in_any_letter_case(tmp_path: Path) -> None:
+    text = "Kind: ImageSetConfiguration\nAPIVERSION: mirror.openshift.io/v2alpha1\nmirror:\n"
+    image_set = parse(tmp_path, text + "  additionalimages:\n  - NAME: quay.io/a:1\n    TargetTag: x\n")
+    (image,) = image_set.additional_images
+    assert (str(image.reference), image.target_tag) == ("quay.io/a:1", "x")
 
 
 def test_aliases_that_people_write_are_honoured(tmp_path: Path) -> None:
