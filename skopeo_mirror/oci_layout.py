@@ -20,7 +20,7 @@ from skopeo_mirror.files import (
     write_atomically,
 )
 from skopeo_mirror.json_text import InvalidJson, parse_json
-from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, descend, parse_manifest
+from skopeo_mirror.manifest import LARGEST_MANIFEST, InvalidManifest, descend, digest_of, parse_manifest
 from skopeo_mirror.reference import Digest, shown
 
 if TYPE_CHECKING:
@@ -52,8 +52,27 @@ def blob_file(layout: Path, digest: Digest) -> Path:
 
 
 def read_manifest(layout: Path, digest: Digest) -> bytes:
-    """The bytes of a manifest, not compared with its digest. Raises OSError."""
-    return read_regular(blob_file(layout, digest), at_most=LARGEST_MANIFEST)
+    """The bytes of a manifest, not compared with its digest. Raises OSError.
+
+    Where no blob has it, index.json may: that of a layout which is one image for several platforms.
+    """
+    try:
+        return read_regular(blob_file(layout, digest), at_most=LARGEST_MANIFEST)
+    except FileNotFoundError:
+        if (index := own_index(layout, digest)) is None:
+            raise
+        return index
+
+
+def own_index(layout: Path, digest: Digest) -> bytes | None:
+    """The bytes of index.json, if it has that digest and no blob has."""
+    if blob_file(layout, digest).exists():
+        return None
+    try:
+        index = read_regular(layout / "index.json", at_most=LARGEST_MANIFEST)
+    except OSError:
+        return None
+    return index if digest_of(index, digest.algorithm) == digest else None
 
 
 def read_index(layout: Path) -> dict[str, Any] | None:
@@ -160,15 +179,22 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
 
 
 def image_digest(layout: Path, name: str | None = None) -> Digest:
-    """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does."""
-    return _digest(_choose(layout, name))
+    """The digest of the image that `open_image` finds, an index's own; raises InvalidInput as that does.
+
+    Without `name`, where index.json itself is the image's index, that file's.
+    """
+    chosen = _digest(_choose(layout, name))
+    images = _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
+    if name is not None or len({image.get("digest") for image in images}) == 1:
+        return chosen
+    return Digest(algorithm="sha256", hex=hash_regular(layout / "index.json", "sha256"))
 
 
 def _choose(layout: Path, name: str | None) -> dict[str, Any]:
     images = _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
     if name is not None:
         wanted = [image for image in images if name in (image.get("digest"), ref_name(image))]
-    elif all("platform" in image for image in images):
+    elif _is_one_image(images):
         return _one_platform(images)
     else:
         wanted = list(images)
@@ -179,6 +205,13 @@ def _choose(layout: Path, name: str | None) -> dict[str, Any]:
     if name is None:
         raise InvalidInput([f"name one of the images in this layout ({names})"])
     raise InvalidInput([f"{len(digests) or 'no'} images are called {shown(name)} (there is {names})"])
+
+
+def _is_one_image(images: Sequence[dict[str, Any]]) -> bool:
+    """Whether a layout's manifests are those of one image, each for another platform."""
+    platforms = [platform for image in images if isinstance(platform := image.get("platform"), dict)]
+    distinct = {json.dumps(platform, sort_keys=True) for platform in platforms}
+    return len(distinct) == len({str(image.get("digest")) for image in images}) == len(images)
 
 
 def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:

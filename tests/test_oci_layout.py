@@ -8,7 +8,9 @@ import pytest
 
 from skopeo_mirror import oci_layout
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.oci_layout import open_image
+from skopeo_mirror.manifest import digest_of
+from skopeo_mirror.oci_layout import image_digest, open_image, read_manifest
+from skopeo_mirror.reference import Digest
 from tests.olm.catalogs import INDEX, REF_NAME, Document, write_blob, write_image, write_index
 
 if TYPE_CHECKING:
@@ -74,6 +76,27 @@ def test_of_many_platforms_linux_amd64_or_the_first_is_taken(
     images = [on(image(layout, architecture), architecture) for architecture in architectures]
     write_index(layout, *([index_of(layout, *images)] if nested else images))
     assert label(layout) == expected
+
+
+def test_a_layout_of_one_image_for_several_platforms_is_its_index(layout: Path) -> None:
+    write_index(layout, *(on(image(layout, name), name) for name in ("amd64", "arm64")))
+    content = (layout / "index.json").read_bytes()
+    assert image_digest(layout) == digest_of(content)
+    assert read_manifest(layout, digest_of(content)) == content
+    with pytest.raises(FileNotFoundError):
+        read_manifest(layout, digest_of(b"other"))
+
+
+def test_an_image_for_one_platform_is_no_index(layout: Path) -> None:
+    one = on(image(layout, "one"), "amd64")
+    write_index(layout, one)
+    assert image_digest(layout) == Digest.parse(str(one["digest"]))
+
+
+def test_images_for_the_same_platform_are_not_one(layout: Path) -> None:
+    write_index(layout, *(on(image(layout, name), "amd64") for name in ("one", "two")))
+    with pytest.raises(InvalidInput, match="name one of the images in this layout"):
+        open_image(layout)
 
 
 @pytest.mark.parametrize(

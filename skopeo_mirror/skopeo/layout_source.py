@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from skopeo_mirror.manifest import Descriptor, parse_manifest
-from skopeo_mirror.oci_layout import read_manifest, refuse_irregular, write_layout
+from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, parse_manifest
+from skopeo_mirror.oci_layout import blob_file, own_index, read_manifest, refuse_irregular, write_layout
 from skopeo_mirror.registries_conf.routing import PullSource
 from skopeo_mirror.registries_conf.scoping import scope
 from skopeo_mirror.skopeo.debuglog import Died, IndexRefused, LeftElsewhere, Requested, Tried
@@ -28,6 +28,7 @@ from skopeo_mirror.skopeo.scoped import Probe, checked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.provenance import Ending
@@ -98,8 +99,11 @@ class LayoutSource(PullSource):
             on_event(Tried(at=time.monotonic(), reference=self.location))
         with tempfile.TemporaryDirectory(dir=scoped.directory) as staged:
             stage(Path(staged), probe.manifest, image.digest)
+            blobs = self.directory / "blobs"
+            if own_index(self.directory, image.digest) is not None:
+                blobs = _gather(self.directory, image.digest, Path(staged) / "blobs")
             return scoped.copy_from(
-                ["--src-shared-blob-dir", str(self.directory / "blobs"), f"oci:{staged}"],
+                ["--src-shared-blob-dir", str(blobs), f"oci:{staged}"],
                 image,
                 target,
                 asked=image.without_tag(),
@@ -121,6 +125,29 @@ def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
     parsed = parse_manifest(manifest)
     media_type = parsed.media_type or (_MANIFEST if parsed.blobs else _INDEX)
     write_layout(directory, {"mediaType": media_type, "digest": str(digest), "size": len(manifest)})
+
+
+def _gather(layout: Path, top: Digest, blobs: Path) -> Path:
+    """Fill `blobs` with what `top`, which is index.json, leads to: its own bytes, and links to the layout's blobs."""
+    needed: set[Digest] = set()
+
+    def read(one: Descriptor) -> Manifest | None:
+        needed.add(one.digest)
+        try:
+            return parse_manifest(read_manifest(layout, one.digest))
+        except (OSError, InvalidManifest):
+            return None  # skopeo's to tell
+
+    for manifest in descend(Descriptor(digest=top, size=0), read):
+        needed.update(blob.digest for blob in manifest.blobs)
+    for digest in needed:
+        file = blobs / digest.algorithm / digest.hex
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if digest == top:
+            file.write_bytes(read_manifest(layout, digest))
+        else:
+            file.symlink_to(blob_file(layout, digest).absolute())
+    return blobs
 
 
 def trace_layout(
