@@ -14,7 +14,7 @@ from skopeo_mirror.request import ImageRequest, once
 from skopeo_mirror.shards import Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from skopeo_mirror.cli.context import Context
     from skopeo_mirror.cli.options import Asked
@@ -46,8 +46,8 @@ class Wishes:
             return self.listed
         from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - image sets alone need it
 
-        found = catalogs(self.image_set.operators, context, within)
-        selected = select_images(self.image_set, found, warn=context.console.warning)
+        read = catalog_reader(self.image_set.operators, context, within)
+        selected = select_images(self.image_set, read, within=within, warn=context.console.warning)
         return part_of(once([*self.listed.images, *selected]), self.shard)
 
 
@@ -98,19 +98,19 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
     return found
 
 
-def catalogs(
+def catalog_reader(
     operators: Sequence[OperatorCatalog], context: Context, within: Path | None = None
-) -> Iterator[tuple[OperatorCatalog, Digest, Catalog]]:
-    """Each catalog with its digest: from the layout `within`, from `oci://PATH`, else pulled as any image is.
+) -> Callable[[OperatorCatalog], tuple[Digest, Catalog]]:
+    """What reads each catalog: from the layout `within`, from `oci://PATH`, else pulled as any image is.
 
-    skopeo and registries.conf are needed only where one is pulled.
-    Raises InvalidInput where one is broken, CatalogUnavailable where nobody serves it; as Context does.
+    skopeo and registries.conf are needed only where one is pulled. Raises as Context does; what it returns raises
+    InvalidInput where a catalog is broken, CatalogUnavailable where nobody serves it.
     """
-    from skopeo_mirror.olm.file_based_catalog import read_catalogs  # noqa: PLC0415 - as above
+    from skopeo_mirror.olm.file_based_catalog import read_operators  # noqa: PLC0415 - as above
 
     pulls = within is None and any(operator.layout is None for operator in operators)
     settings = _settings(context) if pulls else None  # what is wrong with them is told before any catalog is read
-    return read_catalogs(operators, partial(_pulled, context, settings), within)
+    return partial(read_operators, pulled=partial(_pulled, context, settings), within=within)
 
 
 def _settings(context: Context) -> RunSettings:

@@ -19,7 +19,7 @@ from skopeo_mirror.olm.semver import Version
 from skopeo_mirror.reference import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -85,30 +85,28 @@ class Catalog:
     packages: Mapping[str, Package]
 
 
-def read_catalogs(
-    operators: Iterable[OperatorCatalog],
+def read_operators(
+    operator: OperatorCatalog,
     pulled: Callable[[Reference], AbstractContextManager[tuple[Digest, Path]]],
     within: Path | None = None,
-) -> Iterator[tuple[OperatorCatalog, Digest, Catalog]]:
-    """Yield each catalog with its digest: from the layout `within` if there is one, from `oci://PATH`, else pulled.
+) -> tuple[Digest, Catalog]:
+    """A catalog and its digest: from the layout `within` if there is one, from `oci://PATH`, else pulled.
 
     `pulled` gives the digest of an image and a layout that holds it while the block lasts.
-    Raises InvalidInput where a catalog is broken, and whatever `pulled` raises.
+    Raises InvalidInput where the catalog is broken, and whatever `pulled` raises.
     """
-    for operator in operators:
-        name = None if within is None else str(operator.called())
-        place: AbstractContextManager[tuple[Digest | None, Path]]
-        if found_in := within or operator.layout:
-            place = nullcontext((None, found_in))
-        else:
-            assert operator.reference is not None  # noqa: S101 - it lies in no layout
-            place = pulled(operator.reference)
-        with place as (digest, layout):
-            try:
-                found = digest or image_digest(layout, name), read_catalog(layout, name)
-            except InvalidInput as error:
-                raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
-        yield operator, *found
+    name = None if within is None else str(operator.called())
+    place: AbstractContextManager[tuple[Digest | None, Path]]
+    if found_in := within or operator.layout:
+        place = nullcontext((None, found_in))
+    else:
+        assert operator.reference is not None  # noqa: S101 - it lies in no layout
+        place = pulled(operator.reference)
+    with place as (digest, layout):
+        try:
+            return digest or image_digest(layout, name), read_catalog(layout, name)
+        except InvalidInput as error:
+            raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
 
 
 def read_catalog(layout: Path, name: str | None = None) -> Catalog:

@@ -20,7 +20,7 @@ from skopeo_mirror.yaml_fields import Fields, Problems
 from skopeo_mirror.yaml_text import read_yaml_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _T = TypeVar("_T")
 _KINDS = ("ImageSetConfiguration",)
@@ -49,11 +49,26 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdditionalImage:
-    """An image by its reference; `target_repo` and `target_tag` replace path and tag at the destination."""
+    """An image; `target_repo` and `target_tag` replace path and tag at the destination."""
 
-    reference: Reference
+    name: str
+    """As written."""
+    reference: Reference | None = None
+    """What it is pulled by; None where it lies in a layout."""
+    layout: Path | None = None
+    """The OCI layout that it lies in, alone; None where it is pulled."""
     target_repo: str | None = None
     target_tag: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> AdditionalImage:
+        """Read a reference, or `oci://PATH`. Raises InvalidReference."""
+        layout = _layout(text)
+        return cls(name=text, layout=layout, reference=Reference.parse(text) if layout is None else None)
+
+    def called(self) -> Reference:
+        """What the image is called, as a catalog is (`targetRepo`). Raises InvalidInput."""
+        return _called(self.name, self.reference, self.layout, ("targetRepo", self.target_repo))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,9 +109,8 @@ class OperatorCatalog:
     @classmethod
     def parse(cls, text: str) -> OperatorCatalog:
         """Read a reference, or `oci://PATH`; nothing is selected yet. Raises InvalidReference."""
-        if text.startswith("oci:"):
-            return cls(catalog=text, layout=Path(text.removeprefix("oci:").removeprefix("//")))
-        return cls(catalog=text, reference=Reference.parse(text))
+        layout = _layout(text)
+        return cls(catalog=text, layout=layout, reference=Reference.parse(text) if layout is None else None)
 
     def called(self) -> Reference:
         """What the catalog is called: its reference; from `oci://PATH`, `localhost/NAME:latest`.
@@ -104,15 +118,24 @@ class OperatorCatalog:
         `localhost` as podman calls what is from no registry; NAME is `targetCatalog`, else the last part of the path
         (as in oc-mirror). Raises InvalidInput where that is no name for a repository.
         """
-        if self.reference is not None:
-            return tagged(self.reference)
-        assert self.layout is not None  # noqa: S101 - one of both is set
-        name = self.target_catalog or self.layout.resolve().name
-        try:
-            return Reference.parse(f"localhost/{name}:latest")
-        except InvalidReference as error:
-            problem = f"{self.catalog}: {shown(name)} is no name for a repository; set `targetCatalog`"
-            raise InvalidInput([problem]) from error
+        return _called(self.catalog, self.reference, self.layout, ("targetCatalog", self.target_catalog))
+
+
+def _layout(text: str) -> Path | None:
+    """The layout that `oci://PATH` names."""
+    return Path(text.removeprefix("oci:").removeprefix("//")) if text.startswith("oci:") else None
+
+
+def _called(text: str, reference: Reference | None, layout: Path | None, target: tuple[str, str | None]) -> Reference:
+    if reference is not None:
+        return tagged(reference)
+    assert layout is not None  # noqa: S101 - one of both is set
+    field, path = target
+    name = path or layout.resolve().name
+    try:
+        return Reference.parse(f"localhost/{name}:latest")
+    except InvalidReference as error:
+        raise InvalidInput([f"{text}: {shown(name)} is no name for a repository; set `{field}`"]) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +186,7 @@ def _image_set(root: Fields, *, skip: bool) -> ImageSet:
         additional_images=tuple(
             filter(None, (_additional_image(fields, skip=skip) for fields in mirror.mappings("additionalImages")))
         ),
-        operators=tuple(_operator_catalog(fields, skip=skip) for fields in mirror.mappings("operators")),
+        operators=_operator_catalogs(mirror.mappings("operators"), skip=skip),
         blocked_images=tuple(filter(None, map(_blocked_image, mirror.mappings("blockedImages")))),
     )
 
@@ -184,11 +207,9 @@ def _known(fields: Fields, *names: str, skip: bool) -> None:
 
 def _additional_image(fields: Fields, *, skip: bool) -> AdditionalImage | None:
     _known(fields, "name", "targetRepo", "targetTag", "platforms", skip=skip)
-    reference = _parsed(fields, "name", Reference.parse)
+    image = _parsed(fields, "name", AdditionalImage.parse)
     target_repo, target_tag = _target(fields, "targetRepo", _PATH), _target(fields, "targetTag", _TAG)
-    if reference is None:
-        return None
-    return AdditionalImage(reference=reference, target_repo=target_repo, target_tag=target_tag)
+    return None if image is None else replace(image, target_repo=target_repo, target_tag=target_tag)
 
 
 def _blocked_image(fields: Fields) -> re.Pattern[str] | None:
@@ -198,6 +219,19 @@ def _blocked_image(fields: Fields) -> re.Pattern[str] | None:
     except ValueError as error:
         fields.problem("name", f"no regular expression: {error}")
         return None
+
+
+def _operator_catalogs(operators: Iterable[Fields], *, skip: bool) -> tuple[OperatorCatalog, ...]:
+    """Read the catalogs; note one that is there twice, under the same name at the destination."""
+    found: dict[tuple[Reference | Path | None, str | None, str | None], OperatorCatalog] = {}
+    for fields in operators:
+        catalog = _operator_catalog(fields, skip=skip)
+        source = catalog.layout if catalog.reference is None else tagged(catalog.reference)
+        key = (source, catalog.target_catalog, catalog.target_tag)
+        if source is not None and key in found:
+            fields.problem("catalog", f"{shown(catalog.catalog)} is there twice: name all its packages in one place")
+        found.setdefault(key, catalog)
+    return tuple(found.values())
 
 
 def _operator_catalog(fields: Fields, *, skip: bool) -> OperatorCatalog:

@@ -5,51 +5,91 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.errors import CatalogUnavailable, InvalidInput
+from skopeo_mirror.oci_layout import image_digest
 from skopeo_mirror.olm.selection import select
-from skopeo_mirror.request import ImageRequest, once, tagged
+from skopeo_mirror.request import ImageRequest, once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from skopeo_mirror.olm.file_based_catalog import Catalog
-    from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
+    from skopeo_mirror.olm.imageset import AdditionalImage, ImageSet, OperatorCatalog
     from skopeo_mirror.reference import Digest, Reference
 
 
 def select_images(
     image_set: ImageSet,
-    catalogs: Iterable[tuple[OperatorCatalog, Digest, Catalog]],
+    read: Callable[[OperatorCatalog], tuple[Digest, Catalog]],
     *,
+    within: Path | None = None,
     warn: Callable[[str], None],
 ) -> tuple[ImageRequest, ...]:
-    """List every image of an image set, whose catalogs are read one after the other. Raises InvalidInput."""
+    """List every image of an image set; its catalogs are read one after the other, its layouts, or all from `within`.
+
+    What is wrong with one hides nothing of the others. Raises InvalidInput, CatalogUnavailable where that is all.
+    """
+    additional: list[ImageRequest] = []
     selected: list[ImageRequest] = []
-    read: list[ImageRequest] = []
-    for operator, digest, catalog in catalogs:
-        read.append(catalog_image(operator, digest))
-        selection = select(catalog, operator)
-        for warning in selection.warnings:
-            warn(warning)
-        selected += selection.images
-    check_names(read)
-    return images_of_set(image_set, selected, read)
+    catalogs: list[ImageRequest] = []
+    problems: list[str] = []
+    unavailable: list[str] = []
+    for image in image_set.additional_images:
+        try:
+            additional.append(additional_image(image, within))
+        except InvalidInput as error:
+            problems += error.problems
+    for operator in image_set.operators:
+        try:
+            digest, catalog = read(operator)
+            catalogs.append(catalog_image(operator, digest))
+            selection = select(catalog, operator)
+        except InvalidInput as error:
+            problems += error.problems
+        except CatalogUnavailable as error:
+            unavailable.append(str(error))
+        else:
+            selected += selection.images
+            for warning in selection.warnings:
+                warn(warning)
+    problems += name_problems([*additional, *catalogs])
+    if problems:
+        raise InvalidInput(dict.fromkeys([*problems, *unavailable]))
+    if unavailable:
+        raise CatalogUnavailable("; ".join(unavailable))
+    return images_of_set(image_set, additional, selected, catalogs)
 
 
 def images_of_set(
-    image_set: ImageSet, selected: Sequence[ImageRequest], catalogs: Iterable[ImageRequest]
+    image_set: ImageSet,
+    additional: Iterable[ImageRequest],
+    selected: Sequence[ImageRequest],
+    catalogs: Iterable[ImageRequest],
 ) -> tuple[ImageRequest, ...]:
     """List every image once, with all that asked for it; without those that are blocked by their own name."""
-    named = [
-        ImageRequest(
-            text=str(image.reference),
-            reference=tagged(image.reference),
-            named=_named(tagged(image.reference), image.target_repo, image.target_tag),
-        )
-        for image in image_set.additional_images
-    ]
-    images = once([*named, *_tags_apart(selected), *catalogs])
+    images = once([*additional, *_tags_apart(selected), *catalogs])
     return tuple(image for image in images if not image_set.blocks(str(image.reference)))
+
+
+def additional_image(image: AdditionalImage, within: Path | None = None) -> ImageRequest:
+    """An image as it is asked for; one from `oci://PATH` with its digest, there or in the layout `within`.
+
+    Raises InvalidInput.
+    """
+    reference, digest = image.called(), None
+    if image.layout is not None:
+        try:
+            digest = image_digest(within or image.layout, None if within is None else str(reference))
+        except InvalidInput as error:
+            raise InvalidInput(f"{image.name}: {problem}" for problem in error.problems) from error
+    return ImageRequest(
+        text=image.name if image.reference is None else str(image.reference),
+        reference=reference,
+        named=_named(reference, image.target_repo, image.target_tag),
+        digest=digest,
+        layout=image.layout,
+    )
 
 
 def catalog_image(operator: OperatorCatalog, digest: Digest) -> ImageRequest:
@@ -65,13 +105,14 @@ def catalog_image(operator: OperatorCatalog, digest: Digest) -> ImageRequest:
     )
 
 
-def check_names(catalogs: Iterable[ImageRequest]) -> None:
-    """Refuse different catalogs under one name: only those from `oci://PATH` can be. Raises InvalidInput."""
+def name_problems(images: Iterable[ImageRequest]) -> Iterator[str]:
+    """What is wrong with different images under one name: only those from `oci://PATH` can be."""
     found: dict[Reference, ImageRequest] = {}
-    for one in catalogs:
+    for one in images:
         other = found.setdefault(one.reference, one)
-        if other.digest != one.digest:
-            raise InvalidInput([f"{other.catalog} and {one.catalog} would have one name; set `targetCatalog`"])
+        if other.digest != one.digest and (one.layout or other.layout):
+            field = "targetCatalog" if one.catalog else "targetRepo"
+            yield f"{other.text} and {one.text} would have one name; set `{field}`"
 
 
 def _named(reference: Reference, path: str | None, tag: str | None) -> Reference | None:

@@ -52,8 +52,8 @@ class Mirrored:
 
     @property
     def has_origin(self) -> bool:
-        """Whether it has a name of its own that others pull it by; a catalog from `oci://PATH` has not."""
-        return self.catalog is None or not self.catalog.startswith("oci:")
+        """Whether it has a name of its own that others pull it by; one from `oci://PATH` has not."""
+        return self.image.domain != "localhost"
 
     @property
     def is_redirected_by_tag(self) -> bool:

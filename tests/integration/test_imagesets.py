@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from tests.integration.test_copy import FIRST_CONFIGURATION, SECOND_CONFIGURATION, replaced
-from tests.olm.catalogs import Member, layer, write_catalog, write_image
+from tests.olm.catalogs import Member, layer, write_catalog, write_image, write_index
 from tests.rig.background import started, until
 from tests.rig.copying import (
     PLAIN,
@@ -266,23 +266,22 @@ class TestCatalogs:
         assert run.stderr == f"error: {words}\n"
 
     def test_a_layout_of_one_image_a_platform_is_copied_whole(self, work: Program, destination: Registry) -> None:
-        write_layout(work.directory / "catalog", OPERATORS)
-        index = work.directory / "catalog/index.json"
-        [amd64] = json.loads(index.read_text())["manifests"]
-        arm64 = write_image(work.directory / "catalog", [], {"of": "arm64"})
+        layout = work.directory / "tool"
         platforms = [
-            {**image, "platform": {"os": "linux", "architecture": name}}
-            for name, image in (("amd64", amd64), ("arm64", arm64))
+            {**write_image(layout, [], {"of": name}), "platform": {"os": "linux", "architecture": name}}
+            for name in ("amd64", "arm64")
         ]
-        index.write_text(json.dumps({"schemaVersion": 2, "manifests": platforms}))
-        set_ = write_image_set(work, "operators: [{catalog: 'oci://catalog', packages: [{name: gamma}]}]\n")
-        report = copy(work, "-c", set_, f"docker://{destination.host}")
-        assert report["images"][-1]["digest"] == digest_of(index.read_bytes())
-        assert [part["platform"] for part in report["images"][-1]["parts"]] == ["linux/amd64", "linux/arm64"]
-        assert destination.manifest("catalog", "latest") == index.read_bytes()
-        assert all(destination.manifest("catalog", str(image["digest"])) for image in platforms)
+        write_index(layout, *platforms)
+        index = (layout / "index.json").read_bytes()
+        set_ = write_image_set(work, "additionalImages: [{name: 'oci://tool', targetTag: v1}]\n")
+        assert work("images", "-c", set_).stdout == "# oci://tool (an image in a layout: -c takes it)\n"
+        [image] = copy(work, "-c", set_, f"docker://{destination.host}")["images"]
+        assert (image["image"], image["digest"]) == ("localhost/tool:latest", digest_of(index))
+        assert [part["platform"] for part in image["parts"]] == ["linux/amd64", "linux/arm64"]
+        assert destination.manifest("tool", "v1") == index
+        assert all(destination.manifest("tool", str(one["digest"])) for one in platforms)
         copy(work, "-c", set_, "dir:images")  # in one piece
-        assert (work.directory / "images/catalog/latest/manifest.json").read_bytes() == index.read_bytes()
+        assert (work.directory / "images/tool/latest/manifest.json").read_bytes() == index
 
     def test_two_of_one_name_are_refused(self, work: Program) -> None:
         write_layout(work.directory / "catalog", OPERATORS)

@@ -166,6 +166,15 @@ OPERATOR = HEAD + "mirror:\n  operators:\n  - catalog: a.io/b:1\n"
             id="flag",
         ),
         pytest.param(
+            OPERATOR + "  - {catalog: 'docker://a.io/b:1'}\n  - {catalog: 'a.io/b:1', targetTag: x}\n"
+            "  - {catalog: 'oci://a'}\n  - {catalog: 'oci:a'}\n",
+            [
+                f"{line}: mirror.operators[{line - 5}].catalog: '{name}' is there twice: name all its packages in one"
+                for line, name in ((6, "docker://a.io/b:1"), (9, "oci:a"))
+            ],
+            id="catalogs-twice",
+        ),
+        pytest.param(
             OPERATOR + "    targetCatalog: a.io:5000/b\n    targetTag: a/b\n",
             [
                 "6: mirror.operators[0].targetCatalog: 'a.io:5000/b' is no repository path (no host, tag or digest)",
@@ -255,9 +264,9 @@ def test_fields_are_known_in_any_letter_case(tmp_path: Path) -> None:
 
 
 def test_aliases_that_people_write_are_honoured(tmp_path: Path) -> None:
-    text = HEAD + "mirror: {operators: [{catalog: &c 'a.io/b:1'}, {catalog: *c}]}"
+    text = HEAD + "mirror: {operators: [{catalog: &c 'a.io/b:1'}, {catalog: *c, targetTag: x}]}"
     first, second = parse(tmp_path, text).operators
-    assert first == second
+    assert first.reference == second.reference
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 
-from skopeo_mirror.cli.asked import catalogs
+from skopeo_mirror.cli.asked import catalog_reader
 from skopeo_mirror.cli.context import Context
 from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import JSON, Conf, Pull, argument
@@ -28,6 +28,7 @@ def catalog(
     Example: skopeo-mirror catalog -r registries.conf registry.redhat.io/redhat/redhat-operator-index:v4.18
     """
     console = Console()
-    [(_, _, found)] = catalogs([OperatorCatalog.parse(reference)], Context(conf=conf, pull=pull, console=console))
+    asked = OperatorCatalog.parse(reference)
+    _, found = catalog_reader([asked], Context(conf=conf, pull=pull, console=console))(asked)
     document = catalog_document(reference, found)
     console.result(json_text.dumps(document, indent=2) if json else catalog_table(document))

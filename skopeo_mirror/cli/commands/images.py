@@ -27,7 +27,7 @@ def images(
     console = Console()
     for one in asking.images(images, asked, Context(conf=conf, pull=pull, console=console)):
         # for -f to read: what is no reference, and who wants it, are comments
-        layout = f"# {one.catalog} (a catalog in a layout: -c takes it)"
+        layout = f"# {one.text} ({'a catalog' if one.catalog else 'an image'} in a layout: -c takes it)"
         console.result(str(one.reference) if one.layout is None else layout)
         for by in one.wanted_by if verbose else ():
             console.result(f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}")
