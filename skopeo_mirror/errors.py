@@ -49,7 +49,7 @@ class Unroutable(SkopeoMirrorError):  # noqa: N818
 
 
 class CatalogUnavailable(SkopeoMirrorError):  # noqa: N818
-    """An operator catalog that no candidate serves: what it asks for cannot be told."""
+    """An operator catalog, or a release, that no candidate serves: what it asks for cannot be told."""
 
     exit_status: ClassVar[int] = 1
 

@@ -42,6 +42,8 @@ _MOST_LAYERS: Final = 500  # tools that run images stop at 127
 class LayoutImage:
     """One image of a layout: its labels and the files that hold its layers, lowest first, all with the right digest."""
 
+    architecture: str
+    """As Go calls it; empty where the config does not say."""
     labels: Mapping[str, str]
     layers: tuple[Path, ...]
 
@@ -173,6 +175,7 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     if len(layers) > _MOST_LAYERS:
         raise InvalidInput([f"the image has {len(layers)} layers: more than {_MOST_LAYERS} is no image"])
     return LayoutImage(
+        architecture=str(config.get("architecture") or ""),
         labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
         layers=tuple(_blob(layout, layer) for layer in layers),
     )

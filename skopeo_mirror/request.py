@@ -38,6 +38,8 @@ class ImageRequest:
     wanted_by: tuple[WantedBy, ...] = ()
     catalog: str | None = None
     """The operator catalog that it is, as the image set writes it."""
+    release: str | None = None
+    """The release image that it is, or that it is a component of, as the image set comes to it."""
     layout: Path | None = None
     """The OCI layout that it lies in: a catalog from `oci://PATH`."""
 
@@ -70,6 +72,7 @@ def _both(one: ImageRequest, other: ImageRequest) -> ImageRequest:
         one,
         wanted_by=tuple(dict.fromkeys((*one.wanted_by, *other.wanted_by))),
         catalog=one.catalog or other.catalog,
+        release=one.release or other.release,
         digest=one.digest or other.digest,
         layout=one.layout or other.layout,
     )

@@ -108,6 +108,14 @@ class Fields:
         for number, item in enumerate(self._value(name, tuple, "a list") or ()):
             yield Fields.of(item, f"{self._path(name)}[{number}]", self.problems)
 
+    def texts(self, name: str) -> Iterator[str]:
+        """Yield each text in a list."""
+        for number, item in enumerate(self._value(name, tuple, "a list") or ()):
+            if isinstance(item.value, str):
+                yield item.value
+            else:
+                self.problem(name, f"expected a text, as number {number + 1} of the list")
+
     def named_mappings(self, name: str) -> Iterator[Fields]:
         """Yield the fields of each mapping in a list; note at its end what has the same `name` as one before."""
         found: dict[str, list[Fields]] = {}

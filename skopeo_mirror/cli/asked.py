@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from skopeo_mirror.cli.options import Asked
     from skopeo_mirror.olm.file_based_catalog import Catalog
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
+    from skopeo_mirror.olm.release_selection import ReleaseSelection
+    from skopeo_mirror.olm.releases import Release
     from skopeo_mirror.output.console import Console
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.transfer.layout_sourcing import LayoutSourcing
@@ -30,7 +32,7 @@ NOBODY: Final = "no image; name images, lists of them with -f FILE, or an image 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wishes:
-    """What is asked for before any catalog has been read: images, and an image set."""
+    """What is asked for before any catalog or release has been read: images, and an image set."""
 
     listed: Part
     """Where there is an image set the whole of the list, for a shard is one of both together."""
@@ -47,7 +49,8 @@ class Wishes:
         from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - image sets alone need it
 
         read = catalog_reader(self.image_set.operators, context, within)
-        selected = select_images(self.image_set, read, within=within, warn=context.console.warning)
+        released = release_reader(self.image_set.releases, context, within)
+        selected = select_images(self.image_set, read, released, within=within, warn=context.console.warning)
         return part_of(once([*self.listed.images, *selected]), self.shard)
 
 
@@ -113,6 +116,16 @@ def catalog_reader(
     return partial(read_operators, pulled=partial(_pulled, context, settings), within=within)
 
 
+def release_reader(
+    selections: Sequence[ReleaseSelection], context: Context, within: Path | None = None
+) -> Callable[[ReleaseSelection], tuple[Digest, Release]]:
+    """What reads each release, from the layout `within`, else pulled; raises as `catalog_reader`."""
+    from skopeo_mirror.olm.releases import read_selected  # noqa: PLC0415 - as above
+
+    settings = _settings(context) if within is None and selections else None
+    return partial(read_selected, pulled=partial(_pulled, context, settings, kind="release"), within=within)
+
+
 def _settings(context: Context) -> RunSettings:
     from skopeo_mirror.cli import checks  # noqa: PLC0415 - only what is pulled needs it
 
@@ -122,13 +135,15 @@ def _settings(context: Context) -> RunSettings:
 
 
 @contextmanager
-def _pulled(context: Context, settings: RunSettings | None, catalog: Reference) -> Iterator[tuple[Digest, Path]]:
+def _pulled(
+    context: Context, settings: RunSettings | None, catalog: Reference, *, kind: str = "catalog"
+) -> Iterator[tuple[Digest, Path]]:
     from skopeo_mirror.output.printing import tell_trouble  # noqa: PLC0415 - only what is pulled needs it
     from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - as above
 
     assert settings is not None  # noqa: S101 - one is pulled
     tell = partial(tell_trouble, console=context.console)
     with context.stopped_by_signals():
-        context.console.note(f"reading the catalog {catalog}")
-        with pulled_catalog(catalog, settings, stop=context.stop, tell=tell) as pulled:
+        context.console.note(f"reading the {kind} {catalog}")
+        with pulled_catalog(catalog, settings, stop=context.stop, tell=tell, kind=kind) as pulled:
             yield pulled

@@ -1,7 +1,7 @@
-"""What comes from oc-mirror: image sets, and what they select from operator catalogs.
+"""What comes from oc-mirror: image sets, and what they select from operator catalogs and releases.
 
-`imageset` is what an image set says, `file_based_catalog` what a catalog holds, `selection` (with `channels`, `semver`)
-what the one selects from the other, `set_images` all images that this comes to. A catalog's files come out of the image
-by `layers`, as those of any image would that names other images: a release payload would stand beside
-`file_based_catalog`.
+`imageset` (with `release_selection`) is what an image set says, `file_based_catalog` what a catalog holds, `selection`
+(with `channels`, `semver`) what the one selects from the other; `releases` is what a release image holds,
+`release_images` what its images are called; `set_images` all images that this comes to. Files come out of images by
+`layers`.
 """

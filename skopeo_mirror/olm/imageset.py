@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.olm.go_expressions import compile_go
+from skopeo_mirror.olm.release_selection import ReleaseSelection, release_selections
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import tagged
@@ -38,7 +39,6 @@ _WITHOUT_EFFECT = {
     "platforms": "images are copied whole, with all their platforms",
 }
 _UNSUPPORTED = {
-    "platform": "release payloads are not copied here: use oc-mirror or `oc adm release mirror`",
     "helm": "charts are not read here: use oc-mirror, or list the images of `helm template` as additionalImages",
     "samples": "not copied here, nor by oc-mirror: list the images as additionalImages",
     "targetName": "set `targetCatalog` to the whole path instead",
@@ -144,6 +144,7 @@ class ImageSet:
 
     additional_images: tuple[AdditionalImage, ...] = ()
     operators: tuple[OperatorCatalog, ...] = ()
+    releases: tuple[ReleaseSelection, ...] = ()
     blocked_images: tuple[re.Pattern[str], ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -187,6 +188,7 @@ def _image_set(root: Fields, *, skip: bool) -> ImageSet:
             filter(None, (_additional_image(fields, skip=skip) for fields in mirror.mappings("additionalImages")))
         ),
         operators=_operator_catalogs(mirror.mappings("operators"), skip=skip),
+        releases=release_selections(mirror.mapping("platform"), skip=skip) if mirror.has("platform") else (),
         blocked_images=tuple(filter(None, map(_blocked_image, mirror.mappings("blockedImages")))),
     )
 

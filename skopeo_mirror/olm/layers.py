@@ -40,6 +40,7 @@ _MOST_EXPANSION = 100  # times its compressed size that a layer may have beyond 
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SPECIAL = {tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device", tarfile.FIFOTYPE: "named pipe"}
+_NO_CATALOG = "no operator catalog, or not a file-based one"
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 Parts = tuple[str, ...]
@@ -133,12 +134,12 @@ class TreeFile(io.RawIOBase):
         return len(chunk)
 
 
-def stream_tree(layers: Sequence[Path], directory: str) -> Iterator[TreeFile]:
+def stream_tree(layers: Sequence[Path], directory: str, lacking: str = _NO_CATALOG) -> Iterator[TreeFile]:
     """Yield each file below `directory` (a path in the image) of the image that `layers` make up, lowest layer first.
 
     Links within the directory are honoured, each file comes once, what `.indexignore` names is left out. Raises
-    InvalidInput for a layer that cannot be read and for anything in the directory that is no file, directory or link
-    within it.
+    InvalidInput for a layer that cannot be read, for anything in the directory that is no file, directory or link
+    within it, and, with what an image is that is `lacking` it, where there is no such directory.
     """
     root = _parts(directory, "the directory of the catalog")
     if not root:
@@ -149,7 +150,7 @@ def stream_tree(layers: Sequence[Path], directory: str) -> Iterator[TreeFile]:
         changes = _scan(layer, number, root, tree, _LARGEST_LISTING - listed)
         tree = _overlay(tree, changes)
         listed += changes.listed
-    _check(tree, root)
+    _check(tree, root, lacking)
     wanted = _files(tree, root)
     for number, layer in enumerate(layers):
         members = {file.member: path for file, path in wanted.items() if file.layer == number}
@@ -228,10 +229,10 @@ def _overlay(below: Mapping[Parts, _Node], changes: _Changes) -> dict[Parts, _No
     return {**{parts: node for parts, node in below.items() if stays(parts)}, **changes.nodes}
 
 
-def _check(tree: Mapping[Parts, _Node], root: Parts) -> None:
+def _check(tree: Mapping[Parts, _Node], root: Parts, lacking: str) -> None:
     """Refuse a tree that is empty or too large, or that has something below what is no directory."""
     if not any(parts[: len(root)] == root for parts in tree):
-        raise InvalidInput([f"the image has no {_shown(root)}: it is no operator catalog, or not a file-based one"])
+        raise InvalidInput([f"the image has no {_shown(root)}: it is {lacking}"])
     if sum(node.size for node in tree.values() if isinstance(node, _File)) > _LARGEST_TREE:
         raise InvalidInput([f"{_shown(root)} holds more than {_LARGEST_TREE >> 30} GiB"])
     for parts in (*tree, (*root, "")):

@@ -1,12 +1,14 @@
-"""The images of an image set: those that it names, those that were selected from its catalogs, and the catalogs."""
+"""The images of an image set: those that it names, those selected from its catalogs, the catalogs, and its releases."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput
 from skopeo_mirror.oci_layout import image_digest
+from skopeo_mirror.olm.release_images import release_images
 from skopeo_mirror.olm.selection import select
 from skopeo_mirror.request import ImageRequest, once
 
@@ -16,59 +18,84 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.olm.file_based_catalog import Catalog
     from skopeo_mirror.olm.imageset import AdditionalImage, ImageSet, OperatorCatalog
+    from skopeo_mirror.olm.release_selection import ReleaseSelection
+    from skopeo_mirror.olm.releases import Release
     from skopeo_mirror.reference import Digest, Reference
 
 
 def select_images(
     image_set: ImageSet,
     read: Callable[[OperatorCatalog], tuple[Digest, Catalog]],
+    read_release: Callable[[ReleaseSelection], tuple[Digest, Release]],
     *,
     within: Path | None = None,
     warn: Callable[[str], None],
 ) -> tuple[ImageRequest, ...]:
-    """List every image of an image set; its catalogs are read one after the other, its layouts, or all from `within`.
+    """List every image of an image set: its catalogs and releases are read one after the other.
 
+    With `within`, they and its layouts are read from that layout.
     What is wrong with one hides nothing of the others. Raises InvalidInput, CatalogUnavailable where that is all.
     """
     additional: list[ImageRequest] = []
     selected: list[ImageRequest] = []
     catalogs: list[ImageRequest] = []
-    problems: list[str] = []
-    unavailable: list[str] = []
+    released: list[ImageRequest] = []
+    faults = _Faults()
     for image in image_set.additional_images:
-        try:
+        with faults.noted():
             additional.append(additional_image(image, within))
-        except InvalidInput as error:
-            problems += error.problems
     for operator in image_set.operators:
-        try:
+        with faults.noted():
             digest, catalog = read(operator)
             catalogs.append(catalog_image(operator, digest))
             selection = select(catalog, operator)
-        except InvalidInput as error:
-            problems += error.problems
-        except CatalogUnavailable as error:
-            unavailable.append(str(error))
-        else:
             selected += selection.images
             for warning in selection.warnings:
                 warn(warning)
-    problems += name_problems([*additional, *catalogs])
-    if problems:
-        raise InvalidInput(dict.fromkeys([*problems, *unavailable]))
-    if unavailable:
-        raise CatalogUnavailable("; ".join(unavailable))
-    return images_of_set(image_set, additional, selected, catalogs)
+    for release in image_set.releases:
+        with faults.noted():
+            released += release_images(release, *read_release(release), warn=warn)
+    faults.problems += name_problems([*additional, *catalogs])
+    faults.settle()
+    return images_of_set(image_set, additional, selected, [*catalogs, *released])
+
+
+@dataclass(kw_only=True, slots=True)
+class _Faults:
+    """What is wrong with the images, catalogs and releases of a set, as they are read."""
+
+    problems: list[str] = field(default_factory=list)
+    unavailable: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note what the block raises."""
+        try:
+            yield
+        except InvalidInput as error:
+            self.problems += error.problems
+        except CatalogUnavailable as error:
+            self.unavailable.append(str(error))
+
+    def settle(self) -> None:
+        """Raise InvalidInput, or CatalogUnavailable, if anything was noted."""
+        if self.problems:
+            raise InvalidInput(dict.fromkeys([*self.problems, *self.unavailable]))
+        if self.unavailable:
+            raise CatalogUnavailable("; ".join(self.unavailable))
 
 
 def images_of_set(
     image_set: ImageSet,
     additional: Iterable[ImageRequest],
     selected: Sequence[ImageRequest],
-    catalogs: Iterable[ImageRequest],
+    read: Iterable[ImageRequest],
 ) -> tuple[ImageRequest, ...]:
-    """List every image once, with all that asked for it; without those that are blocked by their own name."""
-    images = once([*additional, *_tags_apart(selected), *catalogs])
+    """List every image once, with all that asked for it; without those that are blocked by their own name.
+
+    `read` are the catalogs, and the images of releases, whose names are their own.
+    """
+    images = once([*additional, *_tags_apart(selected), *read])
     return tuple(image for image in images if not image_set.blocks(str(image.reference)))
 
 

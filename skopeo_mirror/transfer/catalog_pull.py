@@ -1,4 +1,4 @@
-"""Operator catalogs, brought into a temporary layout so that they can be read: each is pulled as any image is."""
+"""Operator catalogs and release images, brought into a temporary layout to be read: each is pulled as any image is."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def pulled_catalog(
-    catalog: Reference, settings: RunSettings, *, stop: Stop, tell: Callable[[News], None]
+    catalog: Reference, settings: RunSettings, *, stop: Stop, tell: Callable[[News], None], kind: str = "catalog"
 ) -> Iterator[tuple[Digest, Path]]:
     """Bring `catalog` into a layout that is gone when the block ends; its digest, and that layout.
 
-    Of an index only the first image is brought: the files of a catalog are the same for all platforms. But all of it
-    where a signature policy has a say in it, which skopeo decides on as a whole.
+    Of an index only the first image is brought: the files of a catalog, or of a release, are the same for all
+    platforms. But all of it where a signature policy has a say in it, which skopeo decides on as a whole. `kind` is
+    what messages call it.
     Raises CatalogUnavailable where no candidate serves it.
     """
     with private_directory(temporary_directory()) as directory:
-        digest, request = _resolve(catalog, settings, directory)
+        digest, request = _resolve(catalog, settings, directory, kind)
         result = run(
             [request],
             # dir: and not oci:, which has no room for the signatures that registries.d may bring along
@@ -52,17 +53,17 @@ def pulled_catalog(
         )
         [copied] = result.images
         if copied.error is not None or copied.digest is None:
-            raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {copied.error}")
+            raise CatalogUnavailable(f"{catalog}: the {kind} could not be pulled: {copied.error}")
         pulled = next((directory / "pulled").rglob("manifest.json")).parent
         yield digest, _as_layout(pulled, directory / "layout", copied.digest)
 
 
-def _resolve(catalog: Reference, settings: RunSettings, directory: Path) -> tuple[Digest, ImageRequest]:
+def _resolve(catalog: Reference, settings: RunSettings, directory: Path, kind: str) -> tuple[Digest, ImageRequest]:
     """The digest of a catalog, and what of it is to be brought: a tag's candidates are asked for it."""
     sources = find_sources(ImageRequest(reference=catalog), settings.sourcing)
     probe = resolve(catalog, sources, audited_reader([sources], [sources], settings, directory))
     if isinstance(probe, str):
-        raise CatalogUnavailable(f"{catalog}: the catalog could not be pulled: {probe}")
+        raise CatalogUnavailable(f"{catalog}: the {kind} could not be pulled: {probe}")
     whole = catalog.digest or probe.digest
     children = parse_manifest(probe.manifest).children
     policy = policy_in_force(settings.skopeo_settings, settings.skopeo)

@@ -534,14 +534,14 @@ class TestCatalogCommand:
 class TestBadInput:
     def test_what_is_not_done_here_is_refused_or_passed_over(self, work: Program) -> None:
         set_ = write_image_set(
-            work, "additionalImages: [{name: prod.invalid/a:1}]\nplatform: {channels: []}\nhelm: {}\n"
+            work, "additionalImages: [{name: prod.invalid/a:1}]\nplatform: {graph: true}\nhelm: {}\n"
         )
         run = work("copy", "-c", set_, "dir:images")
         assert (run.status, run.stdout) == (2, "")
-        assert "set.yaml:5: mirror.platform: not supported: release payloads are not copied here" in run.stderr
+        assert "set.yaml:5: mirror.platform.graph: not supported: the update graph is known" in run.stderr
         run = work("images", "-c", set_, "--skip-unsupported")
         assert (run.status, run.stdout) == (0, "prod.invalid/a:1\n")
-        assert "warning: set.yaml:5: mirror.platform: passed over" in run.stderr
+        assert "warning: set.yaml:5: mirror.platform.graph: passed over" in run.stderr
         run = work("images", "--skip-unsupported", "prod.invalid/a:1")
         assert run.status == 2
         assert "name one with -c FILE" in run.stderr

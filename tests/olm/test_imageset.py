@@ -201,9 +201,9 @@ OPERATOR = HEAD + "mirror:\n  operators:\n  - catalog: a.io/b:1\n"
         pytest.param(
             HEAD + "mirror: {platform: {graph: true}, helm: {local: []}, samples: [{name: x}]}",
             [
-                "3: mirror.platform: not supported: release payloads are not copied here: use oc-mirror or `oc adm ",
                 "3: mirror.helm: not supported: charts are not read here: use oc-mirror, or list the images of `helm ",
                 "3: mirror.samples: not supported: not copied here, nor by oc-mirror",
+                "3: mirror.platform.graph: not supported: the update graph is known to OpenShift's update service ",
             ],
             id="unsupported",
         ),
@@ -237,12 +237,15 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         parse_imageset(tmp_path / "set.yaml")
 
 
+SERVICE = "known to OpenShift's update service alone: use oc-mirror, or"
+
+
 def test_what_is_not_done_here_can_be_passed_over(tmp_path: Path) -> None:
     text = HEAD + "mirror: {platform: {graph: true}, additionalImages: [{name: 'quay.io/a:1'}]}"
     image_set = parse(tmp_path, text, skip_unsupported=True)
     assert len(image_set.additional_images) == 1
     assert [warning.partition(": ")[2] for warning in image_set.warnings] == [
-        "mirror.platform: passed over: release payloads are not copied here: use oc-mirror or `oc adm release mirror`"
+        f"mirror.platform.graph: passed over: the update graph is {SERVICE} leave it out"
     ]
 
 

@@ -167,7 +167,7 @@ class TestEverythingWrongAtOnce:
             raise InvalidInput([f"{operator.catalog}: is broken"])
 
         with pytest.raises(InvalidInput) as raised:
-            select_images(self.SET, read, warn=pytest.fail)
+            select_images(self.SET, read, lambda _: pytest.fail("no release"), warn=pytest.fail)
         starts = [problem.split(": ")[0] for problem in raised.value.problems]
         assert starts == ["oci:///nowhere/a", "oci:///nowhere/b", "quay.io/one:v1", "quay.io/two:v1"]
 
@@ -176,7 +176,9 @@ class TestEverythingWrongAtOnce:
             raise CatalogUnavailable(f"{operator.catalog}: nobody served it")
 
         with pytest.raises(CatalogUnavailable, match=r"quay.io/one:v1: nobody served it; quay.io/two:v1: nobody"):
-            select_images(replace(self.SET, additional_images=()), read, warn=pytest.fail)
+            select_images(
+                replace(self.SET, additional_images=()), read, lambda _: pytest.fail("no release"), warn=pytest.fail
+            )
         with pytest.raises(InvalidInput) as raised:
-            select_images(self.SET, read, warn=pytest.fail)
+            select_images(self.SET, read, lambda _: pytest.fail("no release"), warn=pytest.fail)
         assert len(raised.value.problems) == 4

@@ -29,5 +29,7 @@ def images(
         # for -f to read: what is no reference, and who wants it, are comments
         layout = f"# {one.text} ({'a catalog' if one.catalog else 'an image'} in a layout: -c takes it)"
         console.result(str(one.reference) if one.layout is None else layout)
+        if verbose and one.release is not None:
+            console.result(f"    # {one.release}")
         for by in one.wanted_by if verbose else ():
             console.result(f"    # {by.catalog}: {by.package}, {by.channel}, {by.bundle}")
