@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 OPERATOR: Final = "operator"
 GENERIC: Final = "generic"
+RELEASE: Final = "release"
 _COPIED: Final = "copied"
 _THERE: Final = frozenset({_COPIED, "present"})
 _DOCKER: Final = "docker://"
@@ -135,6 +136,7 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
     if confirmed and digest is None:
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
     catalog = None if image.get("catalog") is None else field(image, "catalog", str, where)
+    release = None if image.get("release") is None else field(image, "release", str, where)
     parts = [] if image.get("parts") is None else field(image, "parts", list, where)
     there = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
     wanted_by = [] if image.get("wanted_by") is None else field(image, "wanted_by", list, where)
@@ -146,7 +148,7 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
         confirmed=confirmed,
         started=started,
         catalog=catalog,
-        category=OPERATOR if catalog or wanted_by else GENERIC,
+        category=OPERATOR if catalog or wanted_by else RELEASE if release else GENERIC,
         platforms=platforms if parts or status != _COPIED else (),  # what came in one piece is all there
         attached=() if there is None else tuple(_attached(image, where, there)),
     )

@@ -10,7 +10,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, attached, confirmed_images
+from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, RELEASE, attached, confirmed_images
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
 from skopeo_mirror.registries_conf.writing import document, registry_text, value_text
@@ -169,7 +169,7 @@ def _mirror_sets(format_: Format, images: Sequence[Mirrored], entries: Sequence[
     Those for digests have every entry, those for tags the entries that tags use: the longest source counts over both,
     so together they say what the entries say. Named as oc-mirror v2 names them. Empty where there is no entry.
     """
-    categories: dict[str, set[str]] = {GENERIC: set(), OPERATOR: set()}
+    categories: dict[str, set[str]] = {RELEASE: set(), GENERIC: set(), OPERATOR: set()}
     router = Router(Configuration(registries=tuple(entries)))
     for image in images:
         if (entry := router.lookup(image.image.name)) is not None:

@@ -130,6 +130,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
         ]
     if request.catalog is not None:
         document["catalog"] = request.catalog
+    if request.release is not None:
+        document["release"] = request.release
     if request.wanted_by:
         document["wanted_by"] = [
             {"catalog": who.catalog, "package": who.package, "channel": who.channel, "bundle": who.bundle}

@@ -105,3 +105,23 @@ def test_a_catalog_that_is_not_confirmed_has_no_source() -> None:
 )
 def test_names_of_catalog_sources(places: list[str], names: list[str]) -> None:
     assert list(documents(catalog_sources(map(Reference.parse, places)))) == names
+
+
+def test_a_release_is_redirected_to_where_the_installer_looks() -> None:
+    ocp, art = "quay.io/openshift-release-dev/ocp-release", "quay.io/openshift-release-dev/ocp-v4.0-art-dev"
+    release = {"release": f"{ocp}:4.18.3-x86_64"}
+    images = [
+        entry(f"{art}@{DIGEST}", "m.io/x/openshift/release:4.18.3-x86_64-cli", **release),
+        entry(f"{art}@{OTHER}", "m.io/x/openshift/release:4.18.3-x86_64-etcd", **release),
+        entry(f"{ocp}:4.18.3-x86_64", "m.io/x/openshift/release-images:4.18.3-x86_64", **release),
+        entry(f"q.io/extra/tool@{DIGEST}", "m.io/x/extra/tool:t"),
+    ]
+    by_tag = {"source": ocp, "mirrors": ["m.io/x/openshift/release-images"]}
+    components = {"source": art, "mirrors": ["m.io/x/openshift/release"]}
+    assert documents(redirected(report(*images), format_=Format.IDMS)) == {
+        "idms-release-0": {"imageDigestMirrors": [by_tag, components]},
+        "idms-generic-0": {"imageDigestMirrors": [{"source": "q.io/extra", "mirrors": ["m.io/x/extra"]}]},
+    }
+    assert documents(redirected(report(*images), format_=Format.ITMS)) == {
+        "itms-release-0": {"imageTagMirrors": [by_tag]}
+    }
