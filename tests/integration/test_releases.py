@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ruamel.yaml import YAML
 
-from tests.integration.test_copy import SECOND_CONFIGURATION, replaced
+from tests.integration.test_copy import FIRST_CONFIGURATION, SECOND_CONFIGURATION, replaced
 from tests.rig.copying import asked, configure, copy, entry, holds, statuses
 from tests.rig.images import make_image
 from tests.rig.operators import write_image_set
@@ -15,6 +15,7 @@ from tests.rig.registry import Registry
 from tests.rig.releases import ART, KUBEVIRT, OCP, make_components, make_payload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.rig.certificates import Certificates
@@ -34,34 +35,55 @@ def is_there(registry: Registry, path: str, tag: str, payload: Payload) -> bool:
     )
 
 
-@pytest.mark.slow
-def test_a_whole_release_comes_from_the_mirror_and_again_nothing_changes(
-    skopeo_mirror: Program, tmp_path: Path, certificates: Certificates, destination: Registry
-) -> None:
-    """As OpenShift's are: 190 names, some of them of one image. The configuration is a user's, for digests alone."""
-    names = [f"component-{number:03}" for number in range(180)]
-    same = {f"machine-os-{number}": names[number % 3] for number in range(10)}
-    components = make_components(names, same=same)
+@pytest.fixture
+def secure(tmp_path: Path, certificates: Certificates) -> Iterator[list[Registry]]:
+    """Run a mirror and production, over TLS."""
     with (
         Registry(tmp_path / "internal", tls=certificates) as internal,
-        Registry(tmp_path / "quay", tls=certificates) as quay,
+        Registry(tmp_path / "production", tls=certificates) as production,
     ):
-        payload = make_payload(quay.host, "4.18.3", components)
-        payload.push(internal, "abcd/")
-        hosts = {"quay.io": quay.host, "prod.com": "prod.invalid", "internal.example.io": internal.host}
-        configure(skopeo_mirror, replaced(SECOND_CONFIGURATION, hosts))
-        set_ = write_image_set(skopeo_mirror, f"platform: {{release: {quay.host}/{OCP}@{payload.image.digest}}}")
-        common = ["--src-cert-dir", certificates.cert_dir, "-c", set_, f"docker://{destination.host}/example"]
+        yield [internal, production]
 
-        report = copy(skopeo_mirror, *common)
-        assert (len(components), len(report["images"])) == (190, 181)
-        assert set(statuses(report).values()) == {"copied"}
-        assert {image["served_by"]["location"] for image in report["images"]} == {f"{internal.host}/abcd"}
-        assert is_there(destination, "example/", "4.18.3-x86_64", payload)
 
-        again = copy(skopeo_mirror, *common)
-        assert (again["changed"], set(statuses(again).values())) == (False, {"present"})
-        assert asked(quay) == []
+@pytest.mark.parametrize(
+    ("configuration", "namespace", "path", "components"),
+    [
+        pytest.param(FIRST_CONFIGURATION, "/xx", "xx/", 4, id="first"),
+        pytest.param(SECOND_CONFIGURATION, "", "abcd/", 190, id="second-whole", marks=pytest.mark.slow),
+    ],
+)
+def test_all_comes_from_the_mirror_of_users_configurations_and_again_nothing_changes(
+    skopeo_mirror: Program,
+    secure: list[Registry],
+    certificates: Certificates,
+    destination: Registry,
+    configuration: str,
+    namespace: str,
+    path: str,
+    components: int,
+) -> None:
+    """OpenShift's releases have 190 names, some of them of one image. The mirrors are for digests alone."""
+    internal, production = secure
+    names = [f"component-{number:03}" for number in range(components - components // 19)]
+    same = {f"machine-os-{number}": names[number % 3] for number in range(components - len(names))}
+    payload = make_payload(f"{production.host}{namespace}", "4.18.3", make_components(names, same=same))
+    payload.push(internal, path)
+    hosts = dict.fromkeys(("quay.io", "prodlocation.io"), production.host) | {"prod.com": "prod.invalid"}
+    hosts |= dict.fromkeys(("preprodlocation.com", "internal.example.io"), internal.host)
+    configure(skopeo_mirror, replaced(configuration, hosts))
+    release = f"{production.host}{namespace}/{OCP}@{payload.image.digest}"
+    set_ = write_image_set(skopeo_mirror, f"platform: {{release: '{release}'}}")
+    common = ["--src-cert-dir", certificates.cert_dir, "-c", set_, f"docker://{destination.host}/example"]
+
+    report = copy(skopeo_mirror, *common)
+    assert (len(payload.components), len(report["images"])) == (components, len(names) + 1)
+    assert set(statuses(report).values()) == {"copied"}
+    assert {image["served_by"]["location"] for image in report["images"]} == {f"{internal.host}/{path}".rstrip("/")}
+    assert is_there(destination, "example/", "4.18.3-x86_64", payload)
+
+    again = copy(skopeo_mirror, *common)
+    assert (again["changed"], set(statuses(again).values())) == (False, {"present"})
+    assert asked(production) == []
 
 
 @pytest.fixture
