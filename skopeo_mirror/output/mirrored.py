@@ -23,8 +23,8 @@ _T = TypeVar("_T")
 OPERATOR: Final = "operator"
 GENERIC: Final = "generic"
 RELEASE: Final = "release"
-_COPIED: Final = "copied"
-_THERE: Final = frozenset({_COPIED, "present"})
+_COPIED: Final = frozenset({"copied", "would-copy"})
+_PLANNED: Final = "would-copy"
 _DOCKER: Final = "docker://"
 
 
@@ -39,7 +39,9 @@ class Mirrored:
     insecure: bool
     """Whether certificates were not verified there."""
     confirmed: bool
-    """Whether it is surely there, at its digest."""
+    """Whether it is surely there, at its digest; with what is planned, whether it would be."""
+    planned: bool = False
+    """Whether a dry run has found that it would be copied."""
     started: str
     """When the run began (UTC, sorts by time)."""
     catalog: str | None = None
@@ -54,7 +56,7 @@ class Mirrored:
     @property
     def has_origin(self) -> bool:
         """Whether it has a name of its own that others pull it by; one from `oci://PATH` has not."""
-        return self.image.domain != "localhost"
+        return self.image.domain != "localhost" and not (self.catalog or "").startswith("oci:")
 
     @property
     def is_redirected_by_tag(self) -> bool:
@@ -63,18 +65,33 @@ class Mirrored:
         return tag is not None and self.destination is not None and self.destination.tag == tag
 
 
-def parse_report(text: str, name: str) -> tuple[Mirrored, ...]:
-    """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput."""
+def parse_report(text: str, name: str, *, planned: bool = False) -> tuple[Mirrored, ...]:
+    """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput.
+
+    With `planned`, what a dry run has found that it would copy counts as if it were there.
+    """
     document = report_of(text, name)
     try:
         insecure, started = not field(document, "destination_tls_verify", bool), field(document, "started", str)
         platforms = _platforms(document)
         return tuple(
-            _mirrored(image, f"images[{number}]", insecure=insecure, started=started, platforms=platforms)
+            _mirrored(
+                image,
+                f"images[{number}]",
+                insecure=insecure,
+                started=started,
+                platforms=platforms,
+                there=_there(planned=planned),
+            )
             for number, image in enumerate(field(document, "images", list))
         )
     except InvalidReference as error:
         raise damaged(name, error) from error
+
+
+def _there(*, planned: bool) -> frozenset[str]:
+    """What is said of images that are there."""
+    return frozenset({"copied", "present", *([_PLANNED] if planned else [])})
 
 
 def check_registries(images: Iterable[Mirrored], name: str) -> None:
@@ -124,7 +141,15 @@ def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
     return tuple(_parsed(Platform.parse, texts, place) for place in texts)
 
 
-def _mirrored(image: object, where: str, *, insecure: bool, started: str, platforms: tuple[Platform, ...]) -> Mirrored:
+def _mirrored(
+    image: object,
+    where: str,
+    *,
+    insecure: bool,
+    started: str,
+    platforms: tuple[Platform, ...],
+    there: frozenset[str],
+) -> Mirrored:
     """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place."""
     if not isinstance(image, dict):
         raise InvalidReference(f"{where} is no object")
@@ -132,29 +157,33 @@ def _mirrored(image: object, where: str, *, insecure: bool, started: str, platfo
     destination = field(image, "destination", str, where)
     digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
     status = field(image, "status", str, where)
-    confirmed = field(image, "confirmed", bool, where) and status in _THERE
+    proven = field(image, "confirmed", bool, where)
+    confirmed = proven and status in there
     if confirmed and digest is None:
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
     catalog = None if image.get("catalog") is None else field(image, "catalog", str, where)
     release = None if image.get("release") is None else field(image, "release", str, where)
     parts = [] if image.get("parts") is None else field(image, "parts", list, where)
-    there = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
+    place = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
     wanted_by = [] if image.get("wanted_by") is None else field(image, "wanted_by", list, where)
     return Mirrored(
         image=reference,
         digest="" if digest is None else str(digest),
-        destination=there,
+        destination=place,
         insecure=insecure,
         confirmed=confirmed,
+        planned=proven and status == _PLANNED,
         started=started,
         catalog=catalog,
         category=OPERATOR if catalog or wanted_by else RELEASE if release else GENERIC,
-        platforms=platforms if parts or status != _COPIED else (),  # what came in one piece is all there
-        attached=() if there is None else tuple(_attached(image, where, there)),
+        platforms=platforms if parts or status not in _COPIED else (),  # what came in one piece is all there
+        attached=() if place is None else tuple(_attached(image, where, place, there)),
     )
 
 
-def _attached(image: dict[str, Any], where: str, destination: Reference) -> Iterator[PinnedReference]:
+def _attached(
+    image: dict[str, Any], where: str, destination: Reference, there: frozenset[str]
+) -> Iterator[PinnedReference]:
     """What is attached to an image, as far as it is there. Raises InvalidReference, with the place."""
     entries = [] if image.get("attached") is None else field(image, "attached", list, where)
     for number, entry in enumerate(entries):
@@ -165,7 +194,7 @@ def _attached(image: dict[str, Any], where: str, destination: Reference) -> Iter
         digest = _parsed(Digest.parse, entry, "digest", place)
         if tag not in {name for _, name in names(subject, ALL_KINDS)}:
             raise InvalidReference(f"{place}.tag: {shown(tag)} is not what is attached to {subject} is called")
-        if field(entry, "status", str, place) in _THERE:
+        if field(entry, "status", str, place) in there:
             yield destination.under(tag).pin(digest)
 
 

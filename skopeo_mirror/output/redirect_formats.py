@@ -45,12 +45,16 @@ _LONGEST_LABEL: Final = 63  # characters, as DNS has it
 
 
 class Format(StrEnum):
-    """What reads the redirect: containers/image, OpenShift (by digest, by tag, its catalogs), or oc-mirror and `-f`."""
+    """What reads the redirect: containers/image, OpenShift (by digest, by tag, its catalogs), or oc-mirror and `-f`.
+
+    Catalogs are CatalogSources for OLM's first version, ClusterCatalogs for its second.
+    """
 
     REGISTRIES_CONF = "registries-conf"
     IDMS = "idms"
     ITMS = "itms"
     CATALOGSOURCE = "catalogsource"
+    CLUSTERCATALOG = "clustercatalog"
     MAPPING = "mapping"
 
 
@@ -69,9 +73,10 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
             return document([f"{_HEAD}\n{comments}".rstrip("\n"), *map(registry_text, _entries(images, reports))])
         case Format.IDMS | Format.ITMS:
             return _mirror_sets(format_, images, _entries(images, reports), comments)
-        case Format.CATALOGSOURCE:
-            return comments + catalog_sources(
-                image.destination for image in confirmed if image.catalog is not None and image.destination is not None
+        case Format.CATALOGSOURCE | Format.CLUSTERCATALOG:
+            catalogs = [one.destination for one in confirmed if one.catalog is not None and one.destination is not None]
+            return comments + (
+                catalog_sources(catalogs) if format_ is Format.CATALOGSOURCE else cluster_catalogs(catalogs)
             )
         case Format.MAPPING:
             lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in images]
@@ -84,13 +89,21 @@ def catalog_sources(catalogs: Iterable[Reference]) -> str:
     They make a cluster offer the catalogs' operators. Form and names are oc-mirror v2's (openshift/oc-mirror,
     internal/pkg/clusterresources).
     """
+    return "---\n".join(_catalog_source(name, place) for name, place in _named("cs", catalogs))
+
+
+def cluster_catalogs(catalogs: Iterable[Reference]) -> str:
+    """A ClusterCatalog of OLM v1 for each catalog, as `catalog_sources`."""
+    return "---\n".join(_cluster_catalog(name, place) for name, place in _named("cc", catalogs))
+
+
+def _named(prefix: str, catalogs: Iterable[Reference]) -> Iterator[tuple[str, Reference]]:
+    """Each catalog once, with a name of its own."""
     names: Counter[str] = Counter()
-    documents = []
     for place in sorted(set(catalogs), key=str):
-        name = _source_name(place)
+        name = _resource_name(prefix, place)
         names[name] += 1
-        documents.append(_catalog_source(name if names[name] == 1 else f"{name}-{names[name]}", place))
-    return "---\n".join(documents)
+        yield name if names[name] == 1 else f"{name}-{names[name]}", place
 
 
 def _is_for(format_: Format, image: Mirrored) -> bool:
@@ -99,7 +112,7 @@ def _is_for(format_: Format, image: Mirrored) -> bool:
             return image.has_origin
         case Format.ITMS:
             return image.has_origin and image.is_redirected_by_tag
-        case Format.CATALOGSOURCE:
+        case Format.CATALOGSOURCE | Format.CLUSTERCATALOG:
             return image.catalog is not None
 
 
@@ -219,10 +232,10 @@ def _insecure(entries: Iterable[Registry]) -> str:
     return _INSECURE + listed if listed else ""
 
 
-def _source_name(place: Reference) -> str:
-    """`cs-REPOSITORY-TAG`, made a DNS label; of a tag that was made of a digest, the digest."""
+def _resource_name(prefix: str, place: Reference) -> str:
+    """`PREFIX-REPOSITORY-TAG`, made a DNS label; of a tag that was made of a digest, the digest."""
     tag = re.sub(r"^pin-[a-z0-9]+-", "", place.tag or "0")[:_NAMED_BY]
-    name = f"cs-{place.path.rpartition('/')[2]}-{tag}".lower()
+    name = f"{prefix}-{place.path.rpartition('/')[2]}-{tag}".lower()
     return re.sub(r"[^a-z0-9-]", "-", name)[:_LONGEST_LABEL].rstrip("-")
 
 
@@ -231,5 +244,14 @@ def _catalog_source(name: str, place: Reference) -> str:
         *("apiVersion: operators.coreos.com/v1alpha1", "kind: CatalogSource"),
         *("metadata:", f"  name: {name}", "  namespace: openshift-marketplace"),
         *("spec:", "  sourceType: grpc", f"  image: {value_text(place)}"),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _cluster_catalog(name: str, place: Reference) -> str:
+    lines = [
+        *("apiVersion: olm.operatorframework.io/v1", "kind: ClusterCatalog"),
+        *("metadata:", f"  name: {name}"),
+        *("spec:", "  source:", "    type: Image", "    image:", f"      ref: {value_text(place)}"),
     ]
     return "\n".join([*lines, ""])

@@ -581,7 +581,14 @@ def test_the_variable_names_the_set(work: Program) -> None:
 
 
 def test_the_redirect_of_an_image_set(work: Program, destination: Registry) -> None:
-    copy(work, "--report", "report.json", "-c", selecting(work), f"docker://{destination.host}/below")
+    target = f"docker://{destination.host}/below"
+    copy(work, "--dry-run", "--report", "dry.json", "-c", selecting(work), target)
+    copy(work, "--report", "report.json", "-c", selecting(work), target)
+    for format_ in ("mapping", "clustercatalog"):
+        planned = work("redirect", "--planned", "--format", format_, "dry.json")
+        assert (planned.status, planned.stderr) == (0, "")
+        assert planned.stdout == work("redirect", "--format", format_, "report.json").stdout != ""
+    assert "(a dry run's images count with --planned)" in work("redirect", "dry.json").stderr
     sources = work("redirect", "--format", "catalogsource", "report.json")
     assert (sources.status, sources.stderr) == (0, "")
     assert "name: cs-index-v1\n" in sources.stdout

@@ -51,8 +51,8 @@ def report(*images: dict[str, Any], verify: bool = True, started: str = "2026-01
     )
 
 
-def redirected(*reports: str, format_: Format = Format.REGISTRIES_CONF) -> str:
-    return redirect_text([parse_report(text, "report.json") for text in reports], format_)
+def redirected(*reports: str, format_: Format = Format.REGISTRIES_CONF, planned: bool = False) -> str:
+    return redirect_text([parse_report(text, "report.json", planned=planned) for text in reports], format_)
 
 
 def sources(conf: str) -> dict[str, list[str]]:
@@ -319,6 +319,16 @@ def test_whatever_a_report_holds_it_is_refused_or_printed_in_lines_that_are_harm
                 source, _, destination = line.partition("=")
                 assert Reference.parse(source).digest is not None
                 assert destination == "None" or Reference.parse(destination).tag is not None
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_what_a_dry_run_has_found_counts_when_it_is_asked_for(format_: Format) -> None:
+    image = entry("q.io/a/b:v1", "m.io/a/b:v1", catalog="q.io/a/b:v1")
+    planned = report(image | {"status": "would-copy"})
+    assert redirected(planned, format_=format_, planned=True) == redirected(report(image), format_=format_)
+    assert redirected(planned, format_=format_) == redirected(report(), format_=format_)
+    failed = report(image | {"status": "would-copy", "confirmed": False})
+    assert redirected(failed, format_=format_, planned=True) == redirected(report(), format_=format_)
 
 
 def test_refuses_a_destination_that_nobody_can_pull_from() -> None:

@@ -12,6 +12,7 @@ from skopeo_mirror.reference import Reference
 from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, redirected, report
 
 WANTED = {"wanted_by": [{"catalog": "q.io/op/index:v1", "package": "a", "channel": "b", "bundle": "c"}]}
+CATALOGS = {Format.CATALOGSOURCE, Format.CLUSTERCATALOG}
 INDEX = {"catalog": "q.io/op/index:v1"}
 LAYOUT = {"catalog": "oci://catalog"}
 REPORT = report(
@@ -60,7 +61,7 @@ def test_a_catalog_is_redirected_as_registries_conf_has_it() -> None:
     assert documents(redirected(alone, format_=Format.ITMS)) == {"itms-operator-0": {"imageTagMirrors": mirrors}}
 
 
-@pytest.mark.parametrize("format_", [one for one in Format if one is not Format.CATALOGSOURCE])
+@pytest.mark.parametrize("format_", [one for one in Format if one not in CATALOGS])
 def test_a_catalog_from_a_layout_has_no_name_to_be_redirected(format_: Format) -> None:
     assert "catalog" not in redirected(REPORT, format_=format_)
     lost = report(
@@ -85,9 +86,19 @@ def test_catalog_sources() -> None:
     assert first["metadata"]["namespace"] == "openshift-marketplace"
 
 
+def test_cluster_catalogs() -> None:
+    text = redirected(REPORT, format_=Format.CLUSTERCATALOG)
+    assert documents(text) == {
+        "cc-index-v1": {"source": {"type": "Image", "image": {"ref": "m.io/x/op/index:v1"}}},
+        "cc-catalog-latest": {"source": {"type": "Image", "image": {"ref": "m.io/x/catalog:latest"}}},
+    }
+    first = next(iter(YAML(typ="safe").load_all(text)))
+    assert (first["apiVersion"], first["kind"]) == ("olm.operatorframework.io/v1", "ClusterCatalog")
+
+
 def test_a_catalog_that_is_not_confirmed_has_no_source() -> None:
     failed = report(entry("q.io/op/index:v1", "m.io/x/op/index:v1", **INDEX, **FAILED))
-    assert redirected(failed, format_=Format.CATALOGSOURCE) == ""
+    assert [redirected(failed, format_=format_) for format_ in sorted(CATALOGS)] == ["", ""]
 
 
 @pytest.mark.parametrize(

@@ -110,5 +110,5 @@ def bare(text: str) -> list[str]:
 @pytest.mark.parametrize("format_", Format)
 def test_platforms_are_known_of_every_image_that_a_format_is_for(format_: Format) -> None:
     images = parse_report(report(INDEX, **AMD64), "r")
-    expected = [] if format_ in {Format.ITMS, Format.CATALOGSOURCE} else ["q.io/ns/many"]
+    expected = [] if format_ in {Format.ITMS, Format.CATALOGSOURCE, Format.CLUSTERCATALOG} else ["q.io/ns/many"]
     assert [image.image.name for image in in_part([images], format_)] == expected

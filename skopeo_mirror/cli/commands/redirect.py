@@ -7,11 +7,12 @@ from typing import Final
 
 from skopeo_mirror.cli.checks import text_of
 from skopeo_mirror.cli.groups import command
-from skopeo_mirror.cli.options import OUTPUT, argument, option
+from skopeo_mirror.cli.options import OUTPUT, argument, flag, option
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.mirrored import check_registries, confirmed_images, parse_report
 from skopeo_mirror.output.redirect_formats import Format, in_part, redirect_text
 
+_CATALOGS: Final = {Format.CATALOGSOURCE: "CatalogSource", Format.CLUSTERCATALOG: "ClusterCatalog"}
 _MIRROR_SETS: Final = {
     Format.IDMS: "was copied: there is no ImageDigestMirrorSet",
     Format.ITMS: "has its own tag at the destination: there is no ImageTagMirrorSet",
@@ -25,24 +26,28 @@ def redirect(
     format_: Format = option(
         "--format FORMAT", OUTPUT, f"{', '.join(Format)} ({Format.REGISTRIES_CONF}).", default=Format.REGISTRIES_CONF
     ),
+    planned: bool = flag("--planned", OUTPUT, "What a dry run would copy counts as if it were there."),
 ) -> None:
     """Print, from the reports of `copy`, the redirect that makes others pull from the destination.
 
     Only confirmed images count. As a file in /etc/containers/registries.conf.d (registries-conf), as OpenShift's
-    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource),
-    or as source=destination lines, which -f reads (mapping; with what is attached to the images).
+    ImageDigestMirrorSet (idms) or ImageTagMirrorSet (itms), as CatalogSources for the copied catalogs (catalogsource;
+    for OLM v1 as ClusterCatalogs: clustercatalog), or as source=destination lines, which -f reads (mapping; with what
+    is attached to the images).
 
     Example: skopeo-mirror redirect report.json > mirror.conf
     """
     parsed = []
     for file in reports:
-        images = parse_report(text_of(file), str(file))
+        images = parse_report(text_of(file), str(file), planned=planned)
         check_registries(images, str(file))
         parsed.append(images)
     console = Console()
     confirmed = confirmed_images(parsed)
     if not confirmed:
-        console.warning("no image is confirmed: nothing is redirected")
+        dry = any(image.planned for images in parsed for image in images)
+        hint = " (a dry run's images count with --planned)" if dry else ""
+        console.warning(f"no image is confirmed: nothing is redirected{hint}")
     if partial := in_part(parsed, format_):
         platforms = ", ".join(sorted({str(platform) for image in partial for platform in image.platforms}))
         some = "1 image was" if len(partial) == 1 else f"{len(partial)} images were"
@@ -51,8 +56,9 @@ def redirect(
             "and not its image, and fails (`copy` without --platform brings the rest)"
         )
     text = redirect_text(parsed, format_)
-    if format_ is Format.CATALOGSOURCE and not text:
-        console.warning("no catalog is confirmed: there is no CatalogSource (`copy -c FILE` copies catalogs)")
+    if format_ in _CATALOGS and not text:
+        kind = _CATALOGS[format_]
+        console.warning(f"no catalog is confirmed: there is no {kind} (`copy -c FILE` copies catalogs)")
     if format_ in _MIRROR_SETS and not text and confirmed:
         console.warning(f"nothing that others pull {_MIRROR_SETS[format_]}")
     for line in text.splitlines():
