@@ -40,8 +40,10 @@ class ImageRequest:
     """The operator catalog that it is, as the image set writes it."""
     release: str | None = None
     """The release image that it is, or that it is a component of, as the image set comes to it."""
+    catalog_source: str | None = None
+    """What a catalog's CatalogSource is to be made of, as JSON."""
     layout: Path | None = None
-    """The OCI layout that it lies in: a catalog from `oci://PATH`."""
+    """The OCI layout that it lies in: one from `oci://PATH`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,7 @@ def _both(one: ImageRequest, other: ImageRequest) -> ImageRequest:
         wanted_by=tuple(dict.fromkeys((*one.wanted_by, *other.wanted_by))),
         catalog=one.catalog or other.catalog,
         release=one.release or other.release,
+        catalog_source=one.catalog_source or other.catalog_source,
         digest=one.digest or other.digest,
         layout=one.layout or other.layout,
     )

@@ -6,6 +6,7 @@ is passed over without being built and no alias is ever expanded; ruamel.yaml do
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,9 @@ except ImportError:  # the extra `olm` is not installed
 _DEEPEST = 200  # levels: libyaml's time grows with the square of the depth of `[[[[`, and its composer crashes on it
 _MOST_ALIASES = 100
 _MOST_ALIASED = 100_000  # values that aliases stand for, together: those that stand for others multiply
+_FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -88,6 +92,21 @@ def read_yaml_documents(text: bytes, name: str) -> Iterator[Node]:
             anchors.nodes.clear()
         elif isinstance(event, yaml.NodeEvent):
             yield _node(event, events, name, anchors)
+
+
+def plain_value(node: Node) -> Any:
+    """A node's value as JSON has it; what is not quoted may be a number, true, false or nothing."""
+    if isinstance(node.value, dict):
+        return {key: plain_value(item.node) for key, item in node.value.items()}
+    if isinstance(node.value, tuple):
+        return [plain_value(item) for item in node.value]
+    if node.value is None or node.quoted:
+        return node.value
+    if node.value in _FLAGS:
+        return _FLAGS[node.value]
+    if _INTEGER.fullmatch(node.value):
+        return int(node.value)
+    return float(node.value) if _FLOAT.fullmatch(node.value) else node.value
 
 
 @dataclass(kw_only=True, slots=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.errors import InvalidInput, InvalidReference, words_of
+from skopeo_mirror.olm.catalog_source import read_catalog_source
 from skopeo_mirror.olm.go_expressions import compile_go
 from skopeo_mirror.olm.release_selection import ReleaseSelection, release_selections
 from skopeo_mirror.olm.semver import NO_BOUNDS, VersionBounds
@@ -34,7 +35,6 @@ _WITHOUT_EFFECT = {
     "archiveSize": "there are no archives here; `copy` to oci:DIR fills a directory",
     "storageConfig": "what was copied is told by the destination",
     "skipDependencies": "dependencies are never added",
-    "targetCatalogSourceTemplate": "`redirect --format catalogsource` prints the resource",
     "originalRef": "oc-mirror dropped it as well",
     "platforms": "images are copied whole, with all their platforms",
 }
@@ -105,6 +105,8 @@ class OperatorCatalog:
     target_catalog: str | None = None
     """The path that the catalog itself is copied to."""
     target_tag: str | None = None
+    catalog_source: str | None = None
+    """What the CatalogSource for it is to be made of, as JSON."""
 
     @classmethod
     def parse(cls, text: str) -> OperatorCatalog:
@@ -250,7 +252,21 @@ def _operator_catalog(fields: Fields, *, skip: bool) -> OperatorCatalog:
         full=fields.flag("full"),
         target_catalog=_target(fields, "targetCatalog", _PATH),
         target_tag=_target(fields, "targetTag", _TAG),
+        catalog_source=_catalog_source(fields, "targetCatalogSourceTemplate"),
     )
+
+
+def _catalog_source(fields: Fields, name: str) -> str | None:
+    """Read the template; a file that is not there is a warning, as for oc-mirror."""
+    file = fields.text(name)
+    try:
+        return None if file is None else read_catalog_source(Path(file))
+    except InvalidInput as error:
+        for problem in error.problems:
+            fields.problem(name, problem)
+    except OSError as error:
+        fields.warning(name, f"has no effect: {words_of(error)}")
+    return None
 
 
 def _package_selection(fields: Fields, *, skip: bool) -> PackageSelection:

@@ -127,6 +127,7 @@ def catalog_image(operator: OperatorCatalog, digest: Digest) -> ImageRequest:
         reference=reference,
         named=_named(reference, operator.target_catalog, operator.target_tag),
         catalog=operator.catalog,
+        catalog_source=operator.catalog_source,
         digest=digest,
         layout=operator.layout,
     )

@@ -6,6 +6,7 @@ Only confirmed images count: copied with a proof of who served, or present with 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from dataclasses import field as field_
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.attached import ALL_KINDS, names
@@ -15,7 +16,7 @@ from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest, Reference, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from skopeo_mirror.reference import PinnedReference
 
@@ -46,6 +47,8 @@ class Mirrored:
     """When the run began (UTC, sorts by time)."""
     catalog: str | None = None
     """The operator catalog that it is, if it is one."""
+    catalog_source: Mapping[str, Mapping[str, Any]] = field_(default_factory=dict, hash=False)
+    """What its CatalogSource is to be made of: `metadata` and `spec`."""
     category: str = GENERIC
     """oc-mirror's word for what it is."""
     platforms: tuple[Platform, ...] = ()
@@ -163,6 +166,7 @@ def _mirrored(
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
     catalog = None if image.get("catalog") is None else field(image, "catalog", str, where)
     release = None if image.get("release") is None else field(image, "release", str, where)
+    source = {} if image.get("catalog_source") is None else field(image, "catalog_source", dict, where)
     parts = [] if image.get("parts") is None else field(image, "parts", list, where)
     place = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
     wanted_by = [] if image.get("wanted_by") is None else field(image, "wanted_by", list, where)
@@ -175,6 +179,9 @@ def _mirrored(
         planned=proven and status == _PLANNED,
         started=started,
         catalog=catalog,
+        catalog_source={
+            key: field(source, key, dict, f"{where}.catalog_source") for key in ("metadata", "spec") if key in source
+        },
         category=OPERATOR if catalog or wanted_by else RELEASE if release else GENERIC,
         platforms=platforms if parts or status not in _COPIED else (),  # what came in one piece is all there
         attached=() if place is None else tuple(_attached(image, where, place, there)),

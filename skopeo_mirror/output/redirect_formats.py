@@ -5,10 +5,12 @@ What a run could not confirm is never covered by a wider entry either.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, RELEASE, attached, confirmed_images
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
@@ -44,6 +46,10 @@ _NAMED_BY: Final = 12  # characters of the tag, or of the digest that the tag wa
 _LONGEST_LABEL: Final = 63  # characters, as DNS has it
 
 
+_NO_ASCII: Final = re.compile(r"[^ -~]")
+Templates: TypeAlias = "Mapping[Reference, Mapping[str, Mapping[str, Any]]]"
+
+
 class Format(StrEnum):
     """What reads the redirect: containers/image, OpenShift (by digest, by tag, its catalogs), or oc-mirror and `-f`.
 
@@ -74,22 +80,30 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
         case Format.IDMS | Format.ITMS:
             return _mirror_sets(format_, images, _entries(images, reports), comments)
         case Format.CATALOGSOURCE | Format.CLUSTERCATALOG:
-            catalogs = [one.destination for one in confirmed if one.catalog is not None and one.destination is not None]
+            catalogs = {
+                one.destination: one.catalog_source
+                for one in confirmed
+                if one.catalog is not None and one.destination is not None
+            }
             return comments + (
-                catalog_sources(catalogs) if format_ is Format.CATALOGSOURCE else cluster_catalogs(catalogs)
+                catalog_sources(catalogs, catalogs) if format_ is Format.CATALOGSOURCE else cluster_catalogs(catalogs)
             )
         case Format.MAPPING:
             lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in images]
             return "".join([*lines, *(f"{source}={there.without_digest()}\n" for source, there in attached(reports))])
 
 
-def catalog_sources(catalogs: Iterable[Reference]) -> str:
+def catalog_sources(catalogs: Iterable[Reference], templates: Templates = MappingProxyType({})) -> str:
     """A CatalogSource of OpenShift for each catalog, given by its place; empty where there is none.
+
+    What `templates` have for a place, `metadata` and `spec`, is part of it.
 
     They make a cluster offer the catalogs' operators. Form and names are oc-mirror v2's (openshift/oc-mirror,
     internal/pkg/clusterresources).
     """
-    return "---\n".join(_catalog_source(name, place) for name, place in _named("cs", catalogs))
+    return "---\n".join(
+        _catalog_source(name, place, templates.get(place, {})) for name, place in _named("cs", catalogs)
+    )
 
 
 def cluster_catalogs(catalogs: Iterable[Reference]) -> str:
@@ -239,13 +253,26 @@ def _resource_name(prefix: str, place: Reference) -> str:
     return re.sub(r"[^a-z0-9-]", "-", name)[:_LONGEST_LABEL].rstrip("-")
 
 
-def _catalog_source(name: str, place: Reference) -> str:
+def _catalog_source(name: str, place: Reference, template: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         *("apiVersion: operators.coreos.com/v1alpha1", "kind: CatalogSource"),
         *("metadata:", f"  name: {name}", "  namespace: openshift-marketplace"),
+        *_fields(template.get("metadata", {}), "name", "namespace"),
         *("spec:", "  sourceType: grpc", f"  image: {value_text(place)}"),
+        *_fields(template.get("spec", {}), "sourceType", "image"),
     ]
     return "\n".join([*lines, ""])
+
+
+def _fields(table: Mapping[str, Any], *filled_in: str) -> Iterator[str]:
+    """Fields with values in JSON, which YAML takes; none that are there already."""
+    for key, value in table.items():
+        if key not in filled_in:
+            yield f"  {value_text(key)}: {_NO_ASCII.sub(_yaml_escape, json.dumps(value, ensure_ascii=False))}"
+
+
+def _yaml_escape(character: re.Match[str]) -> str:
+    return f"\\U{ord(character[0]):08x}"
 
 
 def _cluster_catalog(name: str, place: Reference) -> str:

@@ -132,6 +132,8 @@ def _image(image: ImageResult) -> dict[str, Any]:
         document["catalog"] = request.catalog
     if request.release is not None:
         document["release"] = request.release
+    if request.catalog_source is not None:
+        document["catalog_source"] = json.loads(request.catalog_source)
     if request.wanted_by:
         document["wanted_by"] = [
             {"catalog": who.catalog, "package": who.package, "channel": who.channel, "bundle": who.bundle}

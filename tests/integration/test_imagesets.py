@@ -582,8 +582,11 @@ def test_the_variable_names_the_set(work: Program) -> None:
 
 def test_the_redirect_of_an_image_set(work: Program, destination: Registry) -> None:
     target = f"docker://{destination.host}/below"
-    copy(work, "--dry-run", "--report", "dry.json", "-c", selecting(work), target)
-    copy(work, "--report", "report.json", "-c", selecting(work), target)
+    head = "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\n"
+    (work.directory / "source.yaml").write_text(f"{head}spec: {{displayName: Ours}}\n")
+    set_ = selecting(work, more="  targetCatalogSourceTemplate: source.yaml\n")
+    copy(work, "--dry-run", "--report", "dry.json", "-c", set_, target)
+    copy(work, "--report", "report.json", "-c", set_, target)
     for format_ in ("mapping", "clustercatalog"):
         planned = work("redirect", "--planned", "--format", format_, "dry.json")
         assert (planned.status, planned.stderr) == (0, "")
@@ -592,7 +595,7 @@ def test_the_redirect_of_an_image_set(work: Program, destination: Registry) -> N
     sources = work("redirect", "--format", "catalogsource", "report.json")
     assert (sources.status, sources.stderr) == (0, "")
     assert "name: cs-index-v1\n" in sources.stdout
-    assert f'image: "{destination.host}/below/op/index:v1"\n' in sources.stdout
+    assert f'image: "{destination.host}/below/op/index:v1"\n  "displayName": "Ours"\n' in sources.stdout
     digests = work("redirect", "--format", "idms", "report.json")
     assert "name: idms-operator-0\n" in digests.stdout
     assert f'source: "prod.invalid/op"\n    mirrors:\n    - "{destination.host}/below/op"\n' in digests.stdout

@@ -266,6 +266,23 @@ def test_fields_are_known_in_any_letter_case(tmp_path: Path) -> None:
     assert (str(image.reference), image.target_tag) == ("quay.io/a:1", "x")
 
 
+def test_the_template_of_a_catalog_source(tmp_path: Path) -> None:
+    template = tmp_path / "source.yaml"
+    text = f"{OPERATOR}    targetCatalogSourceTemplate: {template}\n"
+    image_set = parse(tmp_path, text)
+    assert image_set.operators[0].catalog_source is None
+    assert len(image_set.warnings) == 1
+    assert "targetCatalogSourceTemplate: has no effect: " in image_set.warnings[0]
+    assert "No such file" in image_set.warnings[0]
+    head = "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\n"
+    template.write_text(f"{head}spec: {{displayName: Ours}}\n")
+    image_set = parse(tmp_path, text)
+    assert (image_set.operators[0].catalog_source, image_set.warnings) == ('{"spec": {"displayName": "Ours"}}', ())
+    template.write_text(f"{head}spec: {{sourceType: internal}}\n")
+    [problem] = problems(tmp_path, text)
+    assert problem.startswith("6: mirror.operators[0].targetCatalogSourceTemplate: ")
+
+
 def test_aliases_that_people_write_are_honoured(tmp_path: Path) -> None:
     text = HEAD + "mirror: {operators: [{catalog: &c 'a.io/b:1'}, {catalog: *c, targetTag: x}]}"
     first, second = parse(tmp_path, text).operators

@@ -304,7 +304,9 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*GOOD, "catalog", "wanted_by", "parts", "attached"]), JSON, max_size=4),
+    st.dictionaries(
+        st.sampled_from([*GOOD, "catalog", "catalog_source", "wanted_by", "parts", "attached"]), JSON, max_size=4
+    ),
     st.sampled_from([None, ["linux/amd64"]]) | JSON,
     st.sampled_from(Format),
 )

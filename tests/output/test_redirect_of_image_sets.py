@@ -86,6 +86,32 @@ def test_catalog_sources() -> None:
     assert first["metadata"]["namespace"] == "openshift-marketplace"
 
 
+def test_a_catalog_source_is_made_of_its_template() -> None:
+    template = {
+        "metadata": {"labels": {"team": "ours\u202e"}, "name": "other"},
+        "spec": {
+            "displayName": "Ours: \u00e4\x7f",
+            "updateStrategy": {"registryPoll": {"interval": "30m"}},
+            "image": "x",
+        },
+    }
+    index = entry("q.io/op/index:v1", "m.io/x/op/index:v1", **INDEX, catalog_source=template)
+    text = redirected(report(index), format_=Format.CATALOGSOURCE)
+    assert text.replace("\n", "").isprintable()
+    [document] = YAML(typ="safe").load_all(text)
+    assert document["metadata"] == {
+        "name": "cs-index-v1",
+        "namespace": "openshift-marketplace",
+        "labels": {"team": "ours\u202e"},
+    }
+    assert document["spec"] == {
+        "sourceType": "grpc",
+        "image": "m.io/x/op/index:v1",
+        "displayName": "Ours: \u00e4\x7f",
+        "updateStrategy": {"registryPoll": {"interval": "30m"}},
+    }
+
+
 def test_cluster_catalogs() -> None:
     text = redirected(REPORT, format_=Format.CLUSTERCATALOG)
     assert documents(text) == {

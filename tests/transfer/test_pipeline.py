@@ -171,12 +171,8 @@ def test_a_destination_that_cannot_tell_is_asked_again_and_is_lost_at_last() -> 
     "why",
     [
         pytest.param(REFUSED, id="down"),
-        pytest.param(
-            "uploading manifest v1 to d.test/m: manifest blob unknown: blob unknown to registry", id="lost"
-        ),
-        pytest.param(
-            "writing blob: uploading layer to d.test: digest invalid: provided digest is not it", id="mixed"
-        ),
+        pytest.param("uploading manifest v1 to d.test/m: manifest blob unknown: blob unknown to registry", id="lost"),
+        pytest.param("writing blob: uploading layer to d.test: digest invalid: provided digest is not it", id="mixed"),
     ],
 )
 def test_trouble_of_the_destination_costs_no_candidate(why: str) -> None:
