@@ -53,6 +53,8 @@ class Mirrored:
     """oc-mirror's word for what it is."""
     platforms: tuple[Platform, ...] = ()
     """Those that it was copied for alone, if it is an index (none: for all)."""
+    parts: tuple[str, ...] = ()
+    """The digests of the images of its index that the run has looked at."""
     attached: tuple[PinnedReference, ...] = ()
     """What is attached to it, and to the images of its index, as that is called at the destination."""
 
@@ -184,8 +186,15 @@ def _mirrored(
         },
         category=OPERATOR if catalog or wanted_by else RELEASE if release else GENERIC,
         platforms=platforms if parts or status not in _COPIED else (),  # what came in one piece is all there
+        parts=tuple(_part(part, f"{where}.parts[{number}]") for number, part in enumerate(parts)),
         attached=() if place is None else tuple(_attached(image, where, place, there)),
     )
+
+
+def _part(part: object, where: str) -> str:
+    if not isinstance(part, dict):
+        raise InvalidReference(f"{where} is no object")
+    return str(_parsed(Digest.parse, part, "digest", where))
 
 
 def _attached(

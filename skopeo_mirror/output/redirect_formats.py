@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from skopeo_mirror.output.deletion import delete_list
 from skopeo_mirror.output.mirrored import GENERIC, OPERATOR, RELEASE, attached, confirmed_images
 from skopeo_mirror.registries_conf.model import Configuration, Mirror, Registry
 from skopeo_mirror.registries_conf.routing import Router
@@ -53,7 +54,8 @@ Templates: TypeAlias = "Mapping[Reference, Mapping[str, Mapping[str, Any]]]"
 class Format(StrEnum):
     """What reads the redirect: containers/image, OpenShift (by digest, by tag, its catalogs), or oc-mirror and `-f`.
 
-    Catalogs are CatalogSources for OLM's first version, ClusterCatalogs for its second.
+    Catalogs are CatalogSources for OLM's first version, ClusterCatalogs for its second. And the one that redirects
+    nothing: what oc-mirror is to delete.
     """
 
     REGISTRIES_CONF = "registries-conf"
@@ -62,6 +64,7 @@ class Format(StrEnum):
     CATALOGSOURCE = "catalogsource"
     CLUSTERCATALOG = "clustercatalog"
     MAPPING = "mapping"
+    DELETE = "delete"
 
 
 def in_part(reports: Iterable[Iterable[Mirrored]], format_: Format) -> tuple[Mirrored, ...]:
@@ -69,8 +72,13 @@ def in_part(reports: Iterable[Iterable[Mirrored]], format_: Format) -> tuple[Mir
     return tuple(image for image in confirmed_images(reports) if image.platforms and _is_for(format_, image))
 
 
-def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str:
-    """The redirect as the text of a file, the same for the same images in whatever order, with a newline at the end."""
+def redirect_text(
+    reports: Sequence[Sequence[Mirrored]], format_: Format, kept: Sequence[Sequence[Mirrored]] = ()
+) -> str:
+    """The redirect as the text of a file, the same for the same images in whatever order, with a newline at the end.
+
+    Of what is to be deleted nothing is in `kept`. Raises InvalidInput as `delete_list` does.
+    """
     confirmed = confirmed_images(reports)
     images = [image for image in confirmed if image.has_origin]
     comments = _comments(in_part(reports, format_))
@@ -88,6 +96,8 @@ def redirect_text(reports: Sequence[Sequence[Mirrored]], format_: Format) -> str
             return comments + (
                 catalog_sources(catalogs, catalogs) if format_ is Format.CATALOGSOURCE else cluster_catalogs(catalogs)
             )
+        case Format.DELETE:
+            return delete_list(reports, kept)
         case Format.MAPPING:
             lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in images]
             return "".join([*lines, *(f"{source}={there.without_digest()}\n" for source, there in attached(reports))])
@@ -128,6 +138,8 @@ def _is_for(format_: Format, image: Mirrored) -> bool:
             return image.has_origin and image.is_redirected_by_tag
         case Format.CATALOGSOURCE | Format.CLUSTERCATALOG:
             return image.catalog is not None
+        case Format.DELETE:
+            return False
 
 
 def _comments(images: Iterable[Mirrored]) -> str:

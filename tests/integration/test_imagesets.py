@@ -604,3 +604,11 @@ def test_the_redirect_of_an_image_set(work: Program, destination: Registry) -> N
     none = work("redirect", "--format", "catalogsource", "other.json")
     assert (none.status, none.stdout) == (0, "")
     assert "no catalog is confirmed" in none.stderr
+    delete = work("redirect", "--format", "delete", "--keep", "other.json", "report.json")
+    assert (delete.status, delete.stderr) == (0, "")
+    assert delete.stdout.count("- imageName: ") == 3
+    assert reference.partition("@")[2] not in delete.stdout
+    assert (
+        "--format delete and --keep REPORT go together"
+        in work("redirect", "--keep", "other.json", "report.json").stderr
+    )

@@ -9,7 +9,7 @@ import pytest
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.output.mirrored import parse_report
 from skopeo_mirror.output.redirect_formats import Format
-from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, redirected, report
+from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, REDIRECTS, entry, redirected, report
 
 OLD, NEW = (f"sha256:{digit * 64}" for digit in "cd")
 LATER: dict[str, Any] = {"started": "2026-01-02T00:00:00Z"}
@@ -42,7 +42,7 @@ def test_the_mapping_names_it_after_the_images() -> None:
     assert mapped(report(app())) == []
 
 
-@pytest.mark.parametrize("format_", [one for one in Format if one is not Format.MAPPING])
+@pytest.mark.parametrize("format_", [one for one in REDIRECTS if one is not Format.MAPPING])
 def test_other_formats_stay_as_they_are(format_: Format) -> None:
     assert redirected(report(app(attached())), format_=format_) == redirected(report(app()), format_=format_)
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from skopeo_mirror.output.redirect_formats import Format, catalog_sources
 from skopeo_mirror.reference import Reference
-from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, redirected, report
+from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, REDIRECTS, entry, redirected, report
 
 WANTED = {"wanted_by": [{"catalog": "q.io/op/index:v1", "package": "a", "channel": "b", "bundle": "c"}]}
 CATALOGS = {Format.CATALOGSOURCE, Format.CLUSTERCATALOG}
@@ -61,7 +61,7 @@ def test_a_catalog_is_redirected_as_registries_conf_has_it() -> None:
     assert documents(redirected(alone, format_=Format.ITMS)) == {"itms-operator-0": {"imageTagMirrors": mirrors}}
 
 
-@pytest.mark.parametrize("format_", [one for one in Format if one not in CATALOGS])
+@pytest.mark.parametrize("format_", [one for one in REDIRECTS if one not in CATALOGS])
 def test_a_catalog_from_a_layout_has_no_name_to_be_redirected(format_: Format) -> None:
     assert "catalog" not in redirected(REPORT, format_=format_)
     lost = report(
