@@ -60,7 +60,8 @@ class _Expression:
         leading = _FLAGS.match(self._text)
         if leading and leading[3] == ")":
             self._at = leading.end()
-            parts.append(_flags(leading))
+            flags = "".join(flag for flag in "ims" if flag in leading[1] and flag not in (leading[2] or ""))
+            parts += [f"(?{flags})"] if flags else []
         repeated = False
         while self._at < len(self._text):
             if (repeat := self._repeat()) is None:
@@ -71,7 +72,7 @@ class _Expression:
             else:
                 parts.append(repeat)
                 repeated = True
-        return "".join([*parts, ")" if leading and leading[3] == ")" else ""])
+        return "".join(parts)
 
     def _repeat(self) -> str | None:
         """A repetition, lazy or not."""

@@ -42,6 +42,8 @@ def delete_list(reports: Iterable[Sequence[Mirrored]], kept: Iterable[Sequence[M
     if others := sorted({one.destination.domain for one in goes if one.destination is not None} - hosts):
         raise InvalidInput([f"nothing that is kept is at {', '.join(others)}: is --keep of another destination?"])
     held = {content for image in stays for content in _contents(image)}
+    # a run that finds an index there does not look at its images: one that copied it has
+    held |= {content for image in goes if not held.isdisjoint(_own(image)) for content in _contents(image)}
     unknown = {image.destination for image in stays if not image.digest}
     items = {
         content: (str(image.image.name), _type(image))

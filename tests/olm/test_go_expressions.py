@@ -20,6 +20,7 @@ from skopeo_mirror.olm.go_expressions import compile_go
         pytest.param("^a{,3}$", "a{,3}", "aa", id="braces-that-repeat-nothing"),
         pytest.param("^a{2,3}?$", "aa", "a", id="lazy"),
         pytest.param("(?i)QUAY|x$", "quay", "y", id="flags-for-all"),
+        pytest.param("(?is-i)^q", "quay", "QUAY", id="flags-taken-back"),
         pytest.param("(?iU)^QUAY", "quay", "aquay", id="greed-does-not-count"),
         pytest.param("^(?i:Q)uay", "quay", "QUAY", id="flags-for-a-group"),
         pytest.param("(?P<a>x)(?<b>y)", "xy", "x", id="named-groups"),
@@ -65,6 +66,7 @@ def test_expressions_mean_what_they_mean_to_go(expression: str, found: str, miss
         pytest.param("a[", "`[` has no `]`", id="empty-class"),
         pytest.param("(a", "unterminated", id="open-group"),
         pytest.param("a)", "unbalanced", id="closed-group"),
+        pytest.param("(?i)a)|(b", "unbalanced", id="closed-group-behind-flags"),
         pytest.param("a\\", r"it ends with a single `\`", id="backslash"),
     ],
 )

@@ -92,6 +92,11 @@ def test_an_old_digest_of_a_tag_goes_and_what_is_attached_to_it() -> None:
     assert references([report(old)], [report(new)]) == [f"docker://m.io/x/app@{one}" for one in (DIGEST, THIRD)]
 
 
+def test_the_images_of_an_index_are_known_from_the_run_that_brought_it() -> None:
+    index = entry(f"q.io/app@{OTHER}", "m.io/x/app:index")
+    assert references([report(APP, index | {"parts": [{"digest": DIGEST}]})], [report(index)]) == []
+
+
 def test_what_is_not_confirmed_is_not_known_to_be_there() -> None:
     assert references([report(APP | FAILED)], [report(KEPT)]) == []
 
