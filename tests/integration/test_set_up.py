@@ -97,7 +97,9 @@ def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None
         finally:
             process.kill()
     assert list(temporary.iterdir()) == []
-    assert registries_below(temporary) == []
+    while left := registries_below(temporary):  # the kernel ends one that was just being started
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
 
 
 def registries_below(directory: Path) -> list[str]:

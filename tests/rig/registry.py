@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -85,12 +85,14 @@ class Registry:
                 stdout=out,
                 stderr=err,
             )
-        deadline = time.monotonic() + _READY_WITHIN
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"docker-registry did not start: {(self._directory / 'errors.log').read_text()}")
-            time.sleep(0.01)
+        with ExitStack() as stack:
+            stack.callback(self.stop)  # also when a signal comes: nobody else knows of it yet
+            deadline = time.monotonic() + _READY_WITHIN
+            while not self._answers():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"docker-registry did not start: {(self._directory / 'errors.log').read_text()}")
+                time.sleep(0.01)
+            stack.pop_all()
 
     def stop(self) -> None:
         """End the process; connections are refused until `start`."""
