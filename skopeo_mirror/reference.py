@@ -16,6 +16,7 @@ _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _SHARED = {algorithm: algorithm for algorithm in _HEX_DIGITS}  # one string for all the digests of a list
 NAME_LIMIT = 255
 _TEXT_LIMIT = 1024  # no valid reference is longer: 255 of name, 128 of tag, 128 of digest and their marks
+_HEX_IN_TAG = 64  # digits of a digest: a tag holds 128 characters at most, so that one of sha512 is cut
 _SHOWN_LIMIT = 200  # characters of a text in a message
 
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
@@ -161,6 +162,18 @@ def shown(text: str) -> str:
     """Quote `text` for a message: control characters escaped, cut where it is long, no password before an `@`."""
     public = _PASSWORD.sub("…@", text)
     return repr(public) if len(public) <= _SHOWN_LIMIT else f"{public[:_SHOWN_LIMIT]!r}…"
+
+
+def tag_of(image: Reference) -> str:
+    """The tag that keeps an image at the destination: its own, else one made of its digest, else `latest`.
+
+    `pin-sha256-…`, because a registry may collect what has no tag; `sha256-…` belongs to the OCI referrers schema.
+    """
+    if image.tag is not None:
+        return image.tag
+    if image.digest is None:
+        return "latest"
+    return f"pin-{image.digest.algorithm}-{image.digest.hex[:_HEX_IN_TAG]}"
 
 
 def _split_domain(text: str) -> tuple[str, str]:

@@ -43,7 +43,9 @@ class ImageRequest:
     catalog_source: str | None = None
     """What a catalog's CatalogSource is to be made of, as JSON."""
     layout: Path | None = None
-    """The OCI layout that it lies in: one from `oci://PATH`."""
+    """The OCI layout that it lies in: one from `oci://PATH`, or a catalog that was rebuilt."""
+    rebuilt_from: Digest | None = None
+    """The digest of the catalog that it offers a part of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,4 +80,5 @@ def _both(one: ImageRequest, other: ImageRequest) -> ImageRequest:
         catalog_source=one.catalog_source or other.catalog_source,
         digest=one.digest or other.digest,
         layout=one.layout or other.layout,
+        rebuilt_from=one.rebuilt_from or other.rebuilt_from,
     )

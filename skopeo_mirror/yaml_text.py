@@ -72,6 +72,21 @@ def read_yaml(
             raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
 
 
+def read_whole_yaml(source: IO[bytes], name: str, *, largest_document: int) -> Iterator[dict[str, Any]]:
+    """Yield each document, a mapping, as JSON has it; raise as `read_yaml` does."""
+    bounded = _BoundedSource(source, name, largest_document)
+    events = _events(cast("IO[bytes]", bounded), name)
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            bounded.taken = 0
+        elif isinstance(event, yaml.NodeEvent):
+            value = plain_value(_node(event, events, name, _Anchors()))
+            if isinstance(value, dict):
+                yield value
+            elif value is not None:
+                raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
+
+
 def read_yaml_document(text: bytes, name: str) -> Node:
     """Build the one document that `text` holds; raise InvalidInput and UsageError as `read_yaml` does.
 

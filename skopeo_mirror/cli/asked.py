@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.cli.context import Context
     from skopeo_mirror.cli.options import Asked
     from skopeo_mirror.olm.file_based_catalog import Catalog
+    from skopeo_mirror.olm.filtered_catalogs import FilteredCatalogs
     from skopeo_mirror.olm.imageset import ImageSet, OperatorCatalog
     from skopeo_mirror.olm.release_selection import ReleaseSelection
     from skopeo_mirror.olm.releases import Release
@@ -39,18 +40,38 @@ class Wishes:
     image_set: ImageSet | None
     shard: Shard | None
 
-    def part(self, context: Context, within: Path | None = None) -> Part:
+    def part(
+        self,
+        context: Context,
+        within: Path | None = None,
+        *,
+        copies: bool = False,
+        filtering: FilteredCatalogs | None = None,
+    ) -> Part:
         """All images, or the shard of them; catalogs are taken from the layout `within`, if there is one.
 
+        With `filtering`, they are those that it makes; else, if it `copies` them, it is told what they offer beyond
+        what is selected.
         Raises InvalidInput, CatalogUnavailable.
         """
         if self.image_set is None:
             return self.listed
-        from skopeo_mirror.olm.set_images import select_images  # noqa: PLC0415 - image sets alone need it
+        from skopeo_mirror.olm.set_images import (  # noqa: PLC0415 - image sets alone need it
+            select_images,
+            whole_catalog,
+        )
 
-        read = catalog_reader(self.image_set.operators, context, within)
+        warn = context.console.warning
+        read = catalog_reader(self.image_set.operators, context, within, filtering)
         released = release_reader(self.image_set.releases, context, within)
-        selected = select_images(self.image_set, read, released, within=within, warn=context.console.warning)
+        selected = select_images(
+            self.image_set,
+            read,
+            released,
+            within=within,
+            warn=warn,
+            to_copy=filtering.rebuilt if filtering else partial(whole_catalog, warn=warn) if copies else None,
+        )
         return part_of(once([*self.listed.images, *selected]), self.shard)
 
 
@@ -102,7 +123,10 @@ def _image_set(asked: Asked, console: Console) -> ImageSet | None:
 
 
 def catalog_reader(
-    operators: Sequence[OperatorCatalog], context: Context, within: Path | None = None
+    operators: Sequence[OperatorCatalog],
+    context: Context,
+    within: Path | None = None,
+    filtering: FilteredCatalogs | None = None,
 ) -> Callable[[OperatorCatalog], tuple[Digest, Catalog]]:
     """What reads each catalog: from the layout `within`, from `oci://PATH`, else pulled as any image is.
 
@@ -113,7 +137,10 @@ def catalog_reader(
 
     pulls = within is None and any(operator.layout is None for operator in operators)
     settings = _settings(context) if pulls else None  # what is wrong with them is told before any catalog is read
-    return partial(read_operators, pulled=partial(_pulled, context, settings), within=within)
+    pulled = partial(_pulled, context, settings, whole=filtering is not None)
+    if filtering is not None:
+        pulled = partial(filtering.keeping, pulled)
+    return partial(read_operators, pulled=pulled, within=within)
 
 
 def release_reader(
@@ -136,7 +163,7 @@ def _settings(context: Context) -> RunSettings:
 
 @contextmanager
 def _pulled(
-    context: Context, settings: RunSettings | None, catalog: Reference, *, kind: str = "catalog"
+    context: Context, settings: RunSettings | None, catalog: Reference, *, kind: str = "catalog", whole: bool = False
 ) -> Iterator[tuple[Digest, Path]]:
     from skopeo_mirror.output.printing import tell_trouble  # noqa: PLC0415 - only what is pulled needs it
     from skopeo_mirror.transfer.catalog_pull import pulled_catalog  # noqa: PLC0415 - as above
@@ -145,5 +172,5 @@ def _pulled(
     tell = partial(tell_trouble, console=context.console)
     with context.stopped_by_signals():
         context.console.note(f"reading the {kind} {catalog}")
-        with pulled_catalog(catalog, settings, stop=context.stop, tell=tell, kind=kind) as pulled:
+        with pulled_catalog(catalog, settings, stop=context.stop, tell=tell, kind=kind, whole=whole) as pulled:
             yield pulled

@@ -150,6 +150,9 @@ class Push:
     max_nested_paths: int = option(
         "--max-nested-paths N", DEST, "At most N path components there, the rest joined with -.", default=0, least=0
     )
+    filter_catalogs: bool = flag(
+        "--filter-catalogs", DEST, "With -c: catalogs there offer what is selected alone (rebuilt images)."
+    )
     dest_tls_verify: str | None = option("--dest-tls-verify BOOL", DEST, "Require HTTPS and verify certificates there.")
     dest_authfile: str | None = option("--dest-authfile FILE", ACCESS, "Credentials for the destination.")
     dest_cert_dir: str | None = option("--dest-cert-dir DIR", ACCESS, "Certificates for the destination.")

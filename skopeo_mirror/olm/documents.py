@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.yaml_text import read_yaml
+from skopeo_mirror.yaml_text import read_whole_yaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +31,18 @@ _SHAPE: dict[str, Any] = {
 }
 
 
-def read_documents(file: io.RawIOBase, name: str) -> Iterator[dict[str, Any]]:
+def read_documents(file: io.RawIOBase, name: str, *, whole: bool = False) -> Iterator[dict[str, Any]]:
     """Yield what a mirror needs of each document in `file`: JSON where it begins with a brace, as for opm, else YAML.
 
+    With `whole`, all of each document, as JSON has it.
     Raises InvalidInput, with `name` and a line, for what cannot be read. Memory is bounded, whatever the file holds.
     """
     source = io.BufferedReader(file, _CHUNK)
     if source.peek().lstrip().startswith(b"{"):
-        return _read_json(source, name)
+        found = _read_json(source, name)
+        return found if whole else (_kept(document, _SHAPE) for document in found)
+    if whole:
+        return read_whole_yaml(source, name, largest_document=_LARGEST_DOCUMENT)
     return read_yaml(source, name, _SHAPE, largest_document=_LARGEST_DOCUMENT)
 
 
@@ -59,7 +63,7 @@ def _read_json(source: io.BufferedIOBase, name: str) -> Iterator[Any]:
                 document, at = decoder.raw_decode(window, at)
                 if not isinstance(document, dict):
                     raise InvalidInput([f"{name}:{line + window.count(chr(10), 0, at)}: expected an object"])
-                yield _kept(document, _SHAPE)
+                yield document
             at = len(window)
         except RecursionError as error:
             raise InvalidInput([f"{name}:{line + window.count(chr(10), 0, at)}: nested too deep"]) from error

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.oci_layout import image_digest, open_image
+from skopeo_mirror.oci_layout import image_digest, open_image, read_index, ref_name
 from skopeo_mirror.olm.documents import read_documents
 from skopeo_mirror.olm.layers import stream_tree
 from skopeo_mirror.olm.semver import Version
-from skopeo_mirror.reference import shown
+from skopeo_mirror.reference import shown, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
 
 CONFIGS_LABEL = "operators.operatorframework.io.index.configs.v1"
-_DEFAULT_CONFIGS = "/configs"  # where opm puts them
+DEFAULT_CONFIGS = "/configs"  # where opm puts them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,7 @@ def read_operators(
     `pulled` gives the digest of an image and a layout that holds it while the block lasts.
     Raises InvalidInput where the catalog is broken, and whatever `pulled` raises.
     """
-    name = None if within is None else str(operator.called())
+    name = None if within is None else _name_within(within, operator.called())
     place: AbstractContextManager[tuple[Digest | None, Path]]
     if found_in := within or operator.layout:
         place = nullcontext((None, found_in))
@@ -109,20 +109,38 @@ def read_operators(
             raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
 
 
+def _name_within(layout: Path, reference: Reference) -> str:
+    """What a catalog is called in a layout that an earlier run filled: one by digest may be rebuilt, by a tag."""
+    names = {ref_name(entry) for entry in (read_index(layout) or {"manifests": []})["manifests"]}
+    rebuilt = str(reference.under(tag_of(reference)))
+    return rebuilt if reference.tag is None and rebuilt in names else str(reference)
+
+
 def read_catalog(layout: Path, name: str | None = None) -> Catalog:
     """Read the catalog image called `name` (a digest or the layout's own name for it; None: the only one).
 
     Raises InvalidInput for a layout, image or catalog that cannot be read, and for a hostile one.
     """
-    image = open_image(layout, name)
     reading = _Reading()
+    for path, document in stream_documents(layout, name):
+        reading.add(path, document)
+    return reading.catalog()
+
+
+def stream_documents(
+    layout: Path, name: str | None = None, *, whole: bool = False
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the documents of that image, each with the path of its file; `whole`, or what a mirror needs of them.
+
+    Raises InvalidInput as `read_catalog`.
+    """
+    image = open_image(layout, name)
     try:
-        for file in stream_tree(image.layers, image.labels.get(CONFIGS_LABEL, _DEFAULT_CONFIGS)):
-            for document in read_documents(file, file.path):
-                reading.add(file.path, document)
+        for file in stream_tree(image.layers, image.labels.get(CONFIGS_LABEL, DEFAULT_CONFIGS)):
+            for document in read_documents(file, file.path, whole=whole):
+                yield file.path, document
     except OSError as error:
         raise InvalidInput([f"{layout} cannot be read: {error}"]) from error
-    return reading.catalog()
 
 
 @dataclass(kw_only=True, slots=True)

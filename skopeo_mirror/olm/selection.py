@@ -7,6 +7,7 @@ counts in each channel by itself.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,16 @@ def select(catalog: Catalog, wanted: OperatorCatalog) -> Selection:
     if problems:
         raise InvalidInput(problems)
     return Selection(bundles=tuple(bundles), images=images, warnings=tuple(warnings))
+
+
+def heads_beyond(catalog: Catalog, selected: Iterable[WantedBy]) -> int:
+    """How many bundles `catalog` offers as the heads of channels that are not among `selected`."""
+    heads = set[tuple[str, str]]()
+    for package in catalog.packages.values():
+        for channel in package.channels.values():
+            with suppress(BrokenChannel):
+                heads.add((package.name, update_graph(channel, package.versions).head))
+    return len(heads - {(by.package, by.bundle) for by in selected})
 
 
 def _select_in(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from skopeo_mirror.errors import CatalogUnavailable, InvalidInput
 from skopeo_mirror.oci_layout import image_digest
 from skopeo_mirror.olm.release_images import release_images
-from skopeo_mirror.olm.selection import select
+from skopeo_mirror.olm.selection import heads_beyond, select
+from skopeo_mirror.reference import tag_of
 from skopeo_mirror.request import ImageRequest, once
 
 if TYPE_CHECKING:
@@ -21,6 +22,34 @@ if TYPE_CHECKING:
     from skopeo_mirror.olm.release_selection import ReleaseSelection
     from skopeo_mirror.olm.releases import Release
     from skopeo_mirror.reference import Digest, Reference
+    from skopeo_mirror.request import WantedBy
+
+
+class CatalogToCopy(Protocol):
+    """Tells what is copied of a catalog of which `selected` was selected."""
+
+    def __call__(
+        self, operator: OperatorCatalog, digest: Digest, catalog: Catalog, selected: Sequence[WantedBy], /
+    ) -> ImageRequest:
+        """The image to copy; `digest` is the catalog's. Raises InvalidInput."""
+
+
+def whole_catalog(
+    operator: OperatorCatalog,
+    digest: Digest,
+    catalog: Catalog,
+    selected: Sequence[WantedBy],
+    *,
+    warn: Callable[[str], None],
+) -> ImageRequest:
+    """The catalog as it is; where it offers what was not selected, `warn` is told."""
+    if beyond := heads_beyond(catalog, selected):
+        heads = "a channel head" if beyond == 1 else f"{beyond} channel heads"
+        warn(
+            f"{operator.catalog}: is copied whole, and so offers {heads} of which the images are not copied; "
+            "--filter-catalogs makes it offer what is selected alone"
+        )
+    return catalog_image(operator, digest)
 
 
 def select_images(
@@ -30,10 +59,11 @@ def select_images(
     *,
     within: Path | None = None,
     warn: Callable[[str], None],
+    to_copy: CatalogToCopy | None = None,
 ) -> tuple[ImageRequest, ...]:
     """List every image of an image set: its catalogs and releases are read one after the other.
 
-    With `within`, they and its layouts are read from that layout.
+    With `within`, they and its layouts are read from that layout. What `to_copy` makes of a catalog takes its place.
     What is wrong with one hides nothing of the others. Raises InvalidInput, CatalogUnavailable where that is all.
     """
     additional: list[ImageRequest] = []
@@ -52,6 +82,8 @@ def select_images(
             selected += selection.images
             for warning in selection.warnings:
                 warn(warning)
+            if to_copy is not None:
+                catalogs[-1] = to_copy(operator, digest, catalog, selection.bundles)
     for release in image_set.releases:
         with faults.noted():
             released += release_images(release, *read_release(release), warn=warn)
@@ -120,8 +152,14 @@ def additional_image(image: AdditionalImage, within: Path | None = None) -> Imag
 
 
 def catalog_image(operator: OperatorCatalog, digest: Digest) -> ImageRequest:
-    """A catalog as an image, with the digest that it had when it was read. Raises InvalidInput as `called` does."""
+    """A catalog as an image, with the digest that it had when it was read. Raises InvalidInput as `called` does.
+
+    One by another digest was rebuilt: it is called as what keeps the original at a destination.
+    """
     reference = operator.called()
+    original = reference.digest if reference.digest != digest else None
+    if original is not None:
+        reference = reference.under(tag_of(reference))
     return ImageRequest(
         text=operator.catalog,
         reference=reference,
@@ -130,6 +168,7 @@ def catalog_image(operator: OperatorCatalog, digest: Digest) -> ImageRequest:
         catalog_source=operator.catalog_source,
         digest=digest,
         layout=operator.layout,
+        rebuilt_from=original,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.registries_conf.routing import PullSource
+    from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.skopeo.provenance import Attempt
     from skopeo_mirror.transfer.results import AttachedResult, ImageResult, PartResult, RunResult, UnitResult
 
@@ -128,8 +129,16 @@ def _image(image: ImageResult) -> dict[str, Any]:
         document["elsewhere"] = [
             {"digest": content.digest, "url": content.url, "fetched": content.fetched} for content in image.elsewhere
         ]
+    return document | _asked(request)
+
+
+def _asked(request: ImageRequest) -> dict[str, Any]:
+    """What an image set says of an image."""
+    document: dict[str, Any] = {}
     if request.catalog is not None:
         document["catalog"] = request.catalog
+    if request.rebuilt_from is not None:
+        document["rebuilt_from"] = str(request.rebuilt_from)
     if request.release is not None:
         document["release"] = request.release
     if request.catalog_source is not None:

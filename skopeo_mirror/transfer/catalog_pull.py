@@ -32,17 +32,23 @@ if TYPE_CHECKING:
 
 @contextmanager
 def pulled_catalog(
-    catalog: Reference, settings: RunSettings, *, stop: Stop, tell: Callable[[News], None], kind: str = "catalog"
+    catalog: Reference,
+    settings: RunSettings,
+    *,
+    stop: Stop,
+    tell: Callable[[News], None],
+    kind: str = "catalog",
+    whole: bool = False,
 ) -> Iterator[tuple[Digest, Path]]:
     """Bring `catalog` into a layout that is gone when the block ends; its digest, and that layout.
 
     Of an index only the first image is brought: the files of a catalog, or of a release, are the same for all
-    platforms. But all of it where a signature policy has a say in it, which skopeo decides on as a whole. `kind` is
-    what messages call it.
+    platforms. But all of it with `whole`, and where a signature policy has a say in it, which skopeo decides on as a
+    whole. `kind` is what messages call it.
     Raises CatalogUnavailable where no candidate serves it.
     """
     with private_directory(temporary_directory()) as directory:
-        digest, request = _resolve(catalog, settings, directory, kind)
+        digest, request = _resolve(catalog, settings, directory, kind, entire=whole)
         result = run(
             [request],
             # dir: and not oci:, which has no room for the signatures that registries.d may bring along
@@ -58,7 +64,9 @@ def pulled_catalog(
         yield digest, _as_layout(pulled, directory / "layout", copied.digest)
 
 
-def _resolve(catalog: Reference, settings: RunSettings, directory: Path, kind: str) -> tuple[Digest, ImageRequest]:
+def _resolve(
+    catalog: Reference, settings: RunSettings, directory: Path, kind: str, *, entire: bool
+) -> tuple[Digest, ImageRequest]:
     """The digest of a catalog, and what of it is to be brought: a tag's candidates are asked for it."""
     sources = find_sources(ImageRequest(reference=catalog), settings.sourcing)
     probe = resolve(catalog, sources, audited_reader([sources], [sources], settings, directory))
@@ -68,7 +76,7 @@ def _resolve(catalog: Reference, settings: RunSettings, directory: Path, kind: s
     children = parse_manifest(probe.manifest).children
     policy = policy_in_force(settings.skopeo_settings, settings.skopeo)
     first = children[0].digest if children else whole
-    if any(
+    if entire or any(
         policy.has_a_say(catalog, digest) or policy.has_a_say(catalog.pin(digest), digest) for digest in (whole, first)
     ):
         return whole, ImageRequest(reference=catalog, digest=whole)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from skopeo_mirror.errors import Unroutable
+from skopeo_mirror.reference import tag_of
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
 from skopeo_mirror.skopeo.faults import Reason
 from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.skopeo.provenance import Attempt, Outcome
-from skopeo_mirror.transfer.destination.place import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from skopeo_mirror.registries_conf.routing import Route, Router
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Place
+
+REBUILT: Final = "oci:rebuilt"
+"""The location of what was rebuilt: where that lies is another place in each run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +83,8 @@ class Sourcing:
         Raises Unroutable.
         """
         if request.layout is not None:
-            reference, location = request.reference.without_tag(), f"oci:{request.layout}"
+            reference = request.reference.without_tag()
+            location = f"oci:{request.layout}" if request.rebuilt_from is None else REBUILT
             layout = LayoutSource(reference=reference, location=location, directory=request.layout)
             return Sources(reference=request.reference, candidates=(layout,))
         route = self.router.route(request.reference)

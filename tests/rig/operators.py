@@ -94,8 +94,10 @@ def catalog_layers(operators: Operators) -> Iterator[bytes]:
     yield layer(Member(name="configs/beta/catalog.yaml", content=as_yaml(beta)))
 
 
-def make_catalog_image(operators: Operators, *, docker: bool = False) -> Image:
-    """Make the catalog's image for two architectures, the same files in both."""
+def make_catalog_image(
+    operators: Operators, *, docker: bool = False, architectures: Sequence[str] = ("amd64", "arm64")
+) -> Image:
+    """Make the catalog's image for several architectures, the same files in all."""
     layers = [Layer(blob=blob, diff_id=digest_of(gzip.decompress(blob))) for blob in catalog_layers(operators)]
     children = [
         make_image(
@@ -105,7 +107,7 @@ def make_catalog_image(operators: Operators, *, docker: bool = False) -> Image:
             docker=docker,
             labels={LABEL: "/configs"},
         )
-        for architecture in ("amd64", "arm64")
+        for architecture in architectures
     ]
     return make_index(children, docker=docker)
 

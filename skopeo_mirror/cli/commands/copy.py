@@ -23,6 +23,7 @@ from skopeo_mirror.cli.values import (
     parse_platforms,
 )
 from skopeo_mirror.errors import UsageError
+from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.printing import Printer
 from skopeo_mirror.output.summary import drift_line
@@ -35,6 +36,7 @@ from skopeo_mirror.transfer.run import run, unbegun
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from skopeo_mirror.olm.filtered_catalogs import FilteredCatalogs
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination
 
@@ -67,6 +69,9 @@ def copy(
     account: Account = context.obj
     extra = check_skopeo_options(push.skopeo_option or [])
     access = Access(authfile=push.dest_authfile or pull.authfile, cert_dir=push.dest_cert_dir)
+    if push.filter_catalogs and (asked.config is None or from_ is not None):
+        why = "for image sets: name one with -c FILE" if from_ is None else "for the run that fills the layout"
+        raise UsageError(f"--filter-catalogs is {why}")
     kinds = _kinds(attached, extra, from_layout=from_ is not None)
     settings = replace(
         pull.settings,
@@ -115,7 +120,8 @@ def copy(
     printer = Printer(
         console=console, json=running.json, verbose=running.verbose, quiet=running.quiet, heartbeat=heartbeat
     )
-    part = wished.part(around, within=None if layout is None else layout.directory)
+    filtering = _filtering(context) if push.filter_catalogs else None
+    part = wished.part(around, within=None if layout is None else layout.directory, copies=True, filtering=filtering)
     run_settings = replace(run_settings, whole_list=part.whole)
     account.result = replace(account.result, whole_list=part.whole)
     placed = (_placed(request, destination) for request in part.images)
@@ -149,6 +155,13 @@ def _kinds(attached: str | None, extra: Iterable[str], *, from_layout: bool) -> 
             "signatures that come along; leave one of them out"
         )
     return parse_attached(attached)
+
+
+def _filtering(context: typer.Context) -> FilteredCatalogs:
+    """What makes catalogs that offer what is selected alone, until the command ends."""
+    from skopeo_mirror.olm.filtered_catalogs import FilteredCatalogs  # noqa: PLC0415 - few runs need it
+
+    return FilteredCatalogs(directory=context.with_resource(private_directory(temporary_directory())))
 
 
 def _placed(request: ImageRequest, destination: Destination) -> ImageRequest:

@@ -22,9 +22,10 @@ from skopeo_mirror.manifest import (
     digests_below,
     parse_manifest,
 )
+from skopeo_mirror.reference import tag_of
 from skopeo_mirror.skopeo.schema1 import NOT_COPIED, is_schema1
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules, Place, Writing, repository_path, tag_of
+from skopeo_mirror.transfer.destination.place import Contradicted, NamingRules, Place, Writing, repository_path
 from skopeo_mirror.transfer.destination.staging import StagedDestination, publish_directory
 
 if TYPE_CHECKING:

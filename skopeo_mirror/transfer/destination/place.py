@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.reference import Digest, Reference
     from skopeo_mirror.skopeo.scoped import Target
 
-_HEX_IN_TAG = 64
-"""Hex digits of a digest that go into a tag, which holds 128 characters at most; a sha512 digest is cut."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamingRules:
@@ -168,15 +165,3 @@ def repository_path(base: str, image: Reference, rules: NamingRules) -> str:
     if limit and len(parts) > limit:
         parts = [*parts[: limit - 1], "-".join(parts[limit - 1 :])]
     return "/".join(parts)
-
-
-def tag_of(image: Reference) -> str:
-    """The tag that keeps an image at the destination: its own, else one made of its digest, else `latest`.
-
-    `pin-sha256-…`, because a registry may collect what has no tag; `sha256-…` belongs to the OCI referrers schema.
-    """
-    if image.tag is not None:
-        return image.tag
-    if image.digest is None:
-        return "latest"
-    return f"pin-{image.digest.algorithm}-{image.digest.hex[:_HEX_IN_TAG]}"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import DestinationRefused, InvalidReference
-from skopeo_mirror.reference import Reference, is_domain, shown
+from skopeo_mirror.reference import Reference, is_domain, shown, tag_of
 from skopeo_mirror.skopeo.scoped import Target
-from skopeo_mirror.transfer.destination.place import Destination, NamingRules, Place, Writing, repository_path, tag_of
+from skopeo_mirror.transfer.destination.place import Destination, NamingRules, Place, Writing, repository_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

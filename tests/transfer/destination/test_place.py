@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skopeo_mirror.reference import Digest, Reference
-from skopeo_mirror.transfer.destination.place import NamingRules, repository_path, tag_of
+from skopeo_mirror.reference import Digest, Reference, tag_of
+from skopeo_mirror.transfer.destination.place import NamingRules, repository_path
 
 SHA512 = Digest(algorithm="sha512", hex="5" * 128)
 
