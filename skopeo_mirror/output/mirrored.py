@@ -47,6 +47,8 @@ class Mirrored:
     """When the run began (UTC, sorts by time)."""
     catalog: str | None = None
     """The operator catalog that it is, if it is one."""
+    rebuilt: bool = False
+    """Whether it was made anew: what is pulled by its name is another."""
     catalog_source: Mapping[str, Mapping[str, Any]] = field_(default_factory=dict, hash=False)
     """What its CatalogSource is to be made of: `metadata` and `spec`."""
     category: str = GENERIC
@@ -181,6 +183,7 @@ def _mirrored(
         planned=proven and status == _PLANNED,
         started=started,
         catalog=catalog,
+        rebuilt=image.get("rebuilt_from") is not None,
         catalog_source={
             key: field(source, key, dict, f"{where}.catalog_source") for key in ("metadata", "spec") if key in source
         },

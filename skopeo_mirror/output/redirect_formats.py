@@ -99,7 +99,8 @@ def redirect_text(
         case Format.DELETE:
             return delete_list(reports, kept)
         case Format.MAPPING:
-            lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in images]
+            sources = [image for image in images if not image.rebuilt]
+            lines = [f"{image.image.name}@{image.digest}={image.destination}\n" for image in sources]
             return "".join([*lines, *(f"{source}={there.without_digest()}\n" for source, there in attached(reports))])
 
 

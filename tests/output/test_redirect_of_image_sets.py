@@ -75,6 +75,13 @@ def test_a_catalog_is_redirected_where_podman_pulls_it() -> None:
     assert f"q.io/op/index@{DIGEST}=m.io/x/op/index:v1" in redirected(REPORT, format_=Format.MAPPING).splitlines()
 
 
+def test_a_rebuilt_catalog_has_a_catalog_source_and_no_mapping() -> None:
+    index = entry("q.io/op/index:v1", "m.io/x/op/index:v1", **INDEX, rebuilt_from=DIGEST)
+    tool = entry("q.io/extra/tool:v1", "m.io/x/extra/tool:v1")
+    assert redirected(report(index, tool), format_=Format.MAPPING) == redirected(report(tool), format_=Format.MAPPING)
+    assert 'image: "m.io/x/op/index:v1"' in redirected(report(index), format_=Format.CATALOGSOURCE)
+
+
 def test_catalog_sources() -> None:
     text = redirected(REPORT, format_=Format.CATALOGSOURCE)
     assert documents(text) == {
