@@ -37,6 +37,8 @@ def rebuild(layout: Path, top: Digest, layers: Sequence[NewLayer], into: Path) -
     for layer in layers:
         rebuilding.place(layer.digest).symlink_to(layer.file.absolute())
     made = rebuilding.manifest(top)
+    if not rebuilding.images:
+        raise InvalidInput([f"{top} holds no image, and so nothing that a catalog could be made of"])
     write_layout(into, made)
     return Digest.parse(made["digest"])
 
@@ -47,6 +49,8 @@ class _Rebuilding:
     into: Path
     layers: Sequence[NewLayer]
     made: dict[Digest, dict[str, Any]] = field(default_factory=dict)
+    images: list[Digest] = field(default_factory=list)
+    """Those that were given the layers."""
 
     def manifest(self, digest: Digest, depth: int = 0) -> dict[str, Any]:
         """Rebuild an image or an index; the descriptor's fields of what comes of it."""
@@ -59,10 +63,15 @@ class _Rebuilding:
                 document = parse_json(content)
             except (InvalidManifest, InvalidJson) as error:
                 raise InvalidInput([f"{digest} {error}"]) from error
-            if parsed.children or "manifests" in document:
+            if "manifests" in document:
                 self._index(document, parsed, depth)
-            else:
+            elif document["config"].get("mediaType") in _CONFIGS:
                 self._image(document, parsed)
+                self.images.append(digest)
+            else:  # an artifact in the index stays what it is
+                for one in (digest, *(blob.digest for blob in parsed.blobs)):
+                    self._link(one)
+                return {"digest": str(digest), "size": len(content)}
             self.made[digest] = self._write(document, document.get("mediaType"))
         return self.made[digest]
 
@@ -80,16 +89,13 @@ class _Rebuilding:
         for blob in parsed.blobs[1:]:
             self._link(blob.digest)
         described = document["config"]
-        if described.get("mediaType") not in _CONFIGS:
-            self._link(parsed.blobs[0].digest)  # no image, but an artifact in the index
-            return
         try:
             config = parse_json(self._read(parsed.blobs[0].digest))
         except InvalidJson as error:
             raise InvalidInput([f"{parsed.blobs[0].digest}: {error}"]) from error
         _offer(config, self.layers)
         document["config"] = {**_bare(described), **_numbers(self._write(config))}
-        docker = str(described.get("mediaType")).startswith(DOCKER)
+        docker = described["mediaType"].startswith(DOCKER)
         document["layers"] = [
             *document["layers"],
             *(

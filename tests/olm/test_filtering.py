@@ -16,15 +16,19 @@ from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.oci_layout import image_digest
 from skopeo_mirror.olm.file_based_catalog import read_catalog
 from skopeo_mirror.olm.filtered_catalogs import FilteredCatalogs
-from skopeo_mirror.olm.filtering import KeptPackage, filtered, kept_packages
+from skopeo_mirror.olm.filtering import KeptPackage, filtered, kept_packages, write_layers
 from skopeo_mirror.olm.imageset import ChannelSelection, OperatorCatalog, PackageSelection
+from skopeo_mirror.olm.rebuilt_image import rebuild
 from skopeo_mirror.olm.selection import heads_beyond, select
 from skopeo_mirror.olm.semver import NO_BOUNDS, Version, VersionBounds
+from skopeo_mirror.olm.set_images import catalog_image
+from skopeo_mirror.reference import Digest
 from skopeo_mirror.request import ImageRequest, WantedBy
 
 from .catalogs import (
     INDEX,
     LABEL,
+    MANIFEST,
     Document,
     Member,
     as_json,
@@ -276,3 +280,38 @@ def test_a_damaged_configuration_is_told(tmp_path: Path) -> None:
     (tmp_path / "catalog" / "blobs" / arm.replace(":", "/")).write_text("{}")
     with pytest.raises(InvalidInput, match=f"blob {arm} is damaged"):
         rebuilt(tmp_path / "work", tmp_path / "catalog", wanted())
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-images", "alone"])
+def test_an_artifact_stays_what_it_is_and_is_no_catalog(tmp_path: Path, beside: bool) -> None:
+    layout = tmp_path / "catalog"
+    write_architectures(layout, sample())
+    top = document_at(layout, str(image_digest(layout)))
+    config = write_blob(layout, b"{}", mediaType="application/vnd.oci.empty.v1+json")
+    artifact = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [config]}
+    entry_ = write_blob(layout, json.dumps(artifact).encode(), mediaType=MANIFEST)
+    top["manifests"] = [*top["manifests"], entry_] if beside else [entry_]
+    index = write_blob(layout, json.dumps(top).encode(), mediaType=INDEX)
+    layers = write_layers([], {}, tmp_path)
+    (tmp_path / "into").mkdir()
+    if beside:
+        made = rebuild(layout, Digest.parse(index["digest"]), layers, tmp_path / "into")
+        assert document_at(tmp_path / "into", str(made))["manifests"][-1] == entry_
+        assert document_at(tmp_path / "into", entry_["digest"]) == artifact
+    else:
+        with pytest.raises(InvalidInput, match="holds no image"):
+            rebuild(layout, Digest.parse(index["digest"]), layers, tmp_path / "into")
+
+
+@pytest.mark.parametrize(
+    ("catalog", "called"),
+    [
+        pytest.param(f"q.io/index@sha256:{'a' * 64}", f"q.io/index:pin-sha256-{'a' * 64}", id="digest"),
+        pytest.param(f"q.io/index:v1@sha256:{'a' * 64}", "q.io/index:v1", id="tag-and-digest"),
+    ],
+)
+def test_what_was_rebuilt_is_called_as_the_original_is_at_a_destination(catalog: str, called: str) -> None:
+    digest = Digest.parse(f"sha256:{'b' * 64}")
+    image = catalog_image(OperatorCatalog.parse(catalog), digest)
+    assert (str(image.reference), image.digest) == (called, digest)
+    assert str(image.rebuilt_from) == f"sha256:{'a' * 64}"
