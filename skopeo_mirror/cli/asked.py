@@ -45,13 +45,12 @@ class Wishes:
         context: Context,
         within: Path | None = None,
         *,
-        copies: bool = False,
+        warns_of_more: bool = False,
         filtering: FilteredCatalogs | None = None,
     ) -> Part:
         """All images, or the shard of them; catalogs are taken from the layout `within`, if there is one.
 
-        With `filtering`, they are those that it makes; else, if it `copies` them, it is told what they offer beyond
-        what is selected.
+        `filtering` makes them offer what is selected alone; `warns_of_more` tells where one that stays whole does not.
         Raises InvalidInput, CatalogUnavailable.
         """
         if self.image_set is None:
@@ -70,7 +69,7 @@ class Wishes:
             released,
             within=within,
             warn=warn,
-            to_copy=filtering.rebuilt if filtering else partial(whole_catalog, warn=warn) if copies else None,
+            to_copy=filtering.rebuilt if filtering else partial(whole_catalog, warn=warn) if warns_of_more else None,
         )
         return part_of(once([*self.listed.images, *selected]), self.shard)
 

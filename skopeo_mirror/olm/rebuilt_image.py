@@ -78,7 +78,7 @@ class _Rebuilding:
     def _index(self, document: dict[str, Any], parsed: Manifest, depth: int) -> None:
         kept = [
             entry
-            for entry, child in zip(document["manifests"], parsed.children, strict=True)
+            for entry, child in zip(document["manifests"] or (), parsed.children, strict=True)
             if child.about is None and (child.platform is None or child.platform.os != "unknown")
         ]
         document["manifests"] = [
@@ -97,7 +97,7 @@ class _Rebuilding:
         document["config"] = {**_bare(described), **_numbers(self._write(config))}
         docker = described["mediaType"].startswith(DOCKER)
         document["layers"] = [
-            *document["layers"],
+            *(document.get("layers") or ()),
             *(
                 {
                     "mediaType": _DOCKER_LAYER if docker else _LAYER,

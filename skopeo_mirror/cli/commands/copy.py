@@ -121,7 +121,8 @@ def copy(
         console=console, json=running.json, verbose=running.verbose, quiet=running.quiet, heartbeat=heartbeat
     )
     filtering = _filtering(context) if push.filter_catalogs else None
-    part = wished.part(around, within=None if layout is None else layout.directory, copies=True, filtering=filtering)
+    within = None if layout is None else layout.directory
+    part = wished.part(around, within, warns_of_more=layout is None, filtering=filtering)
     run_settings = replace(run_settings, whole_list=part.whole)
     account.result = replace(account.result, whole_list=part.whole)
     placed = (_placed(request, destination) for request in part.images)
