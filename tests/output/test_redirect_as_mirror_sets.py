@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from typer.main import get_command
 
-from skopeo_mirror.cli.commands.redirect import redirect
+from skopeo_mirror.cli import app
 from skopeo_mirror.output.redirect_formats import LARGEST_OBJECT, Format
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.reading import interpret_files
@@ -157,7 +158,7 @@ def test_an_empty_set_is_a_word_on_standard_error(
 ) -> None:
     file = tmp_path / "report.json"
     file.write_text(report(image, verify=False))
-    redirect.main([str(file), "--format", format_], standalone_mode=False)
+    get_command(app).main(["redirect", str(file), "--format", format_], standalone_mode=False)
     streams = capsys.readouterr()
     assert streams.out == ""
     assert words in streams.err
