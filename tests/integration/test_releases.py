@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tests.integration.test_copy import FIRST_CONFIGURATION, SECOND_CONFIGURATION, replaced
 from tests.rig.copying import asked, configure, copy, entry, holds, statuses
 from tests.rig.images import make_image
-from tests.rig.operators import write_image_set
+from tests.rig.operators import make_catalog_image, make_operators, write_image_set
 from tests.rig.registry import Registry
 from tests.rig.releases import ART, KUBEVIRT, OCP, make_components, make_payload
 
@@ -62,23 +62,35 @@ def test_all_comes_from_the_mirror_of_users_configurations_and_again_nothing_cha
     path: str,
     components: int,
 ) -> None:
-    """OpenShift's releases have 190 names, some of them of one image. The mirrors are for digests alone."""
+    """A release, and an operator's catalog. The mirrors are for digests alone.
+
+    OpenShift's releases have 190 names, some of them of one image.
+    """
     internal, production = secure
     names = [f"component-{number:03}" for number in range(components - components // 19)]
     same = {f"machine-os-{number}": names[number % 3] for number in range(components - len(names))}
     payload = make_payload(f"{production.host}{namespace}", "4.18.3", make_components(names, same=same))
     payload.push(internal, path)
+    operators = make_operators(f"{production.host}{namespace or '/op'}")
+    catalog = make_catalog_image(operators)
+    below = f"{path}{'' if namespace else 'op'}".rstrip("/")
+    operators.push(internal, below)
+    internal.push(f"{below}/catalog", catalog)
     hosts = dict.fromkeys(("quay.io", "prodlocation.io"), production.host) | {"prod.com": "prod.invalid"}
     hosts |= dict.fromkeys(("preprodlocation.com", "internal.example.io"), internal.host)
     configure(skopeo_mirror, replaced(configuration, hosts))
     release = f"{production.host}{namespace}/{OCP}@{payload.image.digest}"
-    set_ = write_image_set(skopeo_mirror, f"platform: {{release: '{release}'}}")
+    index = f"{operators.name}/catalog@{catalog.digest}"
+    offered = f"operators: [{{catalog: '{index}', packages: [{{name: beta}}]}}]"
+    set_ = write_image_set(skopeo_mirror, f"platform: {{release: '{release}'}}\n{offered}")
     common = ["--src-cert-dir", certificates.cert_dir, "-c", set_, f"docker://{destination.host}/example"]
 
     report = copy(skopeo_mirror, *common)
-    assert (len(payload.components), len(report["images"])) == (components, len(names) + 1)
+    selected = {index, *operators.of("beta", "0.6.0")}
+    assert selected < {image["image"] for image in report["images"]}
+    assert (len(payload.components), len(report["images"])) == (components, len(names) + 1 + len(selected))
     assert set(statuses(report).values()) == {"copied"}
-    assert {image["served_by"]["location"] for image in report["images"]} == {f"{internal.host}/{path}".rstrip("/")}
+    assert all(image["served_by"]["reference"].startswith(f"{internal.host}/{path}") for image in report["images"])
     assert is_there(destination, "example/", "4.18.3-x86_64", payload)
 
     again = copy(skopeo_mirror, *common)
