@@ -104,7 +104,10 @@ class Progress:
                 self._saw(job)
                 self._weigh(self._unit(job), weight)
             case Running(job=job, meter=meter):
-                self._begin_anew(self._unit(job), meter)
+                unit = self._unit(job)
+                if unit.meter is not None:  # of the candidate before
+                    unit.source = ""
+                self._begin_anew(unit, meter)
             case Copying(job=job, source=source):
                 if not self._samples:
                     self._samples.append((now, self.done))
@@ -125,7 +128,7 @@ class Progress:
     def observe(self, now: float) -> None:
         """Look what the skopeos under way have read by `now`."""
         for unit in self._units.values():
-            if unit.meter is None:
+            if unit.meter is None or not unit.source:  # until then skopeo reads nothing but its own files
                 continue
             unit.read = unit.meter.read()
             if unit.read and unit.since is None:

@@ -231,3 +231,16 @@ def test_what_is_left_of_a_run_that_was_stopped_is_gone() -> None:
         progress.hear(Settled(job=job(number), result=FAILED), 1.0)
     assert (progress.finished, progress.done, progress.total) == (2, 0, 0)
     assert not list(progress.copies(1.0))
+
+
+def test_what_a_skopeo_reads_before_it_turns_to_a_candidate_is_its_own() -> None:
+    """The dial goes back to nothing when it does, and what is shown never does."""
+    unit = job(0)
+    progress = of(weighed(unit, 100))
+    progress.hear(Running(job=unit, meter=cast("Meter", Dial(shows=11))), 0.0)
+    progress.observe(0.1)
+    assert progress.done == 0
+    copying(progress, unit, Dial(shows=10))
+    progress.hear(Running(job=unit, meter=cast("Meter", Dial(shows=11))), 1.0)  # the next candidate's
+    progress.observe(1.1)
+    assert progress.done == 0
