@@ -185,6 +185,16 @@ def test_trouble_of_the_destination_costs_no_candidate(why: str) -> None:
     assert bench.skopeo.copied_from == [(A, B, O), (A, B, O)]
 
 
+def test_an_index_that_is_refused_for_what_it_leads_to_is_not_tried_again() -> None:
+    """A registry that wants all its images says the same as one that has lost what it took."""
+    why = "uploading manifest v1 to d.test/m: manifest blob unknown: blob unknown to registry"
+    fault = replace(run_of(failed(A, Reason.DESTINATION, Stage.WRITE, why)), fault=nothing_came(why).fault)
+    bench = rig(fault, retries=1)
+    step = bench.pipeline.copy(replace(bench.planned(), alone=True))
+    assert isinstance(step, Finished)
+    assert bench.skopeo.copied_from == [(A, B, O)]
+
+
 @pytest.mark.parametrize(
     ("why", "lost"),
     [
