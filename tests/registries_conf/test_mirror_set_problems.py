@@ -214,6 +214,17 @@ TRAPS = [
         id="wildcard-above",
     ),
     pytest.param(
+        documents(
+            a_set("source: prod.test, mirrors: [m.test]", GOOD),
+            a_set("source: prod.test/ns/app, mirrors: [m.test/ns/app]", kind=TAG_SET),
+        ),
+        "source",
+        "digests of prod.test/ns/app pass the mirrors of prod.test/ns by",
+        f"prod.test/ns/app@{DIGEST}",
+        [f"prod.test/ns/app@{DIGEST}"],
+        id="the-innermost-above",
+    ),
+    pytest.param(
         a_set("source: prod.test/ns/app, mirrors: [m.test]"),
         "m.test",
         "the host m.test for prod.test/ns/app: a pull of that very repository fails",
@@ -274,6 +285,16 @@ def test_a_trap_is_told_once_for_all_that_inherits_it() -> None:
     scopes = image(insecureRegistries=[f"prod.test/ns/{name}" for name in "abc"])
     found = read(scopes, a_set(f"source: m.test, mirrors: [n.test], {NEVER}", GOOD), TAGS)
     assert len(about(found, "is blocked")) == 2  # by the mirror for digests, by that for tags
+
+
+def test_the_innermost_scope_is_what_makes_insecure_and_blocks() -> None:
+    scopes = ["m.test", "m.test/ns", "prod.test", "prod.test/ns"]
+    images = [image(insecureRegistries=[scope], blockedRegistries=[scope]) for scope in scopes]
+    found = read(*images, a_set("source: prod.test/ns/app, mirrors: [m.test/ns/app]"))
+    assert found.configuration is not None
+    [entry] = [one for one in found.configuration.registries if one.mirrors]
+    places = (entry.mirrors[0].insecure_at, entry.insecure_at, entry.blocked_at)
+    assert [place and place.file for place in places] == ["1.yaml", "3.yaml", "3.yaml"]
 
 
 def test_a_broken_document_hides_nothing_that_stands_before_it() -> None:

@@ -35,9 +35,9 @@ class _Draft:
 
 
 def around(scope: str) -> Iterator[str]:
-    """Yield every scope that `scope` lies in, itself first."""
+    """Yield every scope that `scope` lies in, itself first, then the innermost."""
     yield scope
-    for end in (at for at, sign in enumerate(scope) if sign == "/"):
+    for end in reversed([at for at, sign in enumerate(scope) if sign == "/"]):
         yield scope[:end]
     host = scope.partition(":")[0] if ":" in scope else scope.partition("/")[0]
     if "/" not in host:
