@@ -154,7 +154,7 @@ def _repeated(entries: Iterable[Entry], drafts: Mapping[str, _Draft]) -> Iterato
         mirrors = [one.location for one in drafts[entry.source].mirrors if one.pull_from_mirror is pulls]
         more = [f"and {len(mirrors) - _SHOWN} more"] if len(mirrors) > _SHOWN else []
         text = f"{shown(entry.source)} stands at {other.position} already; OpenShift merges the mirrors of both"
-        yield _warning(entry.position, text, f"in the order {', '.join([*mirrors[:_SHOWN], *more])}")
+        yield entry.position.warning("", text, f"in the order {', '.join([*mirrors[:_SHOWN], *more])}")
 
 
 def _traps(registries: Iterable[Registry], mirrored: Container[str]) -> Iterator[Problem]:
@@ -169,17 +169,17 @@ def _traps(registries: Iterable[Registry], mirrored: Container[str]) -> Iterator
             place = mirror.position or registry.position
             if "/" in name and name != "docker.io/library" and is_domain(mirror.location):
                 text = f"the host {mirror.location} for {name}: a pull of that very repository fails"
-                yield _warning(place, text, f"write the repository, too, unless {name} is a namespace")
+                yield place.warning("", text, f"write the repository, too, unless {name} is a namespace")
             there = router.lookup(mirror.location)
             if there is not None and there.blocked:
                 why = f" ({there.blocked_at})" if there.blocked_at else ""
-                yield _warning(place, f"{mirror.location} is blocked{why}, so that this mirror is never asked")
+                yield place.warning("", f"{mirror.location} is blocked{why}, so that this mirror is never asked")
         for outer in around(name):
             lost = pulls[outer] - pulls[name] if outer in pulls else set()
             if lost:
                 what = "digests" if PullFromMirror.DIGEST_ONLY in lost else "tags"
                 text = f"{what} of {name} pass the mirrors of {outer} by: only the longest source counts"
-                yield _warning(registry.position, text, f"name {name} in both kinds of set")
+                yield registry.position.warning("", text, f"name {name} in both kinds of set")
                 break
 
 
@@ -188,8 +188,4 @@ def _one_kind_alone(entries: Sequence[Entry]) -> Iterator[Problem]:
     for missing, what, others in ((TAG_SET, "tag", {DIGEST_SET, POLICY}), (DIGEST_SET, "digest", {TAG_SET})):
         if kinds and kinds <= others:
             text = f"no {what} is redirected: an image named by {what} comes from its source"
-            yield _warning(entries[0].position, text, f"add an {missing}, or use --all-mirrors")
-
-
-def _warning(place: Position, text: str, advice: str = "") -> Problem:
-    return place.warning("", text, advice)
+            yield entries[0].position.warning("", text, f"add an {missing}, or use --all-mirrors")

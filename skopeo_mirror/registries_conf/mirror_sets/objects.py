@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.reference import NAME_LIMIT, shown
 from skopeo_mirror.registries_conf.mirror_sets.merging import is_real
-from skopeo_mirror.registries_conf.problem import Position, Problem, Severity
+from skopeo_mirror.registries_conf.problem import Position
 from skopeo_mirror.spelling import did_you_mean
 from skopeo_mirror.yaml_text import read_yaml_documents
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skopeo_mirror.registries_conf.problem import Problem
     from skopeo_mirror.yaml_text import Field, Node
 
 NEVER = "NeverContactSource"
@@ -60,6 +63,18 @@ class Objects:
     blocked: list[Scope] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    def error(self, place: Position, text: str, advice: str = "") -> None:
+        """Note what is wrong at a place."""
+        self.problems.append(place.error("", text, advice))
+
+    def warning(self, place: Position, text: str, advice: str = "") -> None:
+        """Note what is surely not meant at a place."""
+        self.problems.append(place.warning("", text, advice))
+
+    def unknown(self, place: Position, name: str, known: Sequence[str], advice: str = "") -> None:
+        """Note a field that nobody reads."""
+        self.warning(place, f"unknown field {shown(name)}{did_you_mean(name, known)}", advice)
+
 
 def read_objects(file: str, content: bytes, found: Objects) -> None:
     """Add what a file says to `found`. Raises UsageError where the library for YAML is missing."""
@@ -73,19 +88,15 @@ def read_objects(file: str, content: bytes, found: Objects) -> None:
         for told in error.problems:
             text = told.removeprefix(f"{file}:")
             spot = re.match(r"(\d+):(?:(\d+):)? ", text)
-            problem = place.error("", text[spot.end() :] if spot else text.strip())
-            if spot:
-                problem = replace(problem, line=int(spot[1]), column=int(spot[2]) if spot[2] else None)
-            found.problems.append(problem)
+            if spot is None:
+                found.error(place, text.strip())
+            else:
+                there = replace(place, line=int(spot[1]), column=int(spot[2]) if spot[2] else None)
+                found.error(there, text[spot.end() :])
 
 
 def _at(place: Position, table: str, spot: Node | Field) -> Position:
     return replace(place, table=table, line=spot.line, column=spot.column)
-
-
-def _problem(place: Position, text: str, advice: str = "", *, warning: bool = False) -> Problem:
-    problem = place.error("", text, advice)
-    return replace(problem, severity=Severity.WARNING) if warning else problem
 
 
 def _text(fields: dict[str, Field], name: str) -> str:
@@ -99,22 +110,22 @@ def _object(node: Node, place: Position, found: Objects) -> tuple[Node, ...]:
     fields = node.value
     if not isinstance(fields, dict):
         advice = "write --- between objects, or kind: List with items" if isinstance(fields, tuple) else ""
-        found.problems.append(_problem(place, "expected an object with a kind", advice))
+        found.error(place, "expected an object with a kind", advice)
         return ()
     kind = _text(fields, "kind")
     if not kind and (sources := next((name for name in _INSTALL_CONFIG if name in fields), "")):
         text = f"{sources} is of an install-config.yaml, which is not read here"
         advice = f"write kind: {DIGEST_SET}, and its entries below spec.{LISTS[DIGEST_SET]}"
-        found.problems.append(_problem(_at(place, "", fields[sources]), text, advice))
+        found.error(_at(place, "", fields[sources]), text, advice)
     elif kind == "List" or (kind.endswith("List") and kind.removesuffix("List") in {*LISTS, IMAGE}):
         return _items(fields["items"], _at(place, "items", fields["items"]), found) if "items" in fields else ()
     elif kind in LISTS or kind == IMAGE:
         _known_object(kind, fields, place, found)
     elif not kind:
-        found.problems.append(_problem(place, "has no kind", f"write kind: {DIGEST_SET}, or another of {_kinds()}"))
+        found.error(place, "has no kind", f"write kind: {DIGEST_SET}, or another of {_kinds()}")
     else:
         text = f"the kind {shown(kind)} is not read here{did_you_mean(kind, (*LISTS, IMAGE))}"
-        found.problems.append(_problem(_at(place, "", fields["kind"]), text, f"there are {_kinds()}"))
+        found.error(_at(place, "", fields["kind"]), text, f"there are {_kinds()}")
     return ()
 
 
@@ -125,11 +136,10 @@ def _known_object(kind: str, fields: dict[str, Field], place: Position, found: O
     place = replace(place, table=called, object=called)
     for key, value in fields.items():
         if key not in {"apiVersion", "kind", "metadata", "spec", "status"}:
-            text = f"unknown field {shown(key)}{did_you_mean(key, ('metadata', 'spec'))}"
-            found.problems.append(_problem(_at(place, place.table, value), text, warning=True))
+            found.unknown(_at(place, place.table, value), key, ("metadata", "spec"))
     spec = fields["spec"].node.value if "spec" in fields else None
     if not isinstance(spec, dict):
-        found.problems.append(_problem(place, "has no spec", "write the list below spec"))
+        found.error(place, "has no spec", "write the list below spec")
     elif kind == IMAGE:
         _image(spec, place, found)
     else:
@@ -145,7 +155,7 @@ def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
     if not isinstance(sources, dict):
         if sources is not None:
             there = _at(place, f"{place.table}.spec.registrySources", spec["registrySources"])
-            found.problems.append(_problem(there, "expected a mapping of lists"))
+            found.error(there, "expected a mapping of lists")
         return
     for name, scopes in (("insecureRegistries", found.insecure), ("blockedRegistries", found.blocked)):
         if name not in sources:
@@ -157,15 +167,14 @@ def _image(spec: dict[str, Field], place: Position, found: Objects) -> None:
             if not isinstance(text, str) or not _is_scope(text):
                 said = shown(text) if isinstance(text, str) else "this"
                 advice = "write host[:port][/path] or *.example.com"
-                found.problems.append(_problem(there, f"{said} is no registry", advice))
+                found.error(there, f"{said} is no registry", advice)
             else:
                 scopes.append(Scope(scope=text, position=there))
     known = ("insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries")
     for name, value in sources.items():
         if name not in known:
             there = _at(place, f"{place.table}.spec.registrySources", value)
-            text = f"unknown field {shown(name)}{did_you_mean(name, known)}"
-            found.problems.append(_problem(there, text, warning=True))
+            found.unknown(there, name, known)
 
 
 def _is_scope(text: str) -> bool:
@@ -180,7 +189,7 @@ def _items(field_: Field, place: Position, found: Objects) -> tuple[Node, ...]:
     if isinstance(value, tuple):
         return value
     if value is not None:
-        found.problems.append(_problem(place, "expected a list"))
+        found.error(place, "expected a list")
     return ()
 
 
@@ -192,16 +201,15 @@ def _mirror_set(kind: str, spec: dict[str, Field], place: Position, found: Objec
         there = _at(place, f"{place.table}.spec", value)
         if key == "mirrorSourcePolicy":
             text = "mirrorSourcePolicy beside the list has no effect: the API drops it"
-            found.problems.append(_problem(there, text, "write it into each entry", warning=True))
+            found.warning(there, text, "write it into each entry")
         elif key in LISTS.values():
             other = next(one for one, listed in LISTS.items() if listed == key)
             text = f"{key} is the list of {other} and has no effect here"
-            found.problems.append(_problem(there, text, f"write {name}, or kind: {other}", warning=True))
+            found.warning(there, text, f"write {name}, or kind: {other}")
         else:
-            text = f"unknown field {shown(key)}{did_you_mean(key, (name,))}"
-            found.problems.append(_problem(there, text, warning=True))
+            found.unknown(there, key, (name,))
     if name not in spec:
-        found.problems.append(_problem(place, f"has no spec.{name}, so it redirects nothing", warning=True))
+        found.warning(place, f"has no spec.{name}, so it redirects nothing")
         return
     table = f"{place.table}.spec.{name}"
     for index, item in enumerate(_items(spec[name], _at(place, table, spec[name]), found)):
@@ -211,13 +219,12 @@ def _mirror_set(kind: str, spec: dict[str, Field], place: Position, found: Objec
 def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
     fields = node.value
     if not isinstance(fields, dict):
-        found.problems.append(_problem(place, "expected a mapping with source and mirrors"))
+        found.error(place, "expected a mapping with source and mirrors")
         return
     known = ("source", "mirrors", *(("mirrorSourcePolicy",) if kind != POLICY else ()))
     for key, value in fields.items():
         if key not in known:
-            text = f"unknown field {shown(key)}{did_you_mean(key, known)}"
-            found.problems.append(_problem(_at(place, place.table, value), text, "the API drops it", warning=True))
+            found.unknown(_at(place, place.table, value), key, known, "the API drops it")
     source = _text(fields, "source")
     there = _at(place, f"{place.table}.source", fields.get("source", node))
     _check(source, there, found, wildcard=True)
@@ -232,10 +239,10 @@ def _entry(kind: str, node: Node, place: Position, found: Objects) -> None:
     never = kind != POLICY and _never(fields, place, found)
     if never and source in mirrors:
         text = f"{NEVER}, and the source is among its own mirrors"
-        found.problems.append(_problem(place, text, "drop one of the two"))
+        found.error(place, text, "drop one of the two")
     elif source and all(mirrors) and not is_real(source, mirrors):
         text = f"has no mirror but its source, so OpenShift drops it{f' and its {NEVER}' if never else ''}"
-        found.problems.append(_problem(place, text, "name a mirror", warning=True))
+        found.warning(place, text, "name a mirror")
     if all(0 < len(one) <= NAME_LIMIT for one in (source, *mirrors)):
         entry = Entry(
             kind=kind,
@@ -255,7 +262,7 @@ def _never(fields: dict[str, Field], place: Position, found: Objects) -> bool:
     text = f"expected {ALLOW} or {NEVER}"
     if isinstance(policy := said.node.value, str):
         text = f"{shown(policy)} is no such policy{did_you_mean(policy, (ALLOW, NEVER))}"
-    found.problems.append(_problem(_at(place, f"{place.table}.mirrorSourcePolicy", said), text))
+    found.error(_at(place, f"{place.table}.mirrorSourcePolicy", said), text)
     return False
 
 
@@ -263,15 +270,15 @@ def _check(text: str, place: Position, found: Objects, *, wildcard: bool) -> Non
     what = "source" if wildcard else "mirror"
     if len(text) > NAME_LIMIT:
         told = f"{shown(text)} is longer than the name of any image, {NAME_LIMIT} characters"
-        found.problems.append(_problem(place, told))
+        found.error(place, told)
         return
     if _PLACE.fullmatch(text) or (wildcard and _WILDCARD.fullmatch(text)):
         return
     if not text:
-        found.problems.append(_problem(place, f"the {what} is missing"))
+        found.error(place, f"the {what} is missing")
         return
     advice = "write host[:port][/path]" + (" or *.example.com" if wildcard else "")
     last = text.rpartition("/")[2]
     if "@" in text or ("/" in text and ":" in last):
         advice += ", without tag and digest"
-    found.problems.append(_problem(place, f"{shown(text)} is no {what}", advice))
+    found.error(place, f"{shown(text)} is no {what}", advice)
