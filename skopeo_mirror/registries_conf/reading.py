@@ -108,9 +108,8 @@ def examine(files: Sequence[Path]) -> Examination:
 
 def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     """Interpret the contents of files, each with its name for messages (pure)."""
-    kinds = {is_objects(content) for _, content in files}
-    if True in kinds:
-        return _interpret_objects(files, mixed=False in kinds)
+    if any(is_objects(content) for _, content in files):
+        return _interpret_objects(files)
     problems: list[Problem] = []
     registries: dict[str, Registry] = {}
     others: dict[str, Any] = {}
@@ -139,7 +138,7 @@ def interpret_files(files: Sequence[tuple[str, bytes]]) -> Examination:
     return Examination(configuration=configuration, problems=tuple(problems))
 
 
-def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Examination:
+def _interpret_objects(files: Sequence[tuple[str, bytes]]) -> Examination:
     """Interpret files of OpenShift's objects. Raises UsageError where the library for YAML is missing."""
     from skopeo_mirror.registries_conf.mirror_sets.conversion import converted  # noqa: PLC0415 - YAML alone needs it
     from skopeo_mirror.registries_conf.mirror_sets.objects import Objects, read_objects  # noqa: PLC0415 - as above
@@ -148,9 +147,9 @@ def _interpret_objects(files: Sequence[tuple[str, bytes]], *, mixed: bool) -> Ex
     for file, content in files:
         if is_objects(content):
             read_objects(file, content, objects)
-        elif mixed and _says_something(content):
+        elif _says_something(content):
             text = "is no file of OpenShift objects, as another is: the two do not mix"
-            objects.problems.append(Position(file=file).error("", text, "`skopeo-mirror normalize` makes TOML of them"))
+            objects.error(Position(file=file), text, "`skopeo-mirror normalize` makes TOML of them")
     registries, together = converted(objects)
     order = {file: number for number, (file, _) in enumerate(files)}
     wrong = {(one.file, one.line, one.column) for one in errors(objects.problems)}

@@ -56,12 +56,13 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
         )
     _flag(drafts, objects)
     # OpenShift's order: of several mirrored parents the first by name counts, not the longest.
-    order = {name: place for place, name in reversed([*enumerate(mirrored)])}
+    order = {name: place for place, name in enumerate(dict.fromkeys(mirrored))}
     inherited = 0
     for name, draft in drafts.items():
-        parent = min((one for one in around(name) if one in order), key=order.__getitem__, default=name)
-        if name in order or parent == name:
+        parents = [] if name in order else [one for one in around(name) if one in order]
+        if not parents:
             continue
+        parent = min(parents, key=order.__getitem__)
         if parent.startswith("*."):
             text = f"{shown(name)} lies inside the mirrored {shown(parent)}, of which OpenShift makes no configuration"
             problems.append(draft.position.error("", text, "give it mirrors of its own"))
@@ -87,7 +88,7 @@ def converted(objects: Objects) -> tuple[tuple[Registry, ...], tuple[Problem, ..
         for name, draft in drafts.items()
     )
     problems += _repeated(objects.entries, drafts)
-    problems += _traps(registries, {name for name in order if drafts[name].mirrors})
+    problems += _traps(registries, order)
     problems += _one_kind_alone(objects.entries)
     return registries, tuple(problems)
 
@@ -157,12 +158,12 @@ def _repeated(entries: Iterable[Entry], drafts: Mapping[str, _Draft]) -> Iterato
         yield entry.position.warning("", text, f"in the order {', '.join([*mirrors[:_SHOWN], *more])}")
 
 
-def _traps(registries: Iterable[Registry], mirrored: Container[str]) -> Iterator[Problem]:
+def _traps(registries: tuple[Registry, ...], mirrored: Container[str]) -> Iterator[Problem]:
     """Warn of what containers/image does with the entries and nobody means; what is inherited is told once."""
-    by_prefix = {registry.prefix: registry for registry in registries}
-    router = Router(Configuration(registries=tuple(by_prefix.values())))
-    pulls = {name: {mirror.pull_from_mirror for mirror in one.mirrors} for name, one in by_prefix.items()}
-    for name, registry in by_prefix.items():
+    router = Router(Configuration(registries=registries))
+    pulls = {one.prefix: {mirror.pull_from_mirror for mirror in one.mirrors} for one in registries}
+    for registry in registries:
+        name = registry.prefix
         if name not in mirrored or registry.position is None:
             continue
         for mirror in registry.mirrors:
