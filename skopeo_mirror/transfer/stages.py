@@ -117,11 +117,6 @@ class Planned:
     why_whole: str | None = None
     """Why an index that was to come image by image is copied whole."""
 
-    @property
-    def layers(self) -> frozenset[str]:
-        """The digests of what others may bring, too."""
-        return frozenset(self.weight.shared)
-
     def again(self) -> Absent:
         """The same, to be looked at once more."""
         return Absent(journey=self.journey, image=self.image, asked=self.asked, tries=self.tries)
