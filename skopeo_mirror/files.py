@@ -9,8 +9,9 @@ import os
 import pwd
 import shutil
 import stat
+import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from skopeo_mirror.errors import SkopeoMirrorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
 LARGEST_DOCUMENT: Final = 128 << 20
@@ -36,6 +38,11 @@ _LONGEST_PART: Final = 60
 def called(file: Path | str) -> str:
     """What a file that is read is called in messages."""
     return "standard input" if str(file) == STANDARD_INPUT else str(file)
+
+
+def open_named(file: Path | str) -> AbstractContextManager[BinaryIO]:
+    """Open, for reading, what a person has named: any file, also a FIFO, or standard input. Raises OSError."""
+    return nullcontext(sys.stdin.buffer) if str(file) == STANDARD_INPUT else Path(file).open("rb")
 
 
 class IrregularFile(OSError):  # noqa: N818 - reads better where it is caught

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.files import STANDARD_INPUT, called
+from skopeo_mirror.files import called, open_named
 from skopeo_mirror.reference import Reference, shown
 from skopeo_mirror.request import ImageRequest, WholeList, once, tagged
 
@@ -165,7 +162,7 @@ def _lines_of(files: Iterable[str], problems: list[str], warn: Warn | None) -> I
     for file in files:
         name, empty = called(file), True
         try:
-            with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as lines:
+            with open_named(file) as lines:
                 for number, raw in enumerate(lines, 1):
                     try:
                         line = raw.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").removesuffix(b"\n").decode()

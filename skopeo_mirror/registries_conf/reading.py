@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidConfiguration
-from skopeo_mirror.files import STANDARD_INPUT, called
+from skopeo_mirror.files import called, open_named
 from skopeo_mirror.registries_conf import toml
 from skopeo_mirror.registries_conf.entry_warnings import duplicate_warnings, entry_warnings, object_warnings
 from skopeo_mirror.registries_conf.foreign import is_objects
@@ -185,8 +184,7 @@ def dropin_files(directory: Path) -> tuple[Path, ...]:
 
 
 def _content(file: Path) -> bytes:
-    standard_input = str(file) == STANDARD_INPUT
-    with nullcontext(sys.stdin.buffer) if standard_input else file.open("rb") as stream:  # a FIFO, too, as for skopeo
+    with open_named(file) as stream:
         content = stream.read(toml.SIZE_LIMIT + 1)
     if len(content) > toml.SIZE_LIMIT:
         raise OSError(errno.EFBIG, f"longer than {toml.SIZE_LIMIT // 1024 // 1024} MiB, the most that is read")
