@@ -129,7 +129,8 @@ class Endings:
         """Put off an image that no candidate has served, or end it."""
         pause = None if self.stopping else tries.begin_again(random.random)
         if pause is not None:
-            return Retry(stage=stage, pause=pause, why="every candidate failed")
+            hosts = dict.fromkeys(one.host for one in tries.left if one.host is not None)
+            return Retry(stage=stage, pause=pause, why="every candidate failed", hosts=tuple(hosts))
         told = nobody_served(
             journey.job.image,
             journey.job.sources,

@@ -17,7 +17,6 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.skopeo.debuglog import Event, Started, Tried
-from skopeo_mirror.skopeo.faults import PASSING
 from skopeo_mirror.transfer.news import Copying, Ended, Retrying, Running, Settled, Weighed
 from skopeo_mirror.transfer.results import ImageResult, Status
 from skopeo_mirror.transfer.schedule import Schedule
@@ -199,7 +198,7 @@ class Engine:
             case Retry(journey=journey):
                 self._put_down(journey, arrived=False)
                 heapq.heappush(self._later, (time.monotonic() + message.pause, journey.job.number, message))
-                self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why, hosts=_passing(journey)))
+                self.tell(Retrying(job=journey.job, pause=message.pause, why=message.why, hosts=message.hosts))
             case Abandoned(journey=journey):
                 self._put_down(journey, arrived=False)
             case Finished():
@@ -259,9 +258,3 @@ class Engine:
         self._results[job.number] = result
         self._journeys.pop(job.number, None)
         self.tell(Settled(job=job, result=result))
-
-
-def _passing(journey: Journey) -> tuple[str, ...]:
-    """The registries whose faults may pass, for which an image is tried again."""
-    hosts = (attempt.candidate.host for attempt in journey.attempts if attempt.reason in PASSING)
-    return tuple(dict.fromkeys(host for host in hosts if host is not None))

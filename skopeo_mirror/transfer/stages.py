@@ -148,6 +148,8 @@ class Retry:
     stage: Look | Planned
     pause: float
     why: str
+    hosts: tuple[str, ...] = ()
+    """The registries that may be better then."""
 
     @property
     def journey(self) -> Journey:

@@ -213,6 +213,19 @@ def test_only_a_destination_that_nobody_reaches_ends_the_run(why: str, lost: boo
     assert why in (step.result.error or "")
 
 
+def test_the_next_try_is_told_of_those_that_it_asks() -> None:
+    """Not of who failed in an earlier round, nor, where the destination is in trouble, of any source."""
+    down = [failed(who, Reason.CONNECTION) for who in (A, B, O)]
+    gone = [failed(A, Reason.NOT_FOUND), failed(B, Reason.NOT_FOUND)]
+    bench = rig(run_of(*down), run_of(*gone, down[2]), *[nothing_came(REFUSED)] * 3, retries=2)
+    step = bench.pipeline.copy(bench.planned())
+    hosts = []
+    while isinstance(step, Retry) and isinstance(step.stage, Planned):
+        hosts.append(step.hosts)
+        step = bench.pipeline.copy(step.stage)
+    assert hosts == [("a.test", "b.test", "prod.test"), ("prod.test",), (), ()]
+
+
 def test_what_fails_on_nobodys_side_fails_the_image_and_loses_no_destination() -> None:
     step = rig(nothing_came("trust policy: no such file", Reason.POLICY)).go()
     assert isinstance(step, Finished)
