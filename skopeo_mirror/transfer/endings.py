@@ -105,13 +105,13 @@ class Endings:
         """An image that is not brought, because some of its index, or of what is attached to it, is not there."""
         images = [part for part in parts if part.journey.job.attached is None]
         told = list(filter(None, (self._of_images(journey, images), _of_attached(parts))))
-        reasons = (part.result.reason for part in parts if not part.left)
+        reasons = (part.result.reason for part in parts if part.failed)
         reason = next(filter(None, reasons), Reason.OTHER)
         return self.failure(journey, "; ".join(told), reason=reason, parts=parts)
 
     def _of_images(self, journey: Journey, images: Sequence[Finished]) -> str:
         """Which images of an index are not there, and why; empty where all are."""
-        failed = [part for part in images if part.result.error is not None and not part.left]
+        failed = [part for part in images if part.failed]
         if not failed:
             return ""
         told = [f"{name_of(part)}: {part.result.error}" for part in failed[:_TOLD_PARTS]]
@@ -225,7 +225,7 @@ def _of_attached(parts: Sequence[Finished]) -> str:
     return "; ".join(
         f"{found.tag}, which is attached to {found.subject}, could not be copied: {part.result.error}"
         for part in parts
-        if (found := part.journey.job.attached) is not None and part.result.error is not None and not part.left
+        if (found := part.journey.job.attached) is not None and part.failed
     )
 
 

@@ -184,7 +184,7 @@ class Pipeline:
     def abandon(self, job: Job, journey: Journey | None, why: str, parts: Sequence[Finished] = ()) -> Finished:
         """The end of an image that the end of the run has left where it was, as it has some of its `parts`."""
         journey, endings = journey or self.begin(job).journey, self._steps_of(job).endings
-        if any(part.result.error is not None and not part.left for part in parts):
+        if any(part.failed for part in parts):
             return endings.of_parts(journey, parts)
         failure = endings.failure(journey, f"not copied: {why}", parts=parts)
         return replace(failure, result=replace(failure.result, left=True))

@@ -169,9 +169,9 @@ class Finished:
     """Nobody has given its manifest."""
 
     @property
-    def left(self) -> bool:
-        """Whether the end of the run has left it where it was."""
-        return self.result.left
+    def failed(self) -> bool:
+        """Whether it has failed; what the end of the run has left where it was has not."""
+        return self.result.error is not None and not self.result.left
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
