@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.output.report_fields import damaged, field, place_of, report_of
+from skopeo_mirror.output.report_fields import damaged, field, objects, optional, place_of, report_of
 from skopeo_mirror.output.text import human_bytes
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def parse_shard_report(text: str, name: str) -> ShardReport:
     document = report_of(text, name)
     try:
         _check(document)
-        index, count = (1, 1) if document.get("shard") is None else _shard(field(document, "shard", str))
+        shard = optional(document, "shard", str)
+        index, count = (1, 1) if shard is None else _shard(shard)
     except InvalidReference as error:
         raise damaged(name, error) from error
     images = document.pop("images")
@@ -109,9 +110,7 @@ def _check(document: dict[str, Any]) -> None:
     for key in ("changed", "failed", "dry_run", "destination_tls_verify"):
         field(document, key, bool)
     field(document, "destination", str)
-    if document.get("stopped") is not None:
-        field(document, "stopped", str)
-    document.setdefault("stopped", None)
+    document["stopped"] = optional(document, "stopped", str)
     try:
         _ended(document)
     except (ValueError, TypeError, OverflowError) as error:
@@ -123,14 +122,10 @@ def _check(document: dict[str, Any]) -> None:
     _check_counts(field(document, "summary", dict), "summary")
     for key in _SUMMED:
         field(document["summary"], key, int, "summary")
-    if document.get("list") is not None:
-        whole = field(document, "list", dict)
+    if (whole := optional(document, "list", dict)) is not None:
         field(whole, "images", int, "list")
         field(whole, "sha256", str, "list")
-    for number, image in enumerate(field(document, "images", list)):
-        where = f"images[{number}]"
-        if not isinstance(image, dict):
-            raise InvalidReference(f"{where} is no object")
+    for where, image in objects(field(document, "images", list), "images"):
         field(image, "image", str, where)
         if field(image, "status", str, where) == "failed":
             field(image, "error", str, where)

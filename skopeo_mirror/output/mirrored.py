@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.attached import ALL_KINDS, names
 from skopeo_mirror.errors import InvalidInput, InvalidReference
-from skopeo_mirror.output.report_fields import damaged, field, place_of, report_of
+from skopeo_mirror.output.report_fields import damaged, field, objects, optional, place_of, report_of
 from skopeo_mirror.platforms import Platform
 from skopeo_mirror.reference import Digest, Reference, shown
 
@@ -78,27 +78,16 @@ def parse_report(text: str, name: str, *, planned: bool = False) -> tuple[Mirror
     With `planned`, what a dry run has found that it would copy counts as if it were there.
     """
     document = report_of(text, name)
+    there = frozenset({"copied", "present", *([_PLANNED] if planned else [])})
     try:
         insecure, started = not field(document, "destination_tls_verify", bool), field(document, "started", str)
         platforms = _platforms(document)
         return tuple(
-            _mirrored(
-                image,
-                f"images[{number}]",
-                insecure=insecure,
-                started=started,
-                platforms=platforms,
-                there=_there(planned=planned),
-            )
-            for number, image in enumerate(field(document, "images", list))
+            _mirrored(image, where, insecure=insecure, started=started, platforms=platforms, there=there)
+            for where, image in objects(field(document, "images", list), "images")
         )
     except InvalidReference as error:
         raise damaged(name, error) from error
-
-
-def _there(*, planned: bool) -> frozenset[str]:
-    """What is said of images that are there."""
-    return frozenset({"copied", "present", *([_PLANNED] if planned else [])})
 
 
 def check_registries(images: Iterable[Mirrored], name: str) -> None:
@@ -142,14 +131,12 @@ def _in_time(reports: Iterable[Iterable[Mirrored]]) -> list[Mirrored]:
 
 def _platforms(report: dict[str, Any]) -> tuple[Platform, ...]:
     """The platforms that a run was asked for. Raises InvalidReference, with the place."""
-    if report.get("platforms") is None:
-        return ()
-    texts = {f"platforms[{number}]": text for number, text in enumerate(field(report, "platforms", list))}
+    texts = {f"platforms[{number}]": text for number, text in enumerate(optional(report, "platforms", list) or [])}
     return tuple(_parsed(Platform.parse, texts, place) for place in texts)
 
 
 def _mirrored(
-    image: object,
+    image: dict[str, Any],
     where: str,
     *,
     insecure: bool,
@@ -157,9 +144,10 @@ def _mirrored(
     platforms: tuple[Platform, ...],
     there: frozenset[str],
 ) -> Mirrored:
-    """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place."""
-    if not isinstance(image, dict):
-        raise InvalidReference(f"{where} is no object")
+    """Read an image; all that may be printed of it has a form of its own. Raises InvalidReference, with the place.
+
+    `there` is what is said of images that are there.
+    """
     reference = _parsed(Reference.parse, image, "image", where)
     destination = field(image, "destination", str, where)
     digest = None if image.get("digest") is None else _parsed(Digest.parse, image, "digest", where)
@@ -168,12 +156,11 @@ def _mirrored(
     confirmed = proven and status in there
     if confirmed and digest is None:
         raise InvalidReference(f"{where}: {reference} is confirmed, and has no digest")
-    catalog = None if image.get("catalog") is None else field(image, "catalog", str, where)
-    release = None if image.get("release") is None else field(image, "release", str, where)
-    source = {} if image.get("catalog_source") is None else field(image, "catalog_source", dict, where)
-    parts = [] if image.get("parts") is None else field(image, "parts", list, where)
+    catalog, release = (optional(image, key, str, where) for key in ("catalog", "release"))
+    source = optional(image, "catalog_source", dict, where) or {}
+    parts = optional(image, "parts", list, where) or []
     place = _parsed(Reference.parse, image, "destination", where) if destination.startswith(_DOCKER) else None
-    wanted_by = [] if image.get("wanted_by") is None else field(image, "wanted_by", list, where)
+    wanted_by = optional(image, "wanted_by", list, where)
     return Mirrored(
         image=reference,
         digest="" if digest is None else str(digest),
@@ -189,26 +176,16 @@ def _mirrored(
         },
         category=OPERATOR if catalog or wanted_by else RELEASE if release else GENERIC,
         platforms=platforms if parts or status not in _COPIED else (),  # what came in one piece is all there
-        parts=tuple(_part(part, f"{where}.parts[{number}]") for number, part in enumerate(parts)),
+        parts=tuple(str(_parsed(Digest.parse, part, "digest", at)) for at, part in objects(parts, f"{where}.parts")),
         attached=() if place is None else tuple(_attached(image, where, place, there)),
     )
-
-
-def _part(part: object, where: str) -> str:
-    if not isinstance(part, dict):
-        raise InvalidReference(f"{where} is no object")
-    return str(_parsed(Digest.parse, part, "digest", where))
 
 
 def _attached(
     image: dict[str, Any], where: str, destination: Reference, there: frozenset[str]
 ) -> Iterator[PinnedReference]:
     """What is attached to an image, as far as it is there. Raises InvalidReference, with the place."""
-    entries = [] if image.get("attached") is None else field(image, "attached", list, where)
-    for number, entry in enumerate(entries):
-        place = f"{where}.attached[{number}]"
-        if not isinstance(entry, dict):
-            raise InvalidReference(f"{place} is no object")
+    for place, entry in objects(optional(image, "attached", list, where) or [], f"{where}.attached"):
         tag, subject = field(entry, "tag", str, place), _parsed(Digest.parse, entry, "subject", place)
         digest = _parsed(Digest.parse, entry, "digest", place)
         if tag not in {name for _, name in names(subject, ALL_KINDS)}:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.output.report import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _T = TypeVar("_T")
 _KINDS: Final[dict[type, str]] = {str: "text", bool: "boolean", int: "integer", list: "list", dict: "object"}
@@ -36,6 +39,20 @@ def field(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise InvalidReference(f"{place_of(key, where)}: {'is missing' if value is None else f'is no {_KINDS[kind]}'}")
     return value
+
+
+def optional(table: dict[str, Any], key: str, kind: type[_T], where: str = "") -> _T | None:
+    """As `field`; None where it is missing, or null."""
+    return None if table.get(key) is None else field(table, key, kind, where)
+
+
+def objects(entries: Iterable[Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of the list at `where`, each with its place. Raises InvalidReference where one is no object."""
+    for number, entry in enumerate(entries):
+        place = f"{where}[{number}]"
+        if not isinstance(entry, dict):
+            raise InvalidReference(f"{place} is no object")
+        yield place, entry
 
 
 def place_of(key: str, where: str) -> str:
