@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
 from skopeo_mirror.output.report_fields import damaged, field, objects, optional, place_of, report_of
-from skopeo_mirror.output.text import human_bytes
+from skopeo_mirror.output.text import counted, human_bytes, image_count
+from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,12 +91,11 @@ def merged_head(reports: Sequence[ShardReport]) -> dict[str, Any]:
 def verdict_lines(head: dict[str, Any], shards: int) -> Iterator[str]:
     """What `shards` reports came to in numbers: the images, who served, what failed there, and what is missing."""
     summary = head["summary"]
-    counts = {word.replace("_", "-"): summary.get(word) for word in ("copied", "present", "failed", "would_copy")}
-    ends = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to do"
+    ends = counted({status: summary.get(status.replace("-", "_"), 0) for status in Status}) or "nothing to do"
     of = "1 shard" if shards == 1 else f"{shards} shards"
-    yield f"{_images(summary['images'])} of {of}: {ends} in {head['seconds']:.1f} s"
+    yield f"{image_count(summary['images'])} of {of}: {ends} in {head['seconds']:.1f} s"
     for location, served in sorted(summary.get("served_by", {}).items()):
-        yield f"  {location}: {_images(served.get('images', 0))}, {human_bytes(served.get('bytes', 0))}"
+        yield f"  {location}: {image_count(served.get('images', 0))}, {human_bytes(served.get('bytes', 0))}"
     if failed_by := summary.get("failed_by"):
         yield "failed or passed over:"
         for location, faults in sorted(failed_by.items()):
@@ -194,7 +194,9 @@ def _differing(what: str, reports: Iterable[ShardReport], of: Callable[[ShardRep
 def _list(report: ShardReport) -> str:
     """What tells one list from another."""
     whole = report.head.get("list")
-    return "one that is not told" if whole is None else f"{_images(whole['images'])} (sha256 {whole['sha256'][:12]})"
+    if whole is None:
+        return "one that is not told"
+    return f"{image_count(whole['images'])} (sha256 {whole['sha256'][:12]})"
 
 
 def _stopped(reports: Sequence[ShardReport]) -> Iterator[str]:
@@ -254,7 +256,3 @@ def _each(texts: Iterable[str]) -> Iterable[str]:
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.output.tally import Tally, fell_back
-from skopeo_mirror.output.text import bar, counted, human_bytes
+from skopeo_mirror.output.text import bar, counted, human_bytes, image_count
 from skopeo_mirror.transfer.results import Status
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ _BAR: Final = 12
 def summary_lines(run: RunResult, *, bars: bool = False, failed_images: str | None = None) -> list[str]:
     """Return the summary; `bars` are for terminals, `failed_images` is the file that lists what failed, if any."""
     tally = Tally.of(run.images)
-    lines = [f"{_images(len(run.images))}: {counted(tally.statuses) or 'nothing to do'} in {run.seconds:.1f} s"]
+    lines = [f"{image_count(len(run.images))}: {counted(tally.statuses) or 'nothing to do'} in {run.seconds:.1f} s"]
     if tally.attached:
         lines.append(f"{tally.attached.total()} attached: {counted(tally.attached)}")
     lines += _served(tally, bars=bars)
     if fallen := sum(map(fell_back, run.images)):  # why is told with all that failed or was passed over
-        lines.append(f"{_images(fallen)} fell back to the origin")
+        lines.append(f"{image_count(fallen)} fell back to the origin")
     lines += _passed_over(tally)
     return [*lines, *_failures(run, failed_images)]
 
@@ -35,10 +35,10 @@ def drift_line(run: RunResult) -> str:
     said = [f"stopped early: {run.stopped}"] if run.stopped is not None else []
     if moved:
         size = human_bytes(sum(image.bytes for image in moved))
-        said.append(f"{len(moved)} of {_images(len(run.images))} would be copied ({size})")
+        said.append(f"{len(moved)} of {image_count(len(run.images))} would be copied ({size})")
     if failed:
-        said.append(f"{failed} of {_images(len(run.images))} failed")
-    return f"drift: {', '.join(said)}" if said else f"no drift: {_images(len(run.images))} at {run.destination}"
+        said.append(f"{failed} of {image_count(len(run.images))} failed")
+    return f"drift: {', '.join(said)}" if said else f"no drift: {image_count(len(run.images))} at {run.destination}"
 
 
 def _served(tally: Tally, *, bars: bool) -> list[str]:
@@ -49,7 +49,7 @@ def _served(tally: Tally, *, bars: bool) -> list[str]:
     total, widest = sum(weights.values()), max((len(str(location)) for location in weights), default=0) if bars else 0
     return [
         f"  {f'{bar(weights[location] / total, _BAR)} ' if bars else ''}{f'{location}:':{widest + 1}} "
-        f"{_images(images)}, {human_bytes(tally.bytes[location])}"
+        f"{image_count(images)}, {human_bytes(tally.bytes[location])}"
         for location, images in sorted(tally.served.items(), key=lambda item: str(item[0]))
     ]
 
@@ -61,7 +61,7 @@ def _passed_over(tally: Tally) -> list[str]:
     """
     lines = [
         f"  {location}: {'' if location in tally.served else 'served nothing; '}"
-        f"{', '.join(f'{reason} ({_images(count)})' for reason, count in sorted(counts.items()))}"
+        f"{', '.join(f'{reason} ({image_count(count)})' for reason, count in sorted(counts.items()))}"
         for location, counts in sorted(tally.faults.items(), key=lambda item: str(item[0]))
     ]
     return ["failed or passed over:", *lines] if lines else []
@@ -76,13 +76,9 @@ def _failures(run: RunResult, failed_images: str | None) -> list[str]:
     if len(failed) > _SHOWN_FAILURES:
         lines.append(f"  … and {len(failed) - _SHOWN_FAILURES} more")
     if run.stopped is not None:
-        lines.append(f"stopped early: {run.stopped}{f'; {_images(left)} not copied' if left else ''}")
+        lines.append(f"stopped early: {run.stopped}{f'; {image_count(left)} not copied' if left else ''}")
     if failed or left:
         again = f"-f {failed_images}" if failed_images else "the same images (--failed-images FILE lists these)"
         put_right = "put right what the lines above say, then " if failed else ""
         lines.append(f"next: {put_right}run again with {again}; what is there already stays")
     return lines
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -59,6 +59,11 @@ def counted(statuses: Mapping[Status, int]) -> str:
     return ", ".join(f"{statuses[status]} {status}" for status in Status if statuses.get(status))
 
 
+def image_count(count: int) -> str:
+    """So many images."""
+    return "1 image" if count == 1 else f"{count} images"
+
+
 def attempt_lines(image: ImageResult) -> list[str]:
     """One line a candidate (`-v`); those of a part, or of something that is attached, stand below it."""
     lines = [f"  {_attempt(attempt)}" for attempt in image.attempts]
