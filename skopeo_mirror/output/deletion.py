@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.output.mirrored import OPERATOR
-from skopeo_mirror.output.report_fields import report_of
 from skopeo_mirror.registries_conf.writing import value_text
 
 if TYPE_CHECKING:
@@ -20,15 +19,6 @@ _HEAD: Final = """\
 kind: DeleteImageList
 apiVersion: mirror.openshift.io/v2alpha1
 """
-
-
-def check_whole(text: str, name: str) -> None:
-    """Refuse a report that does not say all that is to be kept. Raises InvalidInput."""
-    report = report_of(text, name)
-    if report.get("stopped") is not None:
-        raise InvalidInput([f"{name}: its run was stopped: it does not say all that is to be kept"])
-    if report.get("shard") is not None:
-        raise InvalidInput([f"{name}: is of one part of a list: make one of all (`merge --json`)"])
 
 
 def delete_list(reports: Iterable[Sequence[Mirrored]], kept: Iterable[Sequence[Mirrored]]) -> str:

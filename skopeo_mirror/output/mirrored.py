@@ -72,12 +72,15 @@ class Mirrored:
         return tag is not None and self.destination is not None and self.destination.tag == tag
 
 
-def parse_report(text: str, name: str, *, planned: bool = False) -> tuple[Mirrored, ...]:
+def parse_report(text: str, name: str, *, planned: bool = False, whole: bool = False) -> tuple[Mirrored, ...]:
     """Read a report (schema `skopeo-mirror/report/v1`); `name` is for messages. Raises InvalidInput.
 
-    With `planned`, what a dry run has found that it would copy counts as if it were there.
+    With `planned`, what a dry run has found that it would copy counts as if it were there. Where it is to say all that
+    is to be kept (`whole`), one of a run that was stopped, or of a shard, is refused.
     """
     document = report_of(text, name)
+    if whole:
+        _check_whole(document, name)
     there = frozenset({"copied", "present", *([_PLANNED] if planned else [])})
     try:
         insecure, started = not field(document, "destination_tls_verify", bool), field(document, "started", str)
@@ -88,6 +91,13 @@ def parse_report(text: str, name: str, *, planned: bool = False) -> tuple[Mirror
         )
     except InvalidReference as error:
         raise damaged(name, error) from error
+
+
+def _check_whole(report: dict[str, Any], name: str) -> None:
+    if report.get("stopped") is not None:
+        raise InvalidInput([f"{name}: its run was stopped: it does not say all that is to be kept"])
+    if report.get("shard") is not None:
+        raise InvalidInput([f"{name}: is of one part of a list: make one of all (`merge --json`)"])
 
 
 def check_registries(images: Iterable[Mirrored], name: str) -> None:

@@ -67,9 +67,9 @@ class Format(StrEnum):
     DELETE = "delete"
 
 
-def in_part(reports: Iterable[Iterable[Mirrored]], format_: Format) -> tuple[Mirrored, ...]:
+def in_part(confirmed: Iterable[Mirrored], format_: Format) -> tuple[Mirrored, ...]:
     """The images that a redirect makes others pull and that were copied for some platforms alone."""
-    return tuple(image for image in confirmed_images(reports) if image.platforms and _is_for(format_, image))
+    return tuple(image for image in confirmed if image.platforms and _is_for(format_, image))
 
 
 def redirect_text(
@@ -81,7 +81,7 @@ def redirect_text(
     """
     confirmed = confirmed_images(reports)
     images = [image for image in confirmed if image.has_origin]
-    comments = _comments(in_part(reports, format_))
+    comments = _comments(in_part(confirmed, format_))
     match format_:
         case Format.REGISTRIES_CONF:
             return document([f"{_HEAD}\n{comments}".rstrip("\n"), *map(registry_text, _entries(images, reports))])

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.output.deletion import check_whole, delete_list
+from skopeo_mirror.output.deletion import delete_list
 from skopeo_mirror.output.mirrored import parse_report
 from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, entry, report
 
@@ -116,6 +116,6 @@ def test_another_destination_is_no_reason_to_delete() -> None:
     ],
 )
 def test_what_is_kept_must_be_told_whole(more: dict[str, Any], words: str) -> None:
-    check_whole(report(KEPT, stopped=None, shard=None), "r")
+    parse_report(report(KEPT, stopped=None, shard=None), "r", whole=True)
     with pytest.raises(InvalidInput, match=words):
-        check_whole(report(KEPT, **more), "r")
+        parse_report(report(KEPT, **more), "r", whole=True)

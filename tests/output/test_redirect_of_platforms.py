@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skopeo_mirror.output.mirrored import parse_report
+from skopeo_mirror.output.mirrored import confirmed_images, parse_report
 from skopeo_mirror.output.redirect_formats import Format, in_part
 from tests.output.test_redirect_formats import DIGEST, FAILED, OTHER, REDIRECTS, entry, redirected, report
 
@@ -111,4 +111,4 @@ def bare(text: str) -> list[str]:
 def test_platforms_are_known_of_every_image_that_a_format_is_for(format_: Format) -> None:
     images = parse_report(report(INDEX, **AMD64), "r")
     expected = [] if format_ in {Format.ITMS, Format.CATALOGSOURCE, Format.CLUSTERCATALOG} else ["q.io/ns/many"]
-    assert [image.image.name for image in in_part([images], format_)] == expected
+    assert [image.image.name for image in in_part(confirmed_images([images]), format_)] == expected

@@ -10,7 +10,6 @@ from skopeo_mirror.cli.groups import command
 from skopeo_mirror.cli.options import OUTPUT, argument, flag, option, repeated
 from skopeo_mirror.errors import UsageError
 from skopeo_mirror.output.console import Console
-from skopeo_mirror.output.deletion import check_whole
 from skopeo_mirror.output.mirrored import check_registries, confirmed_images, parse_report
 from skopeo_mirror.output.redirect_formats import Format, in_part, redirect_text
 
@@ -48,19 +47,15 @@ def redirect(
     """
     if (format_ is Format.DELETE) != bool(keep):
         raise UsageError("--format delete and --keep REPORT go together: what one report has and another has not")
-    parsed = [_parsed(file, text_of(file), planned=planned) for file in reports]
-    kept = []
-    for file in keep or []:
-        text = text_of(file)
-        check_whole(text, str(file))
-        kept.append(_parsed(file, text, planned=True))
+    parsed = [_parsed(file, planned=planned) for file in reports]
+    kept = [_parsed(file, planned=True, whole=True) for file in keep or []]
     console = Console()
     confirmed = confirmed_images(parsed)
     if not confirmed:
         dry = any(image.planned for images in parsed for image in images)
         hint = " (a dry run's images count with --planned)" if dry else ""
         console.warning(f"no image is confirmed: nothing is redirected{hint}")
-    if partial := in_part(parsed, format_):
+    if partial := in_part(confirmed, format_):
         platforms = ", ".join(sorted({str(platform) for image in partial for platform in image.platforms}))
         some = "1 image was" if len(partial) == 1 else f"{len(partial)} images were"
         console.warning(
@@ -79,7 +74,7 @@ def redirect(
         console.result(line)
 
 
-def _parsed(file: Path, text: str, *, planned: bool) -> tuple[Mirrored, ...]:
-    images = parse_report(text, str(file), planned=planned)
+def _parsed(file: Path, *, planned: bool, whole: bool = False) -> tuple[Mirrored, ...]:
+    images = parse_report(text_of(file), str(file), planned=planned, whole=whole)
     check_registries(images, str(file))
     return images
