@@ -20,7 +20,7 @@ from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, RunBroken, Sk
 from skopeo_mirror.files import check_link, write_atomically
 from skopeo_mirror.output.console import Console
 from skopeo_mirror.output.metrics import metrics_pieces
-from skopeo_mirror.output.report import report_pieces, report_text
+from skopeo_mirror.output.report import report_pieces
 from skopeo_mirror.output.text import list_line
 from skopeo_mirror.shards import Shard
 from skopeo_mirror.signals import Signalled
@@ -84,7 +84,7 @@ class Account:
         if not self.told:
             self.end(why)
             if self.json and isinstance(error, CatalogUnavailable | Signalled):  # it was no mistake of the caller's
-                Console().result(report_text(self._broken_off(why)).rstrip("\n"))
+                Console().document(report_pieces(self._broken_off(why)))
         if isinstance(error, OSError) and self._finished:
             raise RunBroken(why) from error
 

@@ -12,7 +12,7 @@ from skopeo_mirror.errors import RunBroken
 from skopeo_mirror.files import write_atomically
 from skopeo_mirror.output.console import columns_of
 from skopeo_mirror.output.metrics import metrics_pieces
-from skopeo_mirror.output.report import report_pieces, report_text
+from skopeo_mirror.output.report import report_pieces
 from skopeo_mirror.output.summary import summary_lines
 from skopeo_mirror.output.text import attempt_lines, elsewhere_warning, image_line, image_row, list_line, whole_note
 from skopeo_mirror.output.watching import Display, Watch, beating, on_terminal
@@ -101,7 +101,7 @@ class Printer:
                 except OSError as error:
                     broken.append(f"{error.filename}: cannot be written: {error.strerror}")
         if self.json:
-            self.console.result(report_text(run).rstrip("\n"))
+            self.console.document(report_pieces(run))
         names = None if failed_images is None else str(failed_images)
         for line in summary_lines(run, bars=self._live, failed_images=names):
             self.console.note(line)

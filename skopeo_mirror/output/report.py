@@ -29,13 +29,11 @@ def report_document(run: RunResult) -> dict[str, Any]:
     return _head(run) | {"images": [_image(image) for image in run.images]}
 
 
-def report_text(run: RunResult) -> str:
-    """The document as text, ASCII only, with a newline at the end."""
-    return "".join(report_pieces(run))
-
-
 def report_pieces(run: RunResult) -> Iterator[str]:
-    """Yield the same text in pieces: a document of many images takes several times the memory of their results."""
+    """Yield the document as text, ASCII only, with a newline at the end.
+
+    In pieces: a document of many images takes several times the memory of their results.
+    """
     return document_pieces(_head(run), map(_image, run.images))
 
 

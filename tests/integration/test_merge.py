@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.output.report import report_text
+from skopeo_mirror.output.report import report_pieces
 from skopeo_mirror.request import WholeList
 from tests.output.results import COPIED, FAILED, run_of
 from tests.rig.copying import PLAIN, configure, entry, hold_to_schema
@@ -57,7 +57,7 @@ def test_one_of_fifty_is_missing(skopeo_mirror: Program) -> None:
     for number in range(1, 51):
         run = run_of(COPIED, *([FAILED] if number == 7 else []))
         shard = replace(run, shard=f"{number}/50", whole_list=WholeList(images=51, sha256="a" * 64))
-        (skopeo_mirror.directory / f"{number}.json").write_text(report_text(shard))
+        (skopeo_mirror.directory / f"{number}.json").write_text("".join(report_pieces(shard)))
     files = [f"{number}.json" for number in range(1, 51) if number != 37]
     judged = skopeo_mirror("merge", *files)
     assert (judged.status, judged.stderr) == (1, "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from skopeo_mirror import __version__
-from skopeo_mirror.output.report import SCHEMA, report_document, report_text
+from skopeo_mirror.output.report import SCHEMA, report_document, report_pieces
 from skopeo_mirror.output.tally import Location
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.registries_conf.routing import Kind, PullSource
@@ -51,7 +51,7 @@ ATTACHED_BEFORE = replace(SIGNATURE, status=Status.PRESENT, served_by=None, atte
 
 def document(run: RunResult) -> dict[str, Any]:
     """The report as a reader gets it, held against the schema."""
-    text = report_text(run)
+    text = "".join(report_pieces(run))
     assert text.isascii()
     assert text.endswith("}\n")
     found: dict[str, Any] = json.loads(text)
@@ -336,7 +336,7 @@ def test_no_words_of_skopeo_break_the_report(stage: Stage, reason: Reason, detai
 
 
 def test_a_file_name_that_is_no_text_does_not_break_the_report() -> None:
-    assert "udcff" in report_text(replace(run_of(), configuration_files=("\udcff.conf",)))
+    assert "udcff" in "".join(report_pieces(replace(run_of(), configuration_files=("\udcff.conf",))))
 
 
 def test_the_document_is_not_shared() -> None:
@@ -348,4 +348,4 @@ def test_the_document_is_not_shared() -> None:
 @pytest.mark.parametrize("images", [0, 1, 3])
 def test_the_text_is_the_document(images: int) -> None:
     run = run_of(*(COPIED, FAILED, IN_PARTS)[:images])
-    assert report_text(run) == json.dumps(report_document(run), indent=2) + "\n"
+    assert "".join(report_pieces(run)) == json.dumps(report_document(run), indent=2) + "\n"
