@@ -80,10 +80,8 @@ class Progress:
     began: float
     finished: int = 0
     failed: int = 0
-    looked_at: int = 0
-    """Images of which is known what they weigh, or that are at their end."""
-    _seen: set[int] = field(default_factory=set)
-    """Those of these that are not at their end."""
+    _weighed: set[int] = field(default_factory=set)
+    """The images, by number, of which is known what they weigh, and that are not at their end."""
     _units: dict[int, _Unit] = field(default_factory=dict)
     _wanted: Counter[str] = field(default_factory=Counter)
     """The blobs that units under way are to bring, each with their number."""
@@ -101,7 +99,7 @@ class Progress:
         """Take one piece of news that arrived at `now`."""
         match news:
             case Weighed(job=job, weight=weight):
-                self._saw(job)
+                self._weighed.add(job.whole.number)
                 self._weigh(self._unit(job), weight)
             case Running(job=job, meter=meter):
                 unit = self._unit(job)
@@ -144,6 +142,11 @@ class Progress:
             self._samples.append((now, self.done))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOW:
             self._samples.popleft()
+
+    @property
+    def looked_at(self) -> int:
+        """Images of which is known what they weigh, or that are at their end."""
+        return self.finished + len(self._weighed)
 
     @property
     def done(self) -> int:
@@ -230,12 +233,6 @@ class Progress:
     def _unit(self, job: Job) -> _Unit:
         return self._units.setdefault(job.number, _Unit(job=job))
 
-    def _saw(self, job: Job) -> None:
-        number = job.whole.number
-        if number not in self._seen:
-            self._seen.add(number)
-            self.looked_at += 1
-
     def _end(self, job: Job, result: ImageResult) -> None:
         """What comes for an image is at its end."""
         self._release(job.number, arrived=result.status is Status.COPIED)
@@ -246,8 +243,7 @@ class Progress:
 
     def _settle(self, job: Job, result: ImageResult) -> None:
         """An image is at its end."""
-        self._saw(job)
-        self._seen.discard(job.number)
+        self._weighed.discard(job.number)
         for number in [number for number, unit in self._units.items() if unit.job.whole.number == job.number]:
             self._release(number, arrived=result.status is Status.COPIED)
         self._parts.pop(job.number, None)
