@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.reference import shown
 from skopeo_mirror.spelling import did_you_mean
+from skopeo_mirror.yaml_text import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from skopeo_mirror.yaml_text import Field, Node
 
 _T = TypeVar("_T")
-_FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -91,9 +91,9 @@ class Fields:
     def flag(self, name: str) -> bool:
         """Return true or false, false where the field is missing."""
         value = self._value(name, str, "true or false")
-        if value is not None and (value not in _FLAGS or self.fields[name].node.quoted):
+        if value is not None and (value not in FLAGS or self.fields[name].node.quoted):
             self.problem(name, f"expected true or false, not {shown(value)}")
-        return _FLAGS.get(value or "", False)
+        return FLAGS.get(value or "", False)
 
     def mapping(self, name: str) -> Fields:
         """Return the fields of a mapping that must be there, none where it is not."""

@@ -21,10 +21,12 @@ try:
 except ImportError:  # the extra `olm` is not installed
     yaml = None  # type: ignore[assignment]  # every public function asks for it by name
 
+FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+"""What is true and false where it is not quoted."""
+
 _DEEPEST = 200  # levels: libyaml's time grows with the square of the depth of `[[[[`, and its composer crashes on it
 _MOST_ALIASES = 100
 _MOST_ALIASED = 100_000  # values that aliases stand for, together: those that stand for others multiply
-_FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -117,8 +119,8 @@ def plain_value(node: Node) -> Any:
         return [plain_value(item) for item in node.value]
     if node.value is None or node.quoted:
         return node.value
-    if node.value in _FLAGS:
-        return _FLAGS[node.value]
+    if node.value in FLAGS:
+        return FLAGS[node.value]
     if _INTEGER.fullmatch(node.value):
         return int(node.value)
     return float(node.value) if _FLOAT.fullmatch(node.value) else node.value
