@@ -54,12 +54,12 @@ class Field:
 
 
 def read_yaml(
-    source: IO[bytes], name: str, shape: dict[str, Any], *, largest_document: int
+    source: IO[bytes], name: str, shape: dict[str, Any] | None, *, largest_document: int
 ) -> Iterator[dict[str, Any]]:
     """Yield what `shape` keeps of each document, a mapping; the rest is passed over without being built.
 
     A shape is `str` (a text), a list of one shape, or a mapping from keys to shapes; a value of another form is None.
-    Empty documents are passed over.
+    Without one, all of each document, as JSON has it. Empty documents are passed over.
     Raises InvalidInput, beginning with `name` and a line, also for aliases, and for a document of more than
     `largest_document` bytes; UsageError where the library is missing.
     """
@@ -68,25 +68,12 @@ def read_yaml(
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             bounded.taken = 0
+        elif isinstance(event, yaml.MappingStartEvent) and shape is None:
+            yield plain_value(_node(event, events, name, _Anchors()))
         elif isinstance(event, yaml.MappingStartEvent):
             yield _keep(event, events, shape)
         elif isinstance(event, yaml.NodeEvent) and not (isinstance(event, yaml.ScalarEvent) and _text(event) is None):
             raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
-
-
-def read_whole_yaml(source: IO[bytes], name: str, *, largest_document: int) -> Iterator[dict[str, Any]]:
-    """Yield each document, a mapping, as JSON has it; raise as `read_yaml` does."""
-    bounded = _BoundedSource(source, name, largest_document)
-    events = _events(cast("IO[bytes]", bounded), name)
-    for event in events:
-        if isinstance(event, yaml.DocumentStartEvent):
-            bounded.taken = 0
-        elif isinstance(event, yaml.NodeEvent):
-            value = plain_value(_node(event, events, name, _Anchors()))
-            if isinstance(value, dict):
-                yield value
-            elif value is not None:
-                raise InvalidInput([f"{name}:{_line(event)}: expected a mapping"])
 
 
 def read_yaml_document(text: bytes, name: str) -> Node:

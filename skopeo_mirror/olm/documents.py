@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.yaml_text import read_whole_yaml, read_yaml
+from skopeo_mirror.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,7 @@ def read_documents(file: io.RawIOBase, name: str, *, whole: bool = False) -> Ite
     if source.peek().lstrip().startswith(b"{"):
         found = _read_json(source, name)
         return found if whole else (_kept(document, _SHAPE) for document in found)
-    if whole:
-        return read_whole_yaml(source, name, largest_document=_LARGEST_DOCUMENT)
-    return read_yaml(source, name, _SHAPE, largest_document=_LARGEST_DOCUMENT)
+    return read_yaml(source, name, None if whole else _SHAPE, largest_document=_LARGEST_DOCUMENT)
 
 
 def _read_json(source: io.BufferedIOBase, name: str) -> Iterator[Any]:
