@@ -167,7 +167,7 @@ def open_image(layout: Path, name: str | None = None) -> LayoutImage:
     catalog's files are the same for all platforms. Raises InvalidInput for a layout that lacks it, is damaged, or whose
     bytes miss their digest; the messages do not name the layout.
     """
-    manifest = _manifest(layout, _choose(layout, name))
+    manifest = _manifest(layout, _choose(_images(layout), name))
     config = _document(layout, manifest.get("config"))
     settings = config.get("config")
     labels = settings.get("Labels") if isinstance(settings, dict) else None
@@ -186,22 +186,25 @@ def image_digest(layout: Path, name: str | None = None) -> Digest:
 
     Without `name`, where index.json itself is the image's index, that file's.
     """
-    chosen = _digest(_choose(layout, name))
-    images = _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
-    if name is not None or len({image.get("digest") for image in images}) == 1:
+    images = _images(layout)
+    chosen = _digest(_choose(images, name))
+    if name is not None or len(_digests(images)) == 1:
         return chosen
     return Digest(algorithm="sha256", hex=hash_regular(layout / "index.json", "sha256"))
 
 
-def _choose(layout: Path, name: str | None) -> dict[str, Any]:
-    images = _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
+def _images(layout: Path) -> list[dict[str, Any]]:
+    return _descriptors(_object(layout / "index.json", at_most=LARGEST_DOCUMENT))
+
+
+def _choose(images: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:
     if name is not None:
         wanted = [image for image in images if name in (image.get("digest"), ref_name(image))]
     elif _is_one_image(images):
         return _one_platform(images)
     else:
         wanted = list(images)
-    digests = {str(image.get("digest")) for image in wanted}
+    digests = _digests(wanted)
     if len(digests) == 1:
         return wanted[0]
     names = ", ".join(shown(str(ref_name(image) or image.get("digest"))) for image in images) or "nothing"
@@ -214,7 +217,12 @@ def _is_one_image(images: Sequence[dict[str, Any]]) -> bool:
     """Whether a layout's manifests are those of one image, each for another platform."""
     platforms = [platform for image in images if isinstance(platform := image.get("platform"), dict)]
     distinct = {json.dumps(platform, sort_keys=True) for platform in platforms}
-    return len(distinct) == len({str(image.get("digest")) for image in images}) == len(images)
+    return len(distinct) == len(_digests(images)) == len(images)
+
+
+def _digests(images: Sequence[dict[str, Any]]) -> set[str]:
+    """What manifests have as their digests, which may be no digests."""
+    return {str(image.get("digest")) for image in images}
 
 
 def _manifest(layout: Path, descriptor: dict[str, Any]) -> dict[str, Any]:

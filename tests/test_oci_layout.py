@@ -93,6 +93,12 @@ def test_an_image_for_one_platform_is_no_index(layout: Path) -> None:
     assert image_digest(layout) == Digest.parse(str(one["digest"]))
 
 
+@pytest.mark.parametrize("digest", ["x", ["x"]], ids=["text", "list"])
+def test_what_another_platform_has_as_its_digest_does_not_matter(layout: Path, digest: object) -> None:
+    write_index(layout, on(image(layout, "one"), "amd64"), {**on(image(layout, "two"), "arm64"), "digest": digest})
+    assert image_digest(layout) == digest_of((layout / "index.json").read_bytes())
+
+
 def test_images_for_the_same_platform_are_not_one(layout: Path) -> None:
     write_index(layout, *(on(image(layout, name), "amd64") for name in ("one", "two")))
     with pytest.raises(InvalidInput, match="name one of the images in this layout"):
