@@ -6,10 +6,11 @@ The messages are for people: what is wrong, where, and what to do about it.
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class SkopeoMirrorError(Exception):
@@ -80,3 +81,12 @@ def words_of(error: OSError) -> str:
     """Which file it is about, if any, and what is wrong with it."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
+
+
+@contextmanager
+def problems_of(subject: str) -> Iterator[None]:
+    """Let an InvalidInput of the block name `subject` before each of its problems."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{subject}: {problem}" for problem in error.problems) from error

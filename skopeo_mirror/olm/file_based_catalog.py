@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.errors import InvalidInput, problems_of
 from skopeo_mirror.oci_layout import image_digest, open_image, read_index, ref_name
 from skopeo_mirror.olm.documents import read_documents
 from skopeo_mirror.olm.layers import stream_tree
@@ -102,11 +102,8 @@ def read_operators(
     else:
         assert operator.reference is not None  # noqa: S101 - it lies in no layout
         place = pulled(operator.reference)
-    with place as (digest, layout):
-        try:
-            return digest or image_digest(layout, name), read_catalog(layout, name)
-        except InvalidInput as error:
-            raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
+    with place as (digest, layout), problems_of(operator.catalog):
+        return digest or image_digest(layout, name), read_catalog(layout, name)
 
 
 def _name_within(layout: Path, reference: Reference) -> str:

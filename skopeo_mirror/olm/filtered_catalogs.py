@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from skopeo_mirror.errors import InvalidInput
+from skopeo_mirror.errors import problems_of
 from skopeo_mirror.olm.file_based_catalog import stream_documents
 from skopeo_mirror.olm.filtering import kept_packages, write_layers
 from skopeo_mirror.olm.rebuilt_image import rebuild
@@ -53,11 +53,9 @@ class FilteredCatalogs:
             layout = self._pulled[operator.reference]
         work = self.directory / f"rebuilt-{len([*self.directory.iterdir()])}"
         work.mkdir()
-        try:
+        into = work / "layout"
+        into.mkdir()
+        with problems_of(operator.catalog):
             layers = write_layers((document for _, document in stream_documents(layout, whole=True)), kept, work)
-            into = work / "layout"
-            into.mkdir()
             digest = rebuild(layout, original, layers, into)
-        except InvalidInput as error:
-            raise InvalidInput(f"{operator.catalog}: {problem}" for problem in error.problems) from error
         return replace(catalog_image(operator, digest), layout=into, rebuilt_from=original)

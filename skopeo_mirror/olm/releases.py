@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.errors import InvalidInput, InvalidReference, problems_of
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.oci_layout import image_digest, open_image
 from skopeo_mirror.olm.layers import stream_tree
@@ -66,11 +66,8 @@ def read_selected(
     place: AbstractContextManager[tuple[Digest | None, Path]] = (
         pulled(reference) if within is None else nullcontext((None, within))
     )
-    with place as (digest, layout):
-        try:
-            return digest or image_digest(layout, name), read_release(layout, name, boot_images=selection.kubevirt)
-        except InvalidInput as error:
-            raise InvalidInput(f"{selection.release}: {problem}" for problem in error.problems) from error
+    with place as (digest, layout), problems_of(selection.release):
+        return digest or image_digest(layout, name), read_release(layout, name, boot_images=selection.kubevirt)
 
 
 def read_release(layout: Path, name: str | None = None, *, boot_images: bool = False) -> Release:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from skopeo_mirror.errors import CatalogUnavailable, InvalidInput
+from skopeo_mirror.errors import CatalogUnavailable, InvalidInput, problems_of
 from skopeo_mirror.oci_layout import image_digest
 from skopeo_mirror.olm.release_images import release_images
 from skopeo_mirror.olm.selection import heads_beyond, select
@@ -138,10 +138,8 @@ def additional_image(image: AdditionalImage, within: Path | None = None) -> Imag
     """
     reference, digest = image.called(), None
     if image.layout is not None:
-        try:
+        with problems_of(image.name):
             digest = image_digest(within or image.layout, None if within is None else str(reference))
-        except InvalidInput as error:
-            raise InvalidInput(f"{image.name}: {problem}" for problem in error.problems) from error
     return ImageRequest(
         text=image.name if image.reference is None else str(image.reference),
         reference=reference,
