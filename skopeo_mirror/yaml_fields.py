@@ -24,6 +24,8 @@ class Problems:
     """The problems of a file as they are found, each with the line that it is sorted by."""
 
     file: str
+    skips_unsupported: bool = False
+    """Whether what is not supported is passed over, with a warning."""
     errors: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
@@ -76,6 +78,13 @@ class Fields:
     def warning(self, name: str, text: str) -> None:
         """Note what people should know about the field `name`."""
         self.problems.warnings.append(self._worded(name, text))
+
+    def unsupported(self, name: str, text: str) -> None:
+        """Note why the field `name` is not supported."""
+        if self.problems.skips_unsupported:
+            self.warning(name, f"passed over: {text}")
+        else:
+            self.problem(name, f"not supported: {text}")
 
     def text(self, name: str) -> str | None:
         """Return a text; numbers are texts too (a version 1.2), an empty one is none."""

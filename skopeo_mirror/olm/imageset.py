@@ -172,30 +172,27 @@ def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
         raise InvalidInput([f"{path}: cannot be read: {error.strerror}"]) from error
     if len(content) > _LARGEST:
         raise InvalidInput([f"{path}: larger than {_LARGEST >> 20} MiB: no image set is"])
-    problems = Problems(file=str(path))
-    root = Fields.of(read_yaml_document(content, str(path)), "", problems)
-    image_set = _image_set(root, skip=skip_unsupported)
+    problems = Problems(file=str(path), skips_unsupported=skip_unsupported)
+    image_set = _image_set(Fields.of(read_yaml_document(content, str(path)), "", problems))
     return replace(image_set, warnings=problems.settle())
 
 
-def _image_set(root: Fields, *, skip: bool) -> ImageSet:
-    _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig", skip=skip)
+def _image_set(root: Fields) -> ImageSet:
+    _known(root, "kind", "apiVersion", "metadata", "mirror", "archiveSize", "storageConfig")
     for name, known in (("kind", _KINDS), ("apiVersion", _VERSIONS)):
         if (text := root.required(name)) not in ("", *known):
             root.problem(name, f"expected {' or '.join(known)}, not {shown(text)}")
     mirror = root.mapping("mirror")
-    _known(mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples", skip=skip)
+    _known(mirror, "additionalImages", "operators", "blockedImages", "platform", "helm", "samples")
     return ImageSet(
-        additional_images=tuple(
-            filter(None, (_additional_image(fields, skip=skip) for fields in mirror.mappings("additionalImages")))
-        ),
-        operators=_operator_catalogs(mirror.mappings("operators"), skip=skip),
-        releases=release_selections(mirror.mapping("platform"), skip=skip) if mirror.has("platform") else (),
+        additional_images=tuple(filter(None, map(_additional_image, mirror.mappings("additionalImages")))),
+        operators=_operator_catalogs(mirror.mappings("operators")),
+        releases=release_selections(mirror.mapping("platform")) if mirror.has("platform") else (),
         blocked_images=tuple(filter(None, map(_blocked_image, mirror.mappings("blockedImages")))),
     )
 
 
-def _known(fields: Fields, *names: str, skip: bool) -> None:
+def _known(fields: Fields, *names: str) -> None:
     """Note unknown fields, and what a known one does not do here."""
     fields.only(*names)
     for name in names:
@@ -203,14 +200,12 @@ def _known(fields: Fields, *names: str, skip: bool) -> None:
             continue
         if name in _WITHOUT_EFFECT:
             fields.warning(name, f"has no effect: {_WITHOUT_EFFECT[name]}")
-        elif name in _UNSUPPORTED and skip:
-            fields.warning(name, f"passed over: {_UNSUPPORTED[name]}")
         elif name in _UNSUPPORTED:
-            fields.problem(name, f"not supported: {_UNSUPPORTED[name]}")
+            fields.unsupported(name, _UNSUPPORTED[name])
 
 
-def _additional_image(fields: Fields, *, skip: bool) -> AdditionalImage | None:
-    _known(fields, "name", "targetRepo", "targetTag", "platforms", skip=skip)
+def _additional_image(fields: Fields) -> AdditionalImage | None:
+    _known(fields, "name", "targetRepo", "targetTag", "platforms")
     image = _parsed(fields, "name", AdditionalImage.parse)
     target_repo, target_tag = _target(fields, "targetRepo", _PATH), _target(fields, "targetTag", _TAG)
     return None if image is None else replace(image, target_repo=target_repo, target_tag=target_tag)
@@ -225,11 +220,11 @@ def _blocked_image(fields: Fields) -> re.Pattern[str] | None:
         return None
 
 
-def _operator_catalogs(operators: Iterable[Fields], *, skip: bool) -> tuple[OperatorCatalog, ...]:
+def _operator_catalogs(operators: Iterable[Fields]) -> tuple[OperatorCatalog, ...]:
     """Read the catalogs; note one that is there twice, under the same name at the destination."""
     found: dict[tuple[Reference | Path | None, str | None, str | None], OperatorCatalog] = {}
     for fields in operators:
-        catalog = _operator_catalog(fields, skip=skip)
+        catalog = _operator_catalog(fields)
         source = catalog.layout if catalog.reference is None else tagged(catalog.reference)
         key = (source, catalog.target_catalog, catalog.target_tag)
         if source is not None and key in found:
@@ -238,17 +233,16 @@ def _operator_catalogs(operators: Iterable[Fields], *, skip: bool) -> tuple[Oper
     return tuple(found.values())
 
 
-def _operator_catalog(fields: Fields, *, skip: bool) -> OperatorCatalog:
+def _operator_catalog(fields: Fields) -> OperatorCatalog:
     _known(
         fields,
         *("catalog", "full", "packages", "targetCatalog", "targetTag"),
         *("targetName", "originalRef", "skipDependencies", "targetCatalogSourceTemplate", "platforms"),
-        skip=skip,
     )
     catalog = _parsed(fields, "catalog", OperatorCatalog.parse) or OperatorCatalog(catalog="")
     return replace(
         catalog,
-        packages=tuple(_package_selection(item, skip=skip) for item in fields.named_mappings("packages")),
+        packages=tuple(map(_package_selection, fields.named_mappings("packages"))),
         full=fields.flag("full"),
         target_catalog=_target(fields, "targetCatalog", _PATH),
         target_tag=_target(fields, "targetTag", _TAG),
@@ -269,22 +263,21 @@ def _catalog_source(fields: Fields, name: str) -> str | None:
     return None
 
 
-def _package_selection(fields: Fields, *, skip: bool) -> PackageSelection:
+def _package_selection(fields: Fields) -> PackageSelection:
     _known(
         fields,
         *("name", "channels", "defaultChannel", "minVersion", "maxVersion", "minBundle", "selectedBundles"),
-        skip=skip,
     )
     return PackageSelection(
-        channels=tuple(_channel_selection(item, skip=skip) for item in fields.named_mappings("channels")),
+        channels=tuple(map(_channel_selection, fields.named_mappings("channels"))),
         name=fields.required("name"),
         default_channel=fields.text("defaultChannel"),
         bounds=_bounds(fields),
     )
 
 
-def _channel_selection(fields: Fields, *, skip: bool) -> ChannelSelection:
-    _known(fields, "name", "minVersion", "maxVersion", "minBundle", skip=skip)
+def _channel_selection(fields: Fields) -> ChannelSelection:
+    _known(fields, "name", "minVersion", "maxVersion", "minBundle")
     return ChannelSelection(name=fields.required("name"), bounds=_bounds(fields))
 
 

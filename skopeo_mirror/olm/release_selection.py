@@ -40,17 +40,17 @@ class ReleaseSelection:
     kubevirt: bool = False
 
 
-def release_selections(platform: Fields, *, skip: bool) -> tuple[ReleaseSelection, ...]:
-    """Read the field; note what is wrong with it, and what cannot be done here (with `skip` as a warning)."""
+def release_selections(platform: Fields) -> tuple[ReleaseSelection, ...]:
+    """Read the field; note what is wrong with it, and what cannot be done here."""
     platform.only("graph", "channels", "architectures", "release", "kubeVirtContainer")
     if platform.flag("graph"):
-        _refuse(platform, "graph", "the update graph is " + _SERVICE + " leave it out", skip=skip)
+        platform.unsupported("graph", "the update graph is " + _SERVICE + " leave it out")
     if platform.has("architectures") and not platform.has("channels"):
         platform.warning("architectures", "has no effect: it is for channels")
     architectures = tuple(_architectures(platform)) or ("amd64",)
     images = [platform.text("release")]
     for channel in platform.mappings("channels"):
-        images += _channel(channel, architectures, skip=skip)
+        images += _channel(channel, architectures)
     kubevirt = platform.flag("kubeVirtContainer")
     selections = []
     for image in dict.fromkeys(filter(None, images)):
@@ -69,7 +69,7 @@ def _architectures(platform: Fields) -> Iterator[str]:
             platform.problem("architectures", f"expected {', '.join(ARCHITECTURES)}, not {shown(name)}")
 
 
-def _channel(channel: Fields, architectures: tuple[str, ...], *, skip: bool) -> list[str]:
+def _channel(channel: Fields, architectures: tuple[str, ...]) -> list[str]:
     """The release images of a channel; none where its ends are not one version."""
     channel.only("name", "type", "minVersion", "maxVersion", "shortestPath", "full")
     channel.required("name")
@@ -98,9 +98,9 @@ def _channel(channel: Fields, architectures: tuple[str, ...], *, skip: bool) -> 
         problem = f"what lies between {first} and {last} is {_SERVICE} {one}; the ends are {', '.join(images)}"
     else:
         problem = f"which releases a channel has is {_SERVICE} {one}"
-    _refuse(channel, "", problem, skip=skip)
+    channel.unsupported("", problem)
     for name in whole:
-        _refuse(channel, name, f"the releases on the way are {_SERVICE} name each", skip=skip)
+        channel.unsupported(name, f"the releases on the way are {_SERVICE} name each")
     return []
 
 
@@ -111,10 +111,3 @@ def _is_version(channel: Fields, name: str, version: str) -> bool:
         channel.problem(name, f"{shown(version)} is no version of a release (as 4.18.3)")
         return False
     return True
-
-
-def _refuse(fields: Fields, name: str, text: str, *, skip: bool) -> None:
-    if skip:
-        fields.warning(name, f"passed over: {text}")
-    else:
-        fields.problem(name, f"not supported: {text}")
