@@ -53,6 +53,13 @@ def blob_file(layout: Path, digest: Digest) -> Path:
     return layout / "blobs" / digest.algorithm / digest.hex
 
 
+def new_blob_file(layout: Path, digest: Digest) -> Path:
+    """Where a layout is to keep a blob, its directory made. Raises OSError."""
+    file = blob_file(layout, digest)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
 def read_manifest(layout: Path, digest: Digest) -> bytes:
     """The bytes of a manifest, not compared with its digest. Raises OSError.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.json_text import InvalidJson, parse_json
 from skopeo_mirror.manifest import DOCKER, InvalidManifest, digest_of, parse_manifest
-from skopeo_mirror.oci_layout import blob_file, read_manifest, write_layout
+from skopeo_mirror.oci_layout import blob_file, new_blob_file, read_manifest, write_layout
 from skopeo_mirror.olm.file_based_catalog import CONFIGS_LABEL, DEFAULT_CONFIGS
 from skopeo_mirror.reference import Digest
 
@@ -133,10 +133,8 @@ class _Rebuilding:
         return {**typed, "digest": str(digest), "size": len(content)}
 
     def place(self, digest: Digest) -> Path:
-        """Where a blob is to be, its directory made."""
-        file = blob_file(self.into, digest)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file
+        """Where a blob is to be."""
+        return new_blob_file(self.into, digest)
 
 
 def _bare(descriptor: Mapping[str, Any]) -> dict[str, Any]:

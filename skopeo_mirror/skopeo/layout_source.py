@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, parse_manifest
-from skopeo_mirror.oci_layout import blob_file, own_index, read_manifest, refuse_irregular, write_layout
+from skopeo_mirror.oci_layout import (
+    blob_file,
+    new_blob_file,
+    own_index,
+    read_manifest,
+    refuse_irregular,
+    write_layout,
+)
 from skopeo_mirror.registries_conf.routing import PullSource
 from skopeo_mirror.registries_conf.scoping import scope
 from skopeo_mirror.skopeo.debuglog import Died, IndexRefused, LeftElsewhere, Requested, Tried
@@ -99,11 +106,12 @@ class LayoutSource(PullSource):
             on_event(Tried(at=time.monotonic(), reference=self.location))
         with tempfile.TemporaryDirectory(dir=scoped.directory) as staged:
             stage(Path(staged), probe.manifest, image.digest)
-            blobs = self.directory / "blobs"
-            if own_index(self.directory, image.digest) is not None:
-                blobs = _gather(self.directory, image.digest, Path(staged) / "blobs")
+            within = self.directory
+            if own_index(within, image.digest) is not None:
+                _gather(within, probe.manifest, image.digest, Path(staged))
+                within = Path(staged)
             return scoped.copy_from(
-                ["--src-shared-blob-dir", str(blobs), f"oci:{staged}"],
+                ["--src-shared-blob-dir", str(within / "blobs"), f"oci:{staged}"],
                 image,
                 target,
                 asked=image.without_tag(),
@@ -127,27 +135,23 @@ def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
     write_layout(directory, {"mediaType": media_type, "digest": str(digest), "size": len(manifest)})
 
 
-def _gather(layout: Path, top: Digest, blobs: Path) -> Path:
-    """Fill `blobs` with what `top`, which is index.json, leads to: its own bytes, and links to the layout's blobs."""
-    needed: set[Digest] = set()
+def _gather(layout: Path, index: bytes, top: Digest, staged: Path) -> None:
+    """Give `staged` the blobs of `top`, which is index.json: its bytes, and links to what these lead to in `layout`."""
 
     def read(one: Descriptor) -> Manifest | None:
-        needed.add(one.digest)
         try:
             return parse_manifest(read_manifest(layout, one.digest))
         except (OSError, InvalidManifest):
             return None  # skopeo's to tell
 
-    for manifest in descend(Descriptor(digest=top, size=0), read):
-        needed.update(blob.digest for blob in manifest.blobs)
-    for digest in needed:
-        file = blobs / digest.algorithm / digest.hex
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if digest == top:
-            file.write_bytes(read_manifest(layout, digest))
-        else:
-            file.symlink_to(blob_file(layout, digest).absolute())
-    return blobs
+    below = {
+        one.digest
+        for manifest in descend(Descriptor(digest=top, size=len(index)), read)
+        for one in (*manifest.children, *manifest.blobs)
+    }
+    new_blob_file(staged, top).write_bytes(index)
+    for digest in below:
+        new_blob_file(staged, digest).symlink_to(blob_file(layout, digest).absolute())
 
 
 def trace_layout(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skopeo_mirror.errors import CatalogUnavailable
 from skopeo_mirror.files import private_directory, temporary_directory
 from skopeo_mirror.manifest import parse_manifest
-from skopeo_mirror.oci_layout import blob_file, write_layout
+from skopeo_mirror.oci_layout import new_blob_file, write_layout
 from skopeo_mirror.reference import Digest
 from skopeo_mirror.request import ImageRequest
 from skopeo_mirror.skopeo.policy import policy_in_force
@@ -91,8 +91,6 @@ def _as_layout(pulled: Path, layout: Path, digest: Digest) -> Path:
     for file in [path for path in pulled.iterdir() if path.name not in {"version", SOURCE}]:
         algorithm, _, hex_ = file.name.removesuffix(".manifest.json").rpartition("-")
         whose = digest if file.name == "manifest.json" else Digest(algorithm=algorithm or "sha256", hex=hex_)
-        blob = blob_file(layout, whose)
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        file.rename(blob)
+        file.rename(new_blob_file(layout, whose))
     write_layout(layout, {"digest": str(digest)})
     return layout
