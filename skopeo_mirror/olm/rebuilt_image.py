@@ -65,7 +65,7 @@ class _Rebuilding:
                 raise InvalidInput([f"{digest} {error}"]) from error
             if "manifests" in document:
                 self._index(document, parsed, depth)
-            elif document["config"].get("mediaType") in _CONFIGS:
+            elif parsed.blobs[0].media_type in _CONFIGS:
                 self._image(document, parsed)
                 self.images.append(digest)
             else:  # an artifact in the index stays what it is
@@ -88,14 +88,14 @@ class _Rebuilding:
     def _image(self, document: dict[str, Any], parsed: Manifest) -> None:
         for blob in parsed.blobs[1:]:
             self._link(blob.digest)
-        described = document["config"]
+        described = parsed.blobs[0]
         try:
-            config = parse_json(self._read(parsed.blobs[0].digest))
+            config = parse_json(self._read(described.digest))
         except InvalidJson as error:
-            raise InvalidInput([f"{parsed.blobs[0].digest}: {error}"]) from error
+            raise InvalidInput([f"{described.digest}: {error}"]) from error
         _offer(config, self.layers)
-        document["config"] = {**_bare(described), **_numbers(self._write(config))}
-        docker = described["mediaType"].startswith(DOCKER)
+        document["config"] = {**_bare(document["config"]), **_numbers(self._write(config))}
+        docker = described.media_type.startswith(DOCKER)
         document["layers"] = [
             *(document.get("layers") or ()),
             *(

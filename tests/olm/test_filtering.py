@@ -282,12 +282,13 @@ def test_a_damaged_configuration_is_told(tmp_path: Path) -> None:
         rebuilt(tmp_path / "work", tmp_path / "catalog", wanted())
 
 
+@pytest.mark.parametrize("kind", ["application/vnd.oci.empty.v1+json", ["no", "text"]], ids=["empty", "no-text"])
 @pytest.mark.parametrize("beside", [True, False], ids=["beside-images", "alone"])
-def test_an_artifact_stays_what_it_is_and_is_no_catalog(tmp_path: Path, beside: bool) -> None:
+def test_an_artifact_stays_what_it_is_and_is_no_catalog(tmp_path: Path, beside: bool, kind: object) -> None:
     layout = tmp_path / "catalog"
     write_architectures(layout, sample())
     top = document_at(layout, str(image_digest(layout)))
-    config = write_blob(layout, b"{}", mediaType="application/vnd.oci.empty.v1+json")
+    config = write_blob(layout, b"{}", mediaType=kind)
     artifact = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [config]}
     entry_ = write_blob(layout, json.dumps(artifact).encode(), mediaType=MANIFEST)
     top["manifests"] = [*top["manifests"], entry_] if beside else [entry_]
