@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _CONFIGS: Final = DEFAULT_CONFIGS.removeprefix("/")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class KeptPackage:
     """What is kept of a package."""
 
@@ -35,7 +36,7 @@ class KeptPackage:
     default_channel: str | None
     """The channel that is to be the default instead; None: the one that is."""
 
-    @property
+    @cached_property  # every document asks
     def bundles(self) -> frozenset[str]:
         """The bundles of all channels."""
         return frozenset().union(*self.channels.values())
