@@ -158,7 +158,7 @@ class _Reading:
             case "olm.channel":
                 channels = self.channels[_named(path, document, "package")]
                 name = _named(path, document, "name")
-                entries = tuple(_entry(path, item) for item in _mappings(document, "entries"))
+                entries = tuple(_entry(path, item) for item in mappings(document, "entries"))
                 _put(channels, name, Channel(name=name, entries=entries), f"{path}: the channel")
             case "olm.bundle":
                 bundles = self.bundles[_named(path, document, "package")]
@@ -195,10 +195,10 @@ def _put(values: dict[str, Any], name: str, value: Any, what: str) -> None:
 def _bundle(path: str, document: Mapping[str, Any]) -> Bundle:
     versions = (
         item["value"].get("version")
-        for item in _mappings(document, "properties")
+        for item in mappings(document, "properties")
         if item.get("type") == "olm.package" and isinstance(item.get("value"), dict)
     )
-    images = (image for item in _mappings(document, "relatedImages") if (image := item.get("image")))
+    images = (image for item in mappings(document, "relatedImages") if (image := item.get("image")))
     return Bundle(
         name=_named(path, document, "name"),
         image=document.get("image") or "",
@@ -216,7 +216,8 @@ def _entry(path: str, item: Mapping[str, Any]) -> ChannelEntry:
     )
 
 
-def _mappings(document: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+def mappings(document: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    """The mappings in a list of a document's."""
     return (item for item in document.get(key) or () if isinstance(item, dict))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput
 from skopeo_mirror.files import hash_regular
-from skopeo_mirror.olm.file_based_catalog import DEFAULT_CONFIGS
+from skopeo_mirror.olm.file_based_catalog import DEFAULT_CONFIGS, mappings
 from skopeo_mirror.reference import Digest, shown
 
 if TYPE_CHECKING:
@@ -106,18 +106,14 @@ def filtered(document: Mapping[str, Any], kept: Mapping[str, KeptPackage]) -> tu
             return package, {**document, "defaultChannel": one.default_channel}
         case "olm.channel":
             names = one.channels.get(str(name), frozenset[str]())
-            entries = [entry for entry in _mappings(document) if entry.get("name") in names]
+            entries = [entry for entry in mappings(document, "entries") if entry.get("name") in names]
             return (package, {**document, "entries": entries}) if entries else None
         case "olm.bundle":
             return (package, document) if name in one.bundles else None
         case "olm.deprecations":
-            entries = [entry for entry in _mappings(document) if _offered(entry.get("reference"), one)]
+            entries = [entry for entry in mappings(document, "entries") if _offered(entry.get("reference"), one)]
             return (package, {**document, "entries": entries}) if entries else None
     return package, document
-
-
-def _mappings(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return (entry for entry in document.get("entries") or () if isinstance(entry, dict))
 
 
 def _offered(reference: Any, kept: KeptPackage) -> bool:
