@@ -217,8 +217,9 @@ def _entry(path: str, item: Mapping[str, Any]) -> ChannelEntry:
 
 
 def mappings(document: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
-    """The mappings in a list of a document's."""
-    return (item for item in document.get(key) or () if isinstance(item, dict))
+    """The mappings in a list of a document's; none where it is no list."""
+    items = document.get(key)
+    return (item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict))
 
 
 def _named(path: str, document: Mapping[str, Any], key: str) -> str:

@@ -121,7 +121,7 @@ def _offered(reference: Any, kept: KeptPackage) -> bool:
     if not isinstance(reference, dict):
         return False
     names = {"olm.channel": kept.channels.keys(), "olm.bundle": kept.bundles}.get(str(reference.get("schema")))
-    return names is None or reference.get("name") in names
+    return names is None or str(reference.get("name")) in names
 
 
 def write_layers(

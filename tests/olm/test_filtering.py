@@ -78,6 +78,16 @@ DEPRECATIONS: Document = {
         pytest.param({"schema": "custom", "package": "op", "x": [1]}, ..., id="custom"),
         pytest.param({"schema": "custom"}, None, id="custom-of-no-package"),
         pytest.param({"schema": "olm.deprecations", "package": "op", "entries": [{}, 1]}, None, id="no-deprecation"),
+        pytest.param({"schema": "olm.deprecations", "package": "op", "entries": 1}, None, id="no-deprecations"),
+        pytest.param(
+            {
+                "schema": "olm.deprecations",
+                "package": "op",
+                "entries": [{"reference": {"schema": "olm.bundle", "name": ["op.v1"]}}],
+            },
+            None,
+            id="deprecation-of-no-name",
+        ),
     ],
 )
 def test_what_stays_of_a_document(document: Document, left: Any) -> None:
