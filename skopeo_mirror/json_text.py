@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class InvalidJson(ValueError):  # noqa: N818 - reads better where it is caught
@@ -28,6 +28,12 @@ def parse_json(text: str | bytes, *, table: Callable[[list[tuple[str, Any]]], di
         raise InvalidJson(str(error)) from error
     except ValueError as error:  # Python reads no integer of more than 4300 digits
         raise InvalidJson("it holds a number that is too long") from error
+
+
+def object_at(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The object that a document has under a key, an empty one where it has none."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _refuse(name: str) -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput
-from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.json_text import InvalidJson, object_at, parse_json
 from skopeo_mirror.manifest import DOCKER, InvalidManifest, digest_of, parse_manifest
 from skopeo_mirror.oci_layout import blob_file, new_blob_file, read_manifest, write_layout
 from skopeo_mirror.olm.file_based_catalog import CONFIGS_LABEL, DEFAULT_CONFIGS
@@ -151,8 +151,8 @@ def _offer(config: Any, layers: Sequence[NewLayer]) -> None:
     rootfs = config.get("rootfs") if isinstance(config, dict) else None
     if not isinstance(rootfs, dict) or not isinstance(rootfs.get("diff_ids"), list):
         raise InvalidInput(["the image's configuration has no list of `diff_ids`"])
-    settings = _table(config, "config")
-    labels = {**_table(settings, "Labels"), CONFIGS_LABEL: DEFAULT_CONFIGS}
+    settings = object_at(config, "config")
+    labels = {**object_at(settings, "Labels"), CONFIGS_LABEL: DEFAULT_CONFIGS}
     # what an image has of opm's cache is of the whole catalog: `--cache-dir` must not stay
     config["config"] = {**settings, "Cmd": ["serve", DEFAULT_CONFIGS], "Labels": labels}
     rootfs["diff_ids"] = [*rootfs["diff_ids"], *(str(layer.diff_id) for layer in layers)]
@@ -161,8 +161,3 @@ def _offer(config: Any, layers: Sequence[NewLayer]) -> None:
             *config["history"],
             *({"created_by": f"skopeo-mirror copy --filter-catalogs: {layer.purpose}"} for layer in layers),
         ]
-
-
-def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}

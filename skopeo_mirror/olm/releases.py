@@ -7,12 +7,13 @@ https://github.com/coreos/stream-metadata-go).
 
 from __future__ import annotations
 
+import io
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference, problems_of
-from skopeo_mirror.json_text import InvalidJson, parse_json
+from skopeo_mirror.json_text import InvalidJson, object_at, parse_json
 from skopeo_mirror.oci_layout import image_digest, open_image
 from skopeo_mirror.olm.layers import stream_tree
 from skopeo_mirror.olm.release_selection import ARCHITECTURES
@@ -91,9 +92,9 @@ def read_release(layout: Path, name: str | None = None, *, boot_images: bool = F
     if stream.get("kind") != "ImageStream":
         raise InvalidInput([f"{_REFERENCES}: expected the kind ImageStream, not {shown(str(stream.get('kind')))}"])
     metadata = _json(files[_METADATA], _METADATA) if _METADATA in files else {}
-    said = _table(metadata, "metadata").get("release.openshift.io/architecture")
+    said = object_at(metadata, "metadata").get("release.openshift.io/architecture")
     return Release(
-        version=str(_table(stream, "metadata").get("name") or metadata.get("version") or ""),
+        version=str(object_at(stream, "metadata").get("name") or metadata.get("version") or ""),
         architecture=said if said == _MULTI else ARCHITECTURES.get(image.architecture, image.architecture),
         components=_components(stream),
         kubevirt=_kubevirt(files[_BOOT_IMAGES]) if _BOOT_IMAGES in files else {},
@@ -101,16 +102,14 @@ def read_release(layout: Path, name: str | None = None, *, boot_images: bool = F
 
 
 def _content(file: TreeFile) -> bytes:
-    content = bytearray()
-    while chunk := file.read(_LARGEST + 1 - len(content)):
-        content += chunk
+    content = io.BufferedReader(file).read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise InvalidInput([f"{file.path} is larger than {_LARGEST >> 20} MiB"])
-    return bytes(content)
+    return content
 
 
 def _components(stream: Mapping[str, Any]) -> dict[str, PinnedReference]:
-    tags = _table(stream, "spec").get("tags")
+    tags = object_at(stream, "spec").get("tags")
     components: dict[str, PinnedReference] = {}
     for number, tag in enumerate(tags if isinstance(tags, list) else ()):
         name = tag.get("name") if isinstance(tag, dict) else None
@@ -119,7 +118,7 @@ def _components(stream: Mapping[str, Any]) -> dict[str, PinnedReference]:
             raise InvalidInput([f"{where}: `name` is missing or no text"])
         if name in components:
             raise InvalidInput([f"{where}: {shown(name)} is there twice"])
-        components[name] = _pinned(_table(tag, "from").get("name"), f"{where}: {shown(name)}")
+        components[name] = _pinned(object_at(tag, "from").get("name"), f"{where}: {shown(name)}")
     if not components:
         raise InvalidInput([f"{_REFERENCES} names no image"])
     return components
@@ -131,9 +130,9 @@ def _kubevirt(config_map: bytes) -> dict[str, PinnedReference]:
         data = data[name].node.value if isinstance(data, dict) and name in data else None
     if not isinstance(data, str):
         raise InvalidInput([f"{_BOOT_IMAGES}: `data.stream` is missing or no text"])
-    architectures = _table(_json(data.encode(), f"{_BOOT_IMAGES}: data.stream"), "architectures")
+    architectures = object_at(_json(data.encode(), f"{_BOOT_IMAGES}: data.stream"), "architectures")
     references = {
-        str(name): _table(_table(_table(architectures, name), "images"), "kubevirt").get("digest-ref")
+        str(name): object_at(object_at(object_at(architectures, name), "images"), "kubevirt").get("digest-ref")
         for name in architectures
     }
     return {name: _pinned(text, f"{_BOOT_IMAGES}: {shown(name)}") for name, text in references.items() if text}
@@ -158,8 +157,3 @@ def _json(content: bytes, where: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise InvalidInput([f"{where} holds no JSON object"])
     return document
-
-
-def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = table.get(key)
-    return value if isinstance(value, dict) else {}
