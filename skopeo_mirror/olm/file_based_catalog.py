@@ -108,9 +108,11 @@ def read_operators(
 
 def _name_within(layout: Path, reference: Reference) -> str:
     """What a catalog is called in a layout that an earlier run filled: one by digest may be rebuilt, by a tag."""
+    if reference.tag is not None:
+        return str(reference)
     names = {ref_name(entry) for entry in (read_index(layout) or {"manifests": []})["manifests"]}
     rebuilt = str(reference.under(tag_of(reference)))
-    return rebuilt if reference.tag is None and rebuilt in names else str(reference)
+    return rebuilt if rebuilt in names else str(reference)
 
 
 def read_catalog(layout: Path, name: str | None = None) -> Catalog:
