@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidInput, InvalidReference
+from skopeo_mirror.olm.release_selection import MULTI
 from skopeo_mirror.olm.releases import KUBEVIRT
 from skopeo_mirror.reference import Reference
 from skopeo_mirror.request import ImageRequest, tagged
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _RELEASE_PATH: Final = "openshift/release-images"
 _COMPONENT_PATH: Final = "openshift/release"
-_MULTI: Final = "multi"
 _AS_OC_MIRROR: Final = "x86_64"
 """The one architecture whose KubeVirt image oc-mirror takes."""
 
@@ -38,7 +38,7 @@ def release_images(
     for name, image in release.components.items():
         components.setdefault(image, f"{tag}-{name}")
     if selection.kubevirt:
-        kubevirt = {one: image for one, image in release.kubevirt.items() if release.architecture in {one, _MULTI}}
+        kubevirt = {one: image for one, image in release.kubevirt.items() if release.architecture in {one, MULTI}}
         if not kubevirt:
             warn(f"{selection.release}: names no KubeVirt image for {release.architecture}")
         for one, image in kubevirt.items():

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
     from skopeo_mirror.yaml_fields import Fields
 
+MULTI: Final = "multi"
+"""The architecture of an image for several."""
 ARCHITECTURES: Final = {
     "amd64": "x86_64",
     "arm64": "aarch64",
     "ppc64le": "ppc64le",
     "s390x": "s390x",
-    "multi": "multi",
+    MULTI: MULTI,
 }
 """What the tags of release images call an architecture."""
 _OCP, _OKD = "quay.io/openshift-release-dev/ocp-release", "quay.io/openshift/okd"

@@ -16,7 +16,7 @@ from skopeo_mirror.errors import InvalidInput, InvalidReference, problems_of
 from skopeo_mirror.json_text import InvalidJson, object_at, parse_json
 from skopeo_mirror.oci_layout import image_digest, open_image
 from skopeo_mirror.olm.layers import stream_tree
-from skopeo_mirror.olm.release_selection import ARCHITECTURES
+from skopeo_mirror.olm.release_selection import ARCHITECTURES, MULTI
 from skopeo_mirror.reference import PinnedReference, Reference, shown
 from skopeo_mirror.request import tagged
 from skopeo_mirror.yaml_text import read_yaml_document
@@ -37,7 +37,6 @@ _REFERENCES: Final = f"{_DIRECTORY}/image-references"
 _METADATA: Final = f"{_DIRECTORY}/release-metadata"
 _BOOT_IMAGES: Final = f"{_DIRECTORY}/0000_50_installer_coreos-bootimages.yaml"
 _LARGEST: Final = 4 << 20  # bytes of such a file: OpenShift's have 100,000
-_MULTI: Final = "multi"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +94,7 @@ def read_release(layout: Path, name: str | None = None, *, boot_images: bool = F
     said = object_at(metadata, "metadata").get("release.openshift.io/architecture")
     return Release(
         version=str(object_at(stream, "metadata").get("name") or metadata.get("version") or ""),
-        architecture=said if said == _MULTI else ARCHITECTURES.get(image.architecture, image.architecture),
+        architecture=said if said == MULTI else ARCHITECTURES.get(image.architecture, image.architecture),
         components=_components(stream),
         kubevirt=_kubevirt(files[_BOOT_IMAGES]) if _BOOT_IMAGES in files else {},
     )
