@@ -146,7 +146,7 @@ class Registry:
 
     def manifest(self, repository: str, reference: str) -> bytes | None:
         """Return the stored bytes of a tag or digest, None where there are none."""
-        status, _, body = self._ask("GET", f"/v2/{repository}/manifests/{reference}")
+        status, body = self._ask("GET", f"/v2/{repository}/manifests/{reference}")
         return body if status == http.HTTPStatus.OK else None
 
     def delete(self, repository: str, digest: str) -> None:
@@ -155,22 +155,18 @@ class Registry:
 
     def blob(self, repository: str, digest: str) -> bytes | None:
         """Return a stored blob, None where there is none."""
-        status, _, body = self._ask("GET", f"/v2/{repository}/blobs/{digest}")
+        status, body = self._ask("GET", f"/v2/{repository}/blobs/{digest}")
         return body if status == http.HTTPStatus.OK else None
 
     def tags(self, repository: str) -> list[str]:
         """Return the repository's tags, sorted; none for a repository that does not exist."""
-        status, _, body = self._ask("GET", f"/v2/{repository}/tags/list")
+        status, body = self._ask("GET", f"/v2/{repository}/tags/list")
         return sorted(json.loads(body)["tags"] or []) if status == http.HTTPStatus.OK else []
 
     def repositories(self) -> list[str]:
         """Return the names of all repositories, sorted."""
-        _, _, body = self._ask("GET", "/v2/_catalog?n=1000", expect=200)
+        _, body = self._ask("GET", "/v2/_catalog?n=1000", expect=200)
         return sorted(json.loads(body)["repositories"])
-
-    @property
-    def _scheme(self) -> str:
-        return "https" if self._tls else "http"
 
     @property
     def _storage(self) -> Path:
@@ -200,7 +196,7 @@ class Registry:
 
     def _answers(self) -> bool:
         try:
-            status, _, _ = self._ask("GET", "/v2/")
+            status, _ = self._ask("GET", "/v2/")
         except OSError:
             return False
         return status == http.HTTPStatus.OK
@@ -230,15 +226,11 @@ class Registry:
                 raise RuntimeError(f"{self.host} writes no access log")
             time.sleep(0.005)
 
-    def _ask(
-        self, method: str, path: str, body: bytes = b"", media_type: str | None = None, *, expect: int | None = None
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _ask(self, method: str, path: str, *, expect: int | None = None) -> tuple[int, bytes]:
         headers = {
             "User-Agent": OURSELVES,
             "Accept": ACCEPTED,
         }
-        if media_type:
-            headers["Content-Type"] = media_type
         if self._htpasswd:
             headers["Authorization"] = "Basic " + base64.b64encode(":".join(self._htpasswd).encode()).decode()
         connection = (
@@ -247,12 +239,12 @@ class Registry:
             else http.client.HTTPConnection(self.host, timeout=60)
         )
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, headers=headers)
             with connection.getresponse() as response:
                 answer = response.read()
                 if expect not in (None, response.status):
                     raise RuntimeError(f"{method} {self.host}{path}: {response.status} {answer.decode()}")
-                return response.status, response.headers, answer
+                return response.status, answer
         finally:
             connection.close()
 
