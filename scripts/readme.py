@@ -33,6 +33,7 @@ from scripts.ending import end_cleanly
 from tests.rig.attached import attach
 from tests.rig.certificates import make_certificates
 from tests.rig.images import make_image, make_multi_architecture
+from tests.rig.program import install
 from tests.rig.registry import Registry
 
 if TYPE_CHECKING:
@@ -124,12 +125,10 @@ def stage() -> Iterator[Stage]:
                 made.mkdir()
             copytree(certificates.cert_dir, work / "certs")
             asked = json.dumps(dict(zip(("Username", "Secret"), PASSWORD, strict=True)))
-            for called, script in {
-                "skopeo-mirror": f'PYTHONPATH="{TOP}" exec "{sys.executable}" -m skopeo_mirror "$@"',
-                "docker-credential-example": f"echo '{asked}'",
-            }.items():
-                (programs / called).write_text(f"#!/bin/sh\n{script}\n")
-                (programs / called).chmod(0o755)
+            install(programs)
+            helper = programs / "docker-credential-example"
+            helper.write_text(f"#!/bin/sh\necho '{asked}'\n")
+            helper.chmod(0o755)
             yield Stage(
                 directory=work,
                 environment={

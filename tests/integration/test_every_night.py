@@ -7,14 +7,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts.readme import blocks
 from tests.rig.copying import configure, entry, holds, pin_tag
-from tests.rig.program import CHECKOUT
+from tests.rig.program import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +37,7 @@ def here(skopeo_mirror: Program, mirror: Registry, destination: Registry, image:
     (etc / "images.txt").write_text(f"prod.invalid/ns/app@{image.digest}\n")
     (etc / "auth.json").write_text("{}")
     programs.mkdir()
-    program = programs / "skopeo-mirror"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m skopeo_mirror "$@"\n')
-    program.chmod(0o755)
+    install(programs)
     places = {
         "/etc/skopeo-mirror": str(etc),
         "/var/lib/skopeo-mirror": str(home),

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from tests.rig.copying import PLAIN, asked, configure, entry, holds, pin_tag
 from tests.rig.images import make_image
-from tests.rig.program import CHECKOUT, Run
+from tests.rig.program import CHECKOUT, Run, install
 
 if TYPE_CHECKING:
     from tests.rig.images import Image
@@ -31,14 +31,6 @@ EXAMPLES = CHECKOUT / "scripts" / "examples"
 JOB_SCHEMA = CHECKOUT / "tests/data/kubernetes/job-batch-v1.schema.json"
 
 
-def wrapped(program: Program) -> Path:
-    """Write `skopeo-mirror` as an installed program would be: one file to run."""
-    script = program.directory / "skopeo-mirror"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
-    script.chmod(0o755)
-    return script
-
-
 @dataclass(frozen=True, kw_only=True)
 class Make:
     """The Makefile in the program's directory, with lists of images that a mirror has."""
@@ -48,7 +40,7 @@ class Make:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run make, and say what it ran and how it ended."""
-        settings = [f"SKOPEO_MIRROR={wrapped(self.program)}", f"DESTINATION=docker://{self.destination.host}"]
+        settings = [f"SKOPEO_MIRROR={install(self.program.directory)}", f"DESTINATION=docker://{self.destination.host}"]
         return subprocess.run(
             ["make", *settings, f"FLAGS={PLAIN} --retries 0 --mirrors-only", *arguments],
             cwd=self.program.directory,
@@ -164,7 +156,7 @@ class TestMake:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """How a play ended: `recap` has the counts of each host, `tasks` what the copy said on each host."""
+    """How a play ended: `recap` has the counts of each host."""
 
     status: int
     output: str
@@ -181,7 +173,7 @@ class Ansible:
     def __call__(self, *arguments: str, hosts: int, broken: str = "") -> Played:
         """Run the playbook; the `broken` host has no program."""
         directory = self.program.directory
-        program = str(wrapped(self.program))
+        program = str(install(self.program.directory))
         names = "".join(f"host-{number}\n" for number in range(hosts))
         (directory / "inventory.ini").write_text(
             f"[mirrors]\n{names}[all:vars]\nansible_connection=local\nansible_python_interpreter={sys.executable}\n"
@@ -306,7 +298,7 @@ class Kubernetes:
         if "command" not in container:  # the image's entry point is the program
             words = (re.sub(r"\$\((\w+)\)", lambda match: env[match[1]], word) for word in container["args"])
             return self.program(*map(self._here, words), env=env)
-        wrapped(self.program)
+        install(self.program.directory)
         done = subprocess.run(
             [self._here(word) for word in container["command"]],
             cwd=self.program.directory,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.rig.program import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,7 @@ def shell(skopeo_mirror: Program) -> Callable[..., str]:
     """Return what runs a script in a shell that finds `skopeo-mirror`, as it is when it is installed."""
     directory = skopeo_mirror.directory / "bin"
     directory.mkdir()
-    program = directory / "skopeo-mirror"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m skopeo_mirror "$@"\n')
-    program.chmod(0o755)
+    install(directory)
     path = f"{directory}:{skopeo_mirror.environment()['PATH']}"
 
     def run(*command: str) -> str:

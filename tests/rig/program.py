@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 
 
+def install(directory: Path) -> Path:
+    """Write `skopeo-mirror` there, as an installed program is: one file to run, which finds the checkout itself."""
+    script = directory / "skopeo-mirror"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m skopeo_mirror "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """How a run ended and what it wrote."""
