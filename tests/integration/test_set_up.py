@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rig.background import alive, until
 from tests.rig.program import CHECKOUT
 
 if TYPE_CHECKING:
@@ -88,28 +88,10 @@ def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            deadline = time.monotonic() + WITHIN
-            while not list(temporary.glob("*/mirror/storage/*")):  # its registries run by then
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until(lambda: list(temporary.glob("*/mirror/storage/*")), WITHIN)  # its registries run by then
             process.send_signal(number)
             assert process.wait(WITHIN) == 128 + number
         finally:
             process.kill()
     assert list(temporary.iterdir()) == []
-    while left := registries_below(temporary):  # the kernel ends one that was just being started
-        assert time.monotonic() < deadline, left
-        time.sleep(0.01)
-
-
-def registries_below(directory: Path) -> list[str]:
-    """The processes whose environment names the directory."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            environment = file.read_bytes()
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        if f"={directory}/".encode() in environment:
-            found.append(file.parent.name)
-    return found
+    until(lambda: not alive(f"={temporary}/"), WITHIN)  # the kernel ends one that was just being started

@@ -39,14 +39,7 @@ class Background:
 
     def left(self) -> list[str]:
         """Return the command lines of the run's processes that are alive."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.mark.encode() in (process / "environ").read_bytes():
-                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:  # it is gone, or not ours
-                continue
-        return found
+        return alive(self.mark)
 
     def wait_until_gone(self) -> None:
         """Wait until no process of the run is left; fail when one stays."""
@@ -74,9 +67,21 @@ def started(program: Program, *arguments: object, env: Mapping[str, str] | None 
             process.kill()
 
 
-def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; fail when it never does."""
-    deadline = time.monotonic() + LAST_RESORT
+def alive(mark: str) -> list[str]:
+    """Return the command lines of the processes that have the mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it is gone, or not ours
+            continue
+    return found
+
+
+def until(holds: Callable[[], object], within: float = LAST_RESORT) -> None:
+    """Wait until something holds; fail when it does not within that many seconds."""
+    deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError("it never came to that")
