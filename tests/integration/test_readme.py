@@ -66,10 +66,14 @@ def test_what_nothing_vouches_for_is_refused(shell: Stage, page: str, why: str) 
         renewed(page, shell)
 
 
+def section(heading: str) -> str:
+    """What stands below a heading of the page."""
+    return README.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
 def test_the_figures_are_those_of_the_page_of_figures() -> None:
     figures = (README.parent / "scripts/benchmark/README.md").read_text(encoding="utf-8").splitlines()
-    section = README.read_text(encoding="utf-8").partition("## How fast it is\n")[2].partition("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
+    rows = [line for line in section("How fast it is").splitlines() if line.startswith("|")]
     assert len(rows) > 5
     assert [row for row in rows if row not in figures] == []
 
@@ -144,6 +148,5 @@ def test_what_people_ask_a_report(tmp_path: Path) -> None:
 
 
 def test_the_variables_are_those_of_the_help() -> None:
-    section = README.read_text(encoding="utf-8").partition("## Environment variables\n")[2].partition("\n## ")[0]
-    told = {name for name, _ in ENVIRONMENT[1:]}
-    assert set(re.findall(r"\b[A-Z_]{6,}\b", ", ".join(told))) <= set(re.findall(r"`([A-Z_]+)`", section))
+    told = re.findall(r"\b[A-Z_]{6,}\b", ", ".join(name for name, _ in ENVIRONMENT[1:]))
+    assert set(told) <= set(re.findall(r"`([A-Z_]+)`", section("Environment variables")))
