@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.rig.registry import Registry
 
 BAR = "[━╌]{4,}"
+GOOD = make_image("good")
 
 
 @pytest.fixture
@@ -35,17 +36,18 @@ def hanging(image: Image) -> Iterator[FaultyRegistry]:
         yield registry
 
 
-def good_hex() -> str:
-    return make_image("good").digest.partition(":")[2]
+def on_terminal(program: Program, *arguments: object, columns: int, **environment: str) -> Terminal:
+    """Start the tool there; `environment` is laid over the clean one."""
+    command, variables = program.command(*arguments), program.environment(environment)
+    return Terminal(command, columns=columns, environment=variables, cwd=program.directory)
 
 
 def two_images(program: Program, mirror: Registry, *entries: str) -> list[str]:
     """Return arguments for `copy`: one image that is copied, one that fails."""
-    good = make_image("good")
-    mirror.push("good/app", good)
+    mirror.push("good/app", GOOD)
     configure(program, entry("good.invalid", mirror.host), *entries)
     options = ["-r", "registries.conf", PLAIN, "--mirrors-only", "--report", "report.json", "--retries", "0"]
-    return [*options, f"good.invalid/good/app@{good.digest}", f"good.invalid/missing/app@{good.digest}"]
+    return [*options, f"good.invalid/good/app@{GOOD.digest}", f"good.invalid/missing/app@{GOOD.digest}"]
 
 
 @pytest.mark.parametrize(("before", "after"), [pytest.param(60, 200, id="wider"), pytest.param(200, 60, id="narrower")])
@@ -62,15 +64,14 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
 ) -> None:
     arguments = two_images(skopeo_mirror, mirror, entry("slow.invalid", hanging.host))
     slow = f"slow.invalid/slow/app@{image.digest}"
-    command = skopeo_mirror.command("copy", *arguments, slow, f"docker://{destination.host}")
-    environment = skopeo_mirror.environment({"TERM": "xterm-256color", **no_color})
-    with Terminal(command, columns=before, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+    command = ("copy", *arguments, slow, f"docker://{destination.host}")
+    with on_terminal(skopeo_mirror, *command, columns=before, TERM="xterm-256color", **no_color) as terminal:
         shown = terminal.wait_for(
             rf"^{BAR} 2/3 images, 1 failed.*\n(  waiting for .*\n)?"
             rf"  \S+/app@[0-9a-f]{{8}} from {hanging.host}, [\d.]+ k?B of "  # of the longer name, what fits
         )
         assert "failed good.invalid/missing/app@" in shown
-        row = f"copied good/app@{good_hex()[:8]} from {mirror.host} (mirror)"
+        row = f"copied good/app@{GOOD.digest.removeprefix('sha256:')[:8]} from {mirror.host} (mirror)"
         assert re.search(rf"^{re.escape(row)}(, [\d.]+ kB, [\d.]+ s)?$", shown, re.MULTILINE)
 
         terminal.resize(after)
@@ -105,9 +106,8 @@ def test_a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(
     deaf.chmod(0o755)
     arguments = two_images(skopeo_mirror, mirror, entry("slow.invalid", hanging.host))
     slow = f"slow.invalid/slow/app@{image.digest}"
-    command = skopeo_mirror.command("copy", "--skopeo", deaf, *arguments, slow, f"docker://{destination.host}")
-    environment = skopeo_mirror.environment({"TERM": "xterm"})
-    with Terminal(command, columns=80, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+    command = ("copy", "--skopeo", deaf, *arguments, slow, f"docker://{destination.host}")
+    with on_terminal(skopeo_mirror, *command, columns=80, TERM="xterm") as terminal:
         terminal.wait_for(f"^{BAR} 1/3 images, 1 failed")
         terminal.interrupt()
         terminal.wait_for("^stopping; interrupt again to end at once$")
@@ -123,12 +123,9 @@ def test_a_large_image_is_seen_to_come(skopeo_mirror: Program, destination: Regi
     with FaultyRegistry(Fault(place=Place.LAYER, kind="slow")) as mirror:
         mirror.serve("app", large)
         configure(skopeo_mirror, entry("slow.invalid", mirror.host))
-        command = skopeo_mirror.command(
-            *("copy", "-r", "registries.conf", PLAIN, "--report", "report.json"),
-            *(f"slow.invalid/app@{large.digest}", f"docker://{destination.host}"),
-        )
-        environment = skopeo_mirror.environment({"TERM": "xterm"})
-        with Terminal(command, columns=120, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+        options = ("-r", "registries.conf", PLAIN, "--report", "report.json")
+        command = ("copy", *options, f"slow.invalid/app@{large.digest}", f"docker://{destination.host}")
+        with on_terminal(skopeo_mirror, *command, columns=120, TERM="xterm") as terminal:
             assert terminal.wait() == 0
             raw = terminal.screen.raw
     moved = human_bytes(json.loads((skopeo_mirror.directory / "report.json").read_bytes())["summary"]["bytes"])
@@ -174,9 +171,8 @@ def test_a_terminal_that_knows_ascii_alone_is_told_nothing_else(
     skopeo_mirror: Program, mirror: Registry, destination: Registry
 ) -> None:
     arguments = two_images(skopeo_mirror, mirror)
-    command = skopeo_mirror.command("copy", *arguments, f"docker://{destination.host}")
-    environment = skopeo_mirror.environment({"TERM": "xterm", "LANG": "C"})
-    with Terminal(command, columns=80, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+    command = ("copy", *arguments, f"docker://{destination.host}")
+    with on_terminal(skopeo_mirror, *command, columns=80, TERM="xterm", LANG="C") as terminal:
         assert terminal.wait() == 1
         assert re.search("  [=-]{12} ", terminal.screen.raw)
         assert terminal.screen.raw.isascii()
@@ -199,9 +195,8 @@ def test_on_a_terminal_that_wants_none_there_is_no_escape_sequence(
     environment: dict[str, str],
 ) -> None:
     arguments = two_images(skopeo_mirror, mirror)
-    command = skopeo_mirror.command("copy", *arguments, *options, f"docker://{destination.host}")
-    environment = skopeo_mirror.environment(environment)
-    with Terminal(command, columns=columns, environment=environment, cwd=skopeo_mirror.directory) as terminal:
+    command = ("copy", *arguments, *options, f"docker://{destination.host}")
+    with on_terminal(skopeo_mirror, *command, columns=columns, **environment) as terminal:
         assert terminal.wait() == 1
         assert not set("\x1b━") & set(terminal.screen.raw)
         assert "failed good.invalid/missing/app@" in terminal.screen.raw
