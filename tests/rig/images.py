@@ -83,6 +83,11 @@ def make_layer(files: Mapping[str, bytes], links: Mapping[str, str] | None = Non
     return Layer(blob=gzip.compress(tarball, compresslevel=1, mtime=0), diff_id=digest_of(tarball))
 
 
+def layer_of(blob: bytes) -> Layer:
+    """The layer that a gzip-compressed tar is."""
+    return Layer(blob=blob, diff_id=digest_of(gzip.decompress(blob)))
+
+
 def make_random_layer(seed: str, size: int) -> Layer:
     """Make a layer of one file with `size` bytes that do not compress; equal seeds give equal layers."""
     return make_layer({f"data/{seed}": random.Random(seed).randbytes(size)})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.olm.catalogs import LABEL, Member, as_json, as_yaml, bundle, channel, layer, line, package, write_catalog
 
-from .images import Image, Layer, digest_of, make_image, make_index
+from .images import Image, layer_of, make_image, make_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +97,7 @@ def make_catalog_image(
     operators: Operators, *, docker: bool = False, architectures: Sequence[str] = ("amd64", "arm64")
 ) -> Image:
     """Make the catalog's image for several architectures, the same files in all."""
-    layers = [Layer(blob=blob, diff_id=digest_of(gzip.decompress(blob))) for blob in catalog_layers(operators)]
+    layers = [layer_of(blob) for blob in catalog_layers(operators)]
     children = [
         make_image(
             f"catalog {architecture}",

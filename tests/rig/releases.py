@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.olm.releases import release_layers
 
-from .images import Image, Layer, digest_of, make_image, make_index, make_layer
+from .images import Image, layer_of, make_image, make_index, make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 OCP = "openshift-release-dev/ocp-release"
 ART = "openshift-release-dev/ocp-v4.0-art-dev"
+KUBEVIRT = "kube-virt-container"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +61,10 @@ def make_payload(
     """Make the release of images that are called `HOST/openshift-release-dev/…`; for several architectures an index."""
     references = {name: f"{host}/{ART}@{image.digest}" for name, image in components.items()}
     boot = None if kubevirt is None else {"x86_64": f"{host}/{ART}@{kubevirt.digest}"}
-    blobs = release_layers(version, references, boot, multi=len(architectures) > 1)
-    layers = [Layer(blob=blob, diff_id=digest_of(gzip.decompress(blob))) for blob in blobs]
+    layers = [*map(layer_of, release_layers(version, references, boot, multi=len(architectures) > 1))]
     children = [
         make_image(f"release {version} {one}", layers=layers, architecture=one, docker=True)
         for one in architectures or ("amd64",)
     ]
     image = make_index(children, docker=True) if len(children) > 1 else children[0]
     return Payload(image=image, components=components if kubevirt is None else {**components, KUBEVIRT: kubevirt})
-
-
-KUBEVIRT = "kube-virt-container"
