@@ -76,14 +76,13 @@ make_oldest_venv() {
     )"
 }
 
-# make_venv_of DIRECTORY CONSTRAINTS
+# make_venv_of DIRECTORY CONSTRAINTS: with a python3 that the caller has had installed (`need venv=python3-venv`).
 make_venv_of() {
     local directory=$1 constraints=$2 python stamp
     stamp=$(echo "$PWD" && cat pyproject.toml && echo "$constraints")
     [[ -x $directory/bin/python && $stamp == "$(cat "$directory/made-from" 2>/dev/null)" ]] && return
     [[ -w . && (! -e $directory || -w $directory) ]] ||
         die "$PWD: $directory cannot be made there; copy the checkout to a directory of your own"
-    need venv=python3-venv
     python=$(find_python) || die "no python3 from 3.11 on that can make virtual environments"
     echo "Installing Python packages into $directory" >&2
     rm -rf "$directory"
