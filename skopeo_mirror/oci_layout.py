@@ -73,6 +73,14 @@ def read_manifest(layout: Path, digest: Digest) -> bytes:
         return index
 
 
+def find_manifest(layout: Path, digest: Digest) -> Manifest | None:
+    """A manifest, not compared with its digest; None where it cannot be read, or is none."""
+    try:
+        return parse_manifest(read_manifest(layout, digest))
+    except (OSError, InvalidManifest):
+        return None
+
+
 def own_index(layout: Path, digest: Digest) -> bytes | None:
     """The bytes of index.json, if it has that digest and no blob has."""
     if blob_file(layout, digest).exists():

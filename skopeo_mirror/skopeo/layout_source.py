@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from skopeo_mirror.manifest import Descriptor, InvalidManifest, descend, parse_manifest
+from skopeo_mirror.manifest import Descriptor, descend, parse_manifest
 from skopeo_mirror.oci_layout import (
     blob_file,
+    find_manifest,
     new_blob_file,
     own_index,
     read_manifest,
@@ -35,7 +36,6 @@ from skopeo_mirror.skopeo.scoped import Probe, checked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.reference import Digest, PinnedReference, Reference
     from skopeo_mirror.skopeo.debuglog import Event
     from skopeo_mirror.skopeo.provenance import Ending
@@ -136,19 +136,12 @@ def stage(directory: Path, manifest: bytes, digest: Digest) -> None:
 
 
 def _gather(layout: Path, index: bytes, top: Digest, staged: Path) -> None:
-    """Give `staged` the blobs of `top`, which is index.json: its bytes, and links to what these lead to in `layout`."""
+    """Give `staged` the blobs of `top`, which is index.json: its bytes, and links to what these lead to in `layout`.
 
-    def read(one: Descriptor) -> Manifest | None:
-        try:
-            return parse_manifest(read_manifest(layout, one.digest))
-        except (OSError, InvalidManifest):
-            return None  # skopeo's to tell
-
-    below = {
-        one.digest
-        for manifest in descend(Descriptor(digest=top, size=len(index)), read)
-        for one in (*manifest.children, *manifest.blobs)
-    }
+    What is missing or wrong there is skopeo's to tell.
+    """
+    found = descend(Descriptor(digest=top, size=len(index)), lambda one: find_manifest(layout, one.digest))
+    below = {one.digest for manifest in found for one in (*manifest.children, *manifest.blobs)}
     new_blob_file(staged, top).write_bytes(index)
     for digest in below:
         new_blob_file(staged, digest).symlink_to(blob_file(layout, digest).absolute())

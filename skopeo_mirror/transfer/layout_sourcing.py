@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from skopeo_mirror.attached import ALL_KINDS, AttachedKind, names
 from skopeo_mirror.errors import DestinationRefused, InvalidInput, InvalidReference, UsageError
-from skopeo_mirror.manifest import InvalidManifest, all_refer_to, digests_below, parse_manifest
-from skopeo_mirror.oci_layout import read_index, read_manifest, ref_name
+from skopeo_mirror.manifest import all_refer_to, digests_below
+from skopeo_mirror.oci_layout import find_manifest, read_index, read_manifest, ref_name
 from skopeo_mirror.reference import Digest, Reference, shown
 from skopeo_mirror.skopeo.layout_source import LayoutSource
 from skopeo_mirror.transfer.destination.layout import LayoutDestination
@@ -18,7 +18,6 @@ from skopeo_mirror.transfer.sourcing import Sources
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from skopeo_mirror.manifest import Manifest
     from skopeo_mirror.request import ImageRequest
     from skopeo_mirror.transfer.destination.place import Destination, Place
 
@@ -86,7 +85,7 @@ class LayoutSourcing:
         while todo:
             image = todo.pop()
             top = self._digests[str(image)]
-            for subject in digests_below(top, lambda one: self._manifest(one.digest)):
+            for subject in digests_below(top, lambda one: find_manifest(self.directory, one.digest)):
                 for kind, tag in names(subject, ALL_KINDS):
                     one = image.under(tag)
                     if one in named and (kind is not AttachedKind.REFERRERS or self._refer_to(subject, one)):
@@ -96,15 +95,9 @@ class LayoutSourcing:
 
     def _refer_to(self, subject: Digest, index: Reference) -> bool:
         """Whether something called as an index of referrers is one; `cosign copy` calls images so, too."""
-        found = self._manifest(self._digests[str(index)])
+        found = find_manifest(self.directory, self._digests[str(index)])
         entries = () if found is None else found.children
         return all_refer_to(subject, (self._content(entry.digest) for entry in entries))
-
-    def _manifest(self, digest: Digest) -> Manifest | None:
-        try:
-            return parse_manifest(self._content(digest))
-        except InvalidManifest:
-            return None
 
     def _content(self, digest: Digest) -> bytes:
         """The bytes of a manifest; none where it is not there."""
