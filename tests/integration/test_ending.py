@@ -13,7 +13,7 @@ import subprocess
 import termios
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +33,7 @@ from tests.rig.copying import (
 from tests.rig.faults import Fault, Place
 from tests.rig.faulty import FaultyRegistry
 from tests.rig.images import digest_of, make_image, make_random_layer
+from tests.rig.skopeos import Stubborn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +50,6 @@ SIGNALS = [
     pytest.param(signal.SIGHUP, 129, id="hung-up"),
     pytest.param(signal.SIGQUIT, 131, id="quit"),
 ]
-STUBBORN: Final = """\
-#!/bin/sh
-# skopeo, but its copies, and their children, do not heed SIGTERM
-case " $* " in
-*" copy "*) trap '' TERM; sleep 1000 & wait; sleep 1000 ;;
-*) exec skopeo "$@" ;;
-esac
-"""
 
 
 class Where:
@@ -220,16 +213,14 @@ class TestSignals:
 
     @contextmanager
     def _stubborn(self, program: Program, mirror: Registry, destination: Registry, image: Image) -> Iterator[Any]:
-        skopeo = program.directory / "stubborn"
-        skopeo.write_text(STUBBORN)
-        skopeo.chmod(0o755)
+        skopeo = Stubborn(program)
         configure(program, entry("prod.invalid", mirror.host))
         with started(
             program,
-            *("copy", "-r", "registries.conf", PLAIN, f"--skopeo={skopeo}", "--report=report.json"),
+            *("copy", "-r", "registries.conf", PLAIN, f"--skopeo={skopeo.path}", "--report=report.json"),
             *(f"prod.invalid/app@{image.digest}", f"docker://{destination.host}"),
         ) as run:
-            until(lambda: any("sleep 1000" in command for command in run.left()))
+            skopeo.wait()
             yield run
 
     def test_a_hang_up_that_is_ignored_stays_so(

@@ -15,6 +15,7 @@ from tests.rig.copying import PLAIN, configure, entry
 from tests.rig.faults import SLOW, Fault, Place
 from tests.rig.faulty import FaultyRegistry
 from tests.rig.images import make_image
+from tests.rig.skopeos import Stubborn
 from tests.rig.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -99,16 +100,13 @@ def test_on_a_terminal_progress_is_live_until_an_interrupt(
 def test_a_second_interrupt_ends_it_at_once_and_leaves_the_terminal_as_it_was(
     skopeo_mirror: Program, mirror: Registry, hanging: FaultyRegistry, destination: Registry, image: Image
 ) -> None:
-    deaf = skopeo_mirror.directory / "skopeo"
-    deaf.write_text(
-        '#!/bin/sh\ncase " $* " in *" copy "*) trap \'\' TERM; sleep 1000 & wait;; esac\nexec skopeo "$@"\n'
-    )
-    deaf.chmod(0o755)
+    deaf = Stubborn(skopeo_mirror)
     arguments = two_images(skopeo_mirror, mirror, entry("slow.invalid", hanging.host))
     slow = f"slow.invalid/slow/app@{image.digest}"
-    command = ("copy", "--skopeo", deaf, *arguments, slow, f"docker://{destination.host}")
+    command = ("copy", "--skopeo", deaf.path, *arguments, slow, f"docker://{destination.host}")
     with on_terminal(skopeo_mirror, *command, columns=80, TERM="xterm") as terminal:
         terminal.wait_for(f"^{BAR} 1/3 images, 1 failed")
+        deaf.wait()
         terminal.interrupt()
         terminal.wait_for("^stopping; interrupt again to end at once$")
         cursor = [terminal.screen.cursor_shown]

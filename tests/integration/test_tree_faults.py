@@ -22,9 +22,9 @@ from tests.rig.images import (
     make_operator,
     make_random_layer,
 )
+from tests.rig.skopeos import Noting
 from tests.rig.trees import (
     TARGETS,
-    Noting,
     digests_of,
     holds_tree,
     layers_of,

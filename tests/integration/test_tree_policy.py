@@ -13,7 +13,8 @@ from tests.rig.copying import configure, copy, entry, holds, only
 from tests.rig.images import make_image, make_multi_architecture
 from tests.rig.registry import Registry
 from tests.rig.signatures import ANYTHING, REJECT, Lookaside, Signer, write_policy
-from tests.rig.trees import Noting, digests_of, holds_tree, part_statuses, parts_of
+from tests.rig.skopeos import Noting
+from tests.rig.trees import digests_of, holds_tree, part_statuses, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

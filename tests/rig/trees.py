@@ -1,4 +1,4 @@
-"""What the tests on indexes share: names, the parts in a report, what a source was asked for, the skopeos that ran."""
+"""What the tests on indexes share: names, the parts in a report, and what a source was asked for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from .faulty import FaultyRegistry
     from .images import Image
-    from .program import Program
     from .registry import Registry
 
 TARGETS: Final = ("docker", "oci")
@@ -87,21 +85,3 @@ def holds_tree(registry: Registry | FaultyRegistry, repository: str, tag: str, i
         and all(registry.manifest(repository, part.digest) == part.manifest for part in image.walk())
         and all(registry.blob(repository, digest) == blob for digest, blob in image.blobs.items())
     )
-
-
-class Noting:
-    """The real skopeo behind a script that notes the arguments of each run, and that can hold runs back."""
-
-    def __init__(self, program: Program, *, holds: str | None = None, then: str = "sleep 1000") -> None:
-        """A run with `holds` among its arguments does `then` before anything else."""
-        self._noted = program.directory / "noted"
-        self.path: Path = program.directory / "noting"
-        held = f'case " $* " in *{holds}*) {then};; esac\n' if holds else ""
-        script = f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{self._noted}"\n{held}exec skopeo "$@"\n'
-        self.path.write_text(script, encoding="utf-8")
-        self.path.chmod(0o755)
-
-    def copies(self) -> list[str]:
-        """Return the arguments of each copy so far, in order."""
-        noted = self._noted.read_text(encoding="utf-8").splitlines() if self._noted.exists() else []
-        return [arguments for arguments in noted if " copy " in f" {arguments} "]
