@@ -26,6 +26,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = " \t\r"  # what a line is trimmed of; anything else makes it no reference, as for skopeo
 _BARE_DIGEST = re.compile(r"(sha256|sha384|sha512):[0-9a-fA-F]*")
 _COMMENT = re.compile(rf"(^|[{_BLANKS}])#.*")
+_YAML = re.compile(r"---$|(?:apiVersion|kind):\s")
+_IS_YAML = "is YAML, no list of images; name an image set with -c FILE, OpenShift's mirror sets with -r FILE"
 _LONGEST = 2048  # characters of a line that is looked through for a reference
 _AROUND = re.compile(
     r"""^(?:[-*]\s+|(?:docker|podman|nerdctl|crictl)\s+(?:image\s+)?pull\s+|FROM\s+|["']?[\w.-]+["']?\s*:\s+|["'`\[{(<]+)"""
@@ -171,6 +173,10 @@ def _lines_of(files: Iterable[str], problems: list[str], warn: Warn | None) -> I
                         empty = False
                         continue
                     text = (_COMMENT.sub("", line) if "#" in line else line).strip(_BLANKS)
+                    if _YAML.match(line):
+                        problems.append(f"{name}:{number}: {_IS_YAML}")
+                        empty = False
+                        break
                     if text:
                         empty = False
                         yield f"{name}:{number}: ", text

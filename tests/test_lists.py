@@ -101,6 +101,23 @@ def test_says_what_to_write_for_a_reference_that_stands_in_something(
         assert len(read_images([], [str(file)])) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("# mine\nkind: ImageSetConfiguration\nmirror: {}\n", 2, id="kind"),
+        pytest.param("apiVersion: mirror.openshift.io/v2alpha1\nkind: ImageSetConfiguration\n", 1, id="version"),
+        pytest.param("---\nspec:\n  imageDigestMirrors: []\n", 1, id="document"),
+    ],
+)
+def test_says_once_where_other_yaml_goes(text: str, line: int, tmp_path: Path) -> None:
+    file, other = tmp_path / "set.yaml", tmp_path / "list"
+    file.write_text(text)
+    other.write_text("a.test/B\n")
+    found = problems(file, other)
+    assert "is YAML, no list of images; name an image set with -c FILE, OpenShift's mirror sets with -r" in found[0]
+    assert [problem.partition(": ")[0] for problem in found] == [f"{file}:{line}", f"{other}:1"]
+
+
 def test_an_argument_that_is_a_file_is_taken_for_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "alpine").mkdir()

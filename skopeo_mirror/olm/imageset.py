@@ -36,7 +36,7 @@ _WITHOUT_EFFECT = {
     "storageConfig": "what was copied is told by the destination",
     "skipDependencies": "dependencies are never added",
     "originalRef": "oc-mirror dropped it as well",
-    "platforms": "images are copied whole, with all their platforms",
+    "platforms": "images are copied whole; --platform takes a part, of all of them",
 }
 _UNSUPPORTED = {
     "helm": "charts are not read here: use oc-mirror, or list the images of `helm template` as additionalImages",
@@ -173,7 +173,10 @@ def parse_imageset(path: Path, *, skip_unsupported: bool = False) -> ImageSet:
     if len(content) > _LARGEST:
         raise InvalidInput([f"{path}: larger than {_LARGEST >> 20} MiB: no image set is"])
     problems = Problems(file=str(path), skips_unsupported=skip_unsupported)
-    image_set = _image_set(Fields.of(read_yaml_document(content, str(path)), "", problems))
+    root = read_yaml_document(content, str(path))
+    if not isinstance(root.value, dict):
+        raise InvalidInput([f"{path}:{root.line}: is no ImageSetConfiguration; name a list of images with -f FILE"])
+    image_set = _image_set(Fields.of(root, "", problems))
     return replace(image_set, warnings=problems.settle())
 
 

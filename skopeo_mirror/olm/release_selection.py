@@ -7,6 +7,7 @@ one version is the release image of that version, one for each architecture.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from skopeo_mirror.errors import InvalidReference
@@ -14,7 +15,7 @@ from skopeo_mirror.olm.semver import Version
 from skopeo_mirror.reference import Reference, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from skopeo_mirror.yaml_fields import Fields
 
@@ -44,23 +45,43 @@ class ReleaseSelection:
 
 def release_selections(platform: Fields) -> tuple[ReleaseSelection, ...]:
     """Read the field; note what is wrong with it, and what cannot be done here."""
-    platform.only("graph", "channels", "architectures", "release", "kubeVirtContainer")
-    if platform.flag("graph"):
-        platform.unsupported("graph", "the update graph is " + _SERVICE + " leave it out")
+    platform.only("graph", "channels", "architectures", "platforms", "release", "kubeVirtContainer")
+    if platform.has("platforms"):
+        platform.unsupported("platforms", "set `architectures` instead, to `multi` for --platform to take a part of")
     if platform.has("architectures") and not platform.has("channels"):
         platform.warning("architectures", "has no effect: it is for channels")
     architectures = tuple(_architectures(platform)) or ("amd64",)
-    images = [platform.text("release")]
-    for channel in platform.mappings("channels"):
-        images += _channel(channel, architectures)
+    channels = [(channel, _channel(channel, architectures)) for channel in platform.mappings("channels")]
+    images = [image for image in (platform.text("release"), *chain(*(named for _, named in channels))) if image]
+    _leave_out_graph(platform, all_named=bool(images) and all(named for _, named in channels))
+    _leave_out_ways(platform, [channel for channel, named in channels if named])
     kubevirt = platform.flag("kubeVirtContainer")
     selections = []
-    for image in dict.fromkeys(filter(None, images)):
+    for image in dict.fromkeys(images):
         try:
             selections.append(ReleaseSelection(release=image, reference=Reference.parse(image), kubevirt=kubevirt))
         except InvalidReference as error:
             platform.problem("release", str(error))
     return tuple(selections)
+
+
+def _leave_out_graph(platform: Fields, *, all_named: bool) -> None:
+    """Refuse `graph`; where all releases are named, they are complete without it, which is a warning."""
+    if platform.flag("graph"):
+        why = f"the update graph is {_SERVICE} leave it out"
+        if all_named:
+            platform.warning("graph", f"passed over: {why}")
+        else:
+            platform.unsupported("graph", why)
+
+
+def _leave_out_ways(platform: Fields, channels: Iterable[Fields]) -> None:
+    """Say that between several channels' releases oc-mirror adds those that the shortest update goes through."""
+    ocp = (channel for channel in channels if channel.text("type") != "okd")
+    versions = sorted({version for channel in ocp if (version := channel.text("minVersion"))}, key=Version.parse)
+    if len(versions) > 1:
+        way = f"what lies on the way from {versions[0]} to {versions[-1]} is {_SERVICE} name it"
+        platform.warning("channels", f"only these are copied; {way}")
 
 
 def _architectures(platform: Fields) -> Iterator[str]:

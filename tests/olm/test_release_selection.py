@@ -17,6 +17,12 @@ ENDS = f"the ends are {OCP}:4.18.3-x86_64, {OCP}:4.18.9-x86_64"
 ONE = f"{SERVICE} set minVersion and maxVersion to one version, in a channel for each release"
 
 
+def at(version: str, **fields: str) -> str:
+    """A channel whose ends are one version."""
+    more = "".join(f", {name}: {value}" for name, value in fields.items())
+    return f"{{name: stable, minVersion: {version}, maxVersion: {version}{more}}}"
+
+
 def parse(directory: Path, platform: str, *, skip: bool = False) -> ImageSet:
     file = directory / "set.yaml"
     file.write_text(HEAD + platform + "}\n")
@@ -74,6 +80,19 @@ def test_kubevirt_is_asked_for_with_every_release(tmp_path: Path) -> None:
             "{graph: true}", [f"graph: not supported: the update graph is {SERVICE} leave it out"], id="graph"
         ),
         pytest.param(
+            "{graph: true, release: 'quay.io/x/release:4', channels: [{name: a, maxVersion: 4.18.9}]}",
+            [
+                f"graph: not supported: the update graph is {SERVICE} leave it out",
+                f"channels[0]: not supported: which releases a channel has is {ONE}",
+            ],
+            id="graph-and-what-it-alone-knows",
+        ),
+        pytest.param(
+            f"{{platforms: [{{os: linux, architecture: amd64}}], channels: [{at('4.18.3')}]}}",
+            ["platforms: not supported: set `architectures` instead, to `multi` for --platform to take a part of"],
+            id="platforms",
+        ),
+        pytest.param(
             "{channels: [{name: a, minVersion: 4.18.3, maxVersion: 4.18.9}]}",
             [
                 f"channels[0]: not supported: what lies between 4.18.3 and 4.18.9 is {ONE}; {ENDS}",
@@ -125,10 +144,30 @@ def test_what_is_refused_can_be_passed_over(tmp_path: Path) -> None:
     )
     assert [release.release for release in image_set.releases] == [f"{OCP}:4.18.3-x86_64"]
     assert [warning.partition(": ")[2].partition(":")[0] for warning in image_set.warnings] == [
-        "mirror.platform.graph",
         "mirror.platform.channels[0]",
         "mirror.platform.channels[0].full",
+        "mirror.platform.graph",
     ]
+
+
+@pytest.mark.parametrize(
+    ("releases", "warnings"),
+    [
+        pytest.param("release: 'quay.io/x/release:4'", [], id="release"),
+        pytest.param(f"channels: [{at('4.18.3')}]", [], id="channel"),
+        pytest.param(
+            f"channels: [{at('4.9.7')}, {at('4.10.3')}, {at('4.1.2', type='okd')}]",
+            [
+                f"channels: only these are copied; what lies on the way from 4.9.7 to 4.10.3 is {SERVICE} name it",
+            ],
+            id="channels",
+        ),
+        pytest.param(f"channels: [{at('4.18.3')}, {at('4.18.3')}]", [], id="the-same"),
+    ],
+)
+def test_releases_that_are_all_named_come_without_the_graph(tmp_path: Path, releases: str, warnings: list[str]) -> None:
+    found = [one.partition("mirror.platform.")[2] for one in parse(tmp_path, f"{{graph: true, {releases}}}").warnings]
+    assert found == [f"graph: passed over: the update graph is {SERVICE} leave it out", *warnings]
 
 
 def test_what_has_no_effect_is_a_warning(tmp_path: Path) -> None:
