@@ -562,6 +562,8 @@ class TestStop:
         with started(skopeo_mirror, *command, wanted(OPERATOR), named("docker", destination)) as run:
             until(lambda: arrived(skopeo_mirror.directory, "docker", destination, others))
             until(lambda: any(request.path.endswith(own_layer(held)) for request in faulty.requests()))
+            copies = f" docker://{destination.host}/ns/app@"  # the others' may still have to end
+            until(lambda: len([command for command in run.left() if copies in command]) == 1)
             run.process.terminate()
             ended = run.wait()
             assert run.left() == []
