@@ -173,12 +173,11 @@ def _lines_of(files: Iterable[str], problems: list[str], warn: Warn | None) -> I
                         empty = False
                         continue
                     text = (_COMMENT.sub("", line) if "#" in line else line).strip(_BLANKS)
-                    if _YAML.match(line):
-                        problems.append(f"{name}:{number}: {_IS_YAML}")
-                        empty = False
-                        break
                     if text:
                         empty = False
+                        if _YAML.match(line):
+                            problems.append(f"{name}:{number}: {_IS_YAML}")
+                            break
                         yield f"{name}:{number}: ", text
         except OSError as error:
             problems.append(f"{name}: cannot be read: {error.strerror}")

@@ -79,9 +79,9 @@ class Fields:
         """Note what people should know about the field `name`."""
         self.problems.warnings.append(self._worded(name, text))
 
-    def unsupported(self, name: str, text: str) -> None:
-        """Note why the field `name` is not supported."""
-        if self.problems.skips_unsupported:
+    def unsupported(self, name: str, text: str, *, is_needed: bool = True) -> None:
+        """Note why the field `name` is not supported; what is not needed for the rest is passed over in any case."""
+        if self.problems.skips_unsupported or not is_needed:
             self.warning(name, f"passed over: {text}")
         else:
             self.problem(name, f"not supported: {text}")

@@ -46,7 +46,6 @@ class FilteredCatalogs:
         self, operator: OperatorCatalog, original: Digest, catalog: Catalog, selected: Sequence[WantedBy]
     ) -> ImageRequest:
         """The image to copy instead of `original`, which `catalog` was read from; raise InvalidInput."""
-        kept = kept_packages(catalog, operator, selected)
         layout = operator.layout
         if layout is None:
             assert operator.reference is not None  # noqa: S101 - it lies in no layout
@@ -56,6 +55,7 @@ class FilteredCatalogs:
         into = work / "layout"
         into.mkdir()
         with problems_of(operator.catalog):
+            kept = kept_packages(catalog, operator, selected)
             layers = write_layers((document for _, document in stream_documents(layout, whole=True)), kept, work)
             digest = rebuild(layout, original, layers, into)
         return replace(catalog_image(operator, digest), layout=into, rebuilt_from=original)

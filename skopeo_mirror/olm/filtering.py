@@ -78,7 +78,7 @@ def kept_packages(catalog: Catalog, wanted: OperatorCatalog, selected: Iterable[
                     f"({', '.join(heads)}), which OLM refuses; select what lies between them, too"
                 )
     if problems:
-        raise InvalidInput(f"{wanted.catalog}: {problem}" for problem in problems)
+        raise InvalidInput(problems)
     return {
         package: KeptPackage(
             channels={channel: frozenset(names) for channel, names in channels.items()},

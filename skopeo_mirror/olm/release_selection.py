@@ -53,7 +53,9 @@ def release_selections(platform: Fields) -> tuple[ReleaseSelection, ...]:
     architectures = tuple(_architectures(platform)) or ("amd64",)
     channels = [(channel, _channel(channel, architectures)) for channel in platform.mappings("channels")]
     images = [image for image in (platform.text("release"), *chain(*(named for _, named in channels))) if image]
-    _leave_out_graph(platform, all_named=bool(images) and all(named for _, named in channels))
+    if platform.flag("graph"):  # releases that are all named are whole without it
+        is_needed = not images or not all(named for _, named in channels)
+        platform.unsupported("graph", f"the update graph is {_SERVICE} leave it out", is_needed=is_needed)
     _leave_out_ways(platform, [channel for channel, named in channels if named])
     kubevirt = platform.flag("kubeVirtContainer")
     selections = []
@@ -63,16 +65,6 @@ def release_selections(platform: Fields) -> tuple[ReleaseSelection, ...]:
         except InvalidReference as error:
             platform.problem("release", str(error))
     return tuple(selections)
-
-
-def _leave_out_graph(platform: Fields, *, all_named: bool) -> None:
-    """Refuse `graph`; where all releases are named, they are complete without it, which is a warning."""
-    if platform.flag("graph"):
-        why = f"the update graph is {_SERVICE} leave it out"
-        if all_named:
-            platform.warning("graph", f"passed over: {why}")
-        else:
-            platform.unsupported("graph", why)
 
 
 def _leave_out_ways(platform: Fields, channels: Iterable[Fields]) -> None:

@@ -273,6 +273,16 @@ def test_a_channel_of_several_heads_is_refused(tmp_path: Path) -> None:
         kept_packages(catalog, wanted(), [])
 
 
+def test_what_cannot_be_offered_is_told_of_its_catalog(tmp_path: Path) -> None:
+    documents = [package("op", "a"), channel("op", "a", *line("op", "1.0.0")), bundle("op", "1.0.0")]
+    write_architectures(tmp_path / "catalog", documents)
+    catalog, operator = read_catalog(tmp_path / "catalog"), replace(wanted(), layout=tmp_path / "catalog")
+    filtering = FilteredCatalogs(directory=tmp_path)
+    with pytest.raises(InvalidInput) as caught:
+        filtering.rebuilt(operator, image_digest(tmp_path / "catalog"), catalog, [])
+    assert caught.value.problems == (f"{operator.catalog}: nothing is selected, and so there is nothing to offer",)
+
+
 @pytest.mark.parametrize("name", ["../up", ".wh.x", "a/b"])
 def test_a_package_that_no_directory_can_be_called_by_is_refused(tmp_path: Path, name: str) -> None:
     write_architectures(
