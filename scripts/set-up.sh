@@ -69,7 +69,7 @@ make_venv() {
 
 # The same in .venv-oldest, each dependency in the oldest version that pyproject.toml allows.
 make_oldest_venv() {
-    local bounds='s/^    "([A-Za-z]+)>=([0-9.]+)".*/\1'
+    local bounds='s/^    "([A-Za-z]+)>=([0-9.]+)[",].*/\1'
     make_venv_of .venv-oldest "$(
         sed -nE "$bounds==\2/p" pyproject.toml
         grep -vE "^($(sed -nE "$bounds/p" pyproject.toml | paste -sd'|'))==" scripts/constraints.txt

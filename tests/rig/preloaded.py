@@ -1,6 +1,6 @@
 """The tool without its start: a process that has loaded it forks for each run.
 
-An interpreter that loads the tool's modules and typer's works for 0.4 s, ten times as long as most runs do after that.
+An interpreter that loads the tool's modules and typer's works for 0.3 s, many times as long as most runs do after that.
 A run here is a process of its own all the same: its arguments, environment, directory, streams, end. What it shares
 with the others is what Python sets up before the first line of the tool.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOADED = (
     *("skopeo_mirror.cli.commands.copy", "skopeo_mirror.skopeo.command", "skopeo_mirror.skopeo.dropins"),
-    *("typer._adapters", "pydantic.plugin._loader", "sh", "asyncio"),
+    *("sh", "asyncio"),
 )
 """What nearly every run loads; the rest each run loads when it comes to it, as ever."""
 
