@@ -37,7 +37,10 @@ HOW_TO_GET: Final = (
 FOREIGN_CONFIGURATION: Final = ("CONTAINERS_REGISTRIES_CONF", "CONTAINERS_REGISTRIES_CONF_OVERRIDE")
 
 COLLECTOR: Final = {"GOGC": "400"}
-"""Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured)."""
+"""Go's collector, told to wait for five times the live heap: a tenth less CPU, 1 MB more memory (measured).
+
+For one that stays that is much: with 2,000 images in its configuration it grows to 51 MB, without to 36 MB (measured).
+"""
 
 ENOUGH_DESCRIPTORS: Final = 65_536
 """The soft limit of open files is raised as far as this, where the hard one lets us."""
@@ -107,15 +110,23 @@ class Runs:
         self._sending = threading.Lock()
         self._control: socket.socket | None = None
 
-    def start(self, argv: Sequence[str], output: int, log: int, given: int | None = None) -> Process:
+    def start(
+        self,
+        argv: Sequence[str],
+        output: int,
+        log: int,
+        given: int | None = None,
+        *,
+        defaults: Mapping[str, str] = COLLECTOR,
+    ) -> Process:
         """Start a program whose standard output and error are the descriptors given. Raises OSError.
 
-        `given` is its standard input (None: nothing).
+        `given` is its standard input (None: nothing), `defaults` are variables, where the environment has none such.
         """
         with self._starting:
             if self._control is None:
                 self._control = self._launch()
-            request = json.dumps({"argv": list(argv), "input": given is not None})
+            request = json.dumps({"argv": list(argv), "input": given is not None, "defaults": dict(defaults)})
             line = request.encode() + b"\n"
             with self._sending:
                 descriptors = [output, log] if given is None else [output, log, given]
@@ -165,7 +176,7 @@ class Runs:
                 _in=channel,
                 _out=nothing,
                 _err=nothing,
-                _env=COLLECTOR | dict(self._environment),
+                _env=dict(self._environment),
                 _new_group=True,  # an interrupt from the terminal is ours to pass on
             )
         hearing = threading.Thread(target=self._hear, args=[ours], daemon=True)

@@ -4,7 +4,8 @@
 posix_spawn(3) takes 1 ms (measured). So `sh` starts this file once, and it starts each skopeo. It is run by its path,
 imports nothing of the package, and speaks over the socket that is its standard input: a JSON object a line.
 
-    {"argv": [PROGRAM, …], "input": BOOLEAN}, with descriptors for output and log, and for standard input if so said
+    {"argv": [PROGRAM, …], "input": BOOLEAN, "defaults": {NAME: VALUE, …}}, with descriptors for output and log, and for
+    standard input if so said; and variables, where none of that name is set
                                                                   -> {"started": PID} or {"error": WORDS}
     {"signal": NUMBER, "group": PID}                              (no answer)
     (when a process has exited)                                   -> {"exited": PID, "status": NUMBER}
@@ -66,12 +67,13 @@ def obey(
             running[group] = True
             os.killpg(group, int(str(request["signal"])))
         return
-    argv = request["argv"]
+    argv, defaults = request["argv"], request["defaults"]
     output, log = descriptors.pop(0), descriptors.pop(0)
     given = descriptors.pop(0) if request["input"] else os.open(os.devnull, os.O_RDONLY)
     try:
         assert isinstance(argv, list)  # noqa: S101 - the protocol's
-        pid = start(argv, (given, output, log))
+        assert isinstance(defaults, dict)  # noqa: S101 - as above
+        pid = start(argv, defaults | os.environ, (given, output, log))
     except OSError as error:
         answer(control, {"error": error.strerror or str(error)})
     else:
@@ -82,7 +84,7 @@ def obey(
             os.close(descriptor)
 
 
-def start(argv: list[str], descriptors: tuple[int, int, int]) -> int:
+def start(argv: list[str], environment: dict[str, str], descriptors: tuple[int, int, int]) -> int:
     """Start a program in a process group of its own; its process id. Raises OSError.
 
     `descriptors` are standard input, output and error.
@@ -90,7 +92,7 @@ def start(argv: list[str], descriptors: tuple[int, int, int]) -> int:
     return os.posix_spawn(
         argv[0],
         argv,
-        os.environ,
+        environment,
         file_actions=[(os.POSIX_SPAWN_DUP2, one, number) for number, one in enumerate(descriptors)],
         setpgroup=0,
         setsigdef=[signal.SIGPIPE, signal.SIGCHLD],

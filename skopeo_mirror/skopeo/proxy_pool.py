@@ -83,7 +83,9 @@ class ImageProxy:
         os.set_blocking(self._log, False)
         with theirs, open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a descriptor is wanted
             try:
-                self._process = skopeo.runs.start([skopeo.path, *arguments], nothing.fileno(), log, theirs.fileno())
+                self._process = skopeo.runs.start(
+                    [skopeo.path, *arguments], nothing.fileno(), log, theirs.fileno(), defaults={}
+                )
             except OSError as error:
                 self._socket.close()
                 os.close(self._log)

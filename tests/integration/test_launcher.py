@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skopeo_mirror.skopeo.command import Runs
+from skopeo_mirror.skopeo.command import COLLECTOR, Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from skopeo_mirror.skopeo.supervision import Process
 
@@ -90,6 +90,23 @@ def test_tells_how_a_process_ended(runs: Runs, script: str, status: int) -> None
 def test_a_program_that_cannot_be_started_is_an_error(runs: Runs) -> None:
     with open(os.devnull, "wb") as log, pytest.raises(OSError, match="No such file"):  # noqa: PTH123
         runs.start(["/no/such/program"], log.fileno(), log.fileno())
+
+
+@pytest.mark.parametrize(
+    ("environment", "defaults", "has"),
+    [
+        pytest.param({}, COLLECTOR, "400", id="one-that-ends-soon"),
+        pytest.param({}, {}, "none", id="one-that-stays"),
+        pytest.param({"GOGC": "50"}, COLLECTOR, "50", id="the-environment-has-its-own"),
+    ],
+)
+def test_the_environment_wins_over_defaults(environment: dict[str, str], defaults: Mapping[str, str], has: str) -> None:
+    read, write = os.pipe()
+    with open(read, "rb") as output, open(write, "wb") as ours:  # noqa: PTH123 - descriptors are wanted
+        command = ["/bin/sh", "-c", "echo ${GOGC-none}"]
+        Runs(environment).start(command, ours.fileno(), ours.fileno(), defaults=defaults)
+        ours.close()
+        assert output.read().decode() == f"{has}\n"
 
 
 def test_each_leads_a_group_of_its_own(runs: Runs) -> None:
