@@ -84,7 +84,11 @@ class ImageProxy:
         with theirs, open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a descriptor is wanted
             try:
                 self._process = skopeo.runs.start(
-                    [skopeo.path, *arguments], nothing.fileno(), log, theirs.fileno(), defaults={}
+                    [skopeo.path, *arguments],
+                    nothing.fileno(),
+                    log,
+                    theirs.fileno(),
+                    defaults={},  # not COLLECTOR: it stays, and would grow
                 )
             except OSError as error:
                 self._socket.close()

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skopeo_mirror.skopeo.command import COLLECTOR, Runs
+from tests.rig.copying import configure, copy, entry
+from tests.rig.skopeos import Noting
+from tests.rig.trees import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from skopeo_mirror.skopeo.supervision import Process
+    from tests.rig.images import Image
+    from tests.rig.program import Program
+    from tests.rig.registry import Registry
 
 PATIENCE = 10.0  # seconds; a last resort
 
@@ -107,6 +113,18 @@ def test_the_environment_wins_over_defaults(environment: dict[str, str], default
         Runs(environment).start(command, ours.fileno(), ours.fileno(), defaults=defaults)
         ours.close()
         assert output.read().decode() == f"{has}\n"
+
+
+def test_a_skopeo_that_stays_collects_as_go_does_by_itself(
+    skopeo_mirror: Program, mirror: Registry, destination: Registry, image: Image
+) -> None:
+    mirror.push("ns/app", image)
+    configure(skopeo_mirror, entry("prod.invalid", mirror.host))
+    noting = Noting(skopeo_mirror, holds="*", then='echo "${GOGC-none} $*" >> collectors')
+    copy(skopeo_mirror, f"--skopeo={noting.path}", wanted(image), f"docker://{destination.host}")
+    noted = (skopeo_mirror.directory / "collectors").read_text().splitlines()
+    assert {line.split()[0] for line in noted if "image-proxy" in line} == {"none"}
+    assert {line.split()[0] for line in noted if "image-proxy" not in line} == {COLLECTOR["GOGC"]}
 
 
 def test_each_leads_a_group_of_its_own(runs: Runs) -> None:

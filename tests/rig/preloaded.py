@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-LOADED = (
-    *("skopeo_mirror.cli.commands.copy", "skopeo_mirror.skopeo.command", "skopeo_mirror.skopeo.dropins"),
-    *("sh", "asyncio"),
-)
+LOADED = ("skopeo_mirror.cli.commands.copy", "skopeo_mirror.skopeo.command", "skopeo_mirror.skopeo.dropins", "sh")
 """What nearly every run loads; the rest each run loads when it comes to it, as ever."""
 
 _AT_THE_START = ("PYTHON", "LANG", "LC_", "TZ")
